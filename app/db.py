@@ -1,0 +1,83 @@
+"""The database: engine, declarative base, migrations, and `transaction`, the one place that commits.
+
+Pool: `database_pool_size` connections per process, no overflow; with 2 web processes and a worker that stays
+below Postgres' default of 100. Exports use connections of their own (`snapshot`), so that a long download never
+starves the pages.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import NullPool
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables; constraint names are fixed by convention so that migrations can name them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def psycopg_url(url: str) -> str:
+    """The same URL with the one driver that Podium uses."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """Make the process's engine; connections that a restarted server dropped are replaced."""
+    return create_async_engine(
+        psycopg_url(url), pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=10
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """One transaction: commits when the block ends, rolls back when it raises."""
+    async with AsyncSession(
+        engine, expire_on_commit=False, autoflush=False, close_resets_only=False
+    ) as session:
+        yield session
+        await session.commit()
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A read-only REPEATABLE READ view of the database on a connection outside the pool."""
+    outside = create_async_engine(engine.url, poolclass=NullPool)
+    try:
+        async with outside.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            await connection.execute(text("set transaction read only"))
+            yield connection
+    finally:
+        await outside.dispose()
+
+
+def alembic_config(url: str) -> Config:
+    """Alembic's configuration, without an ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", psycopg_url(url).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to head; safe when several processes do it at once (advisory lock in `env.py`)."""
+    command.upgrade(alembic_config(url), "head")

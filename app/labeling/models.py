@@ -1,0 +1,119 @@
+"""Tables of labeling: tasks, rankings and their items. Comparisons are a view over them (`migrations/`)."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+class Task(Base):
+    """One labeler's place at a slate.
+
+    Places are made beforehand, so overlap is a matter of unique constraints and never of counting. A skipped task
+    keeps its labeler, so that the slate is not offered to them again, and a fresh open task takes its place.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("status in ('open', 'leased', 'done', 'skipped', 'void')", name="status"),
+        CheckConstraint(
+            "(status = 'leased') = (lease_token is not null and lease_expires_at is not null)",
+            name="lease",
+        ),
+        CheckConstraint("status in ('open', 'void') or labeler_id is not null", name="labeler"),
+        UniqueConstraint("slate_id", "labeler_id"),
+        Index(
+            "uq_tasks_slate_id_place",
+            "slate_id",
+            "place",
+            unique=True,
+            postgresql_where="status not in ('skipped', 'void')",
+        ),
+        Index("ix_tasks_open", "project_id", "id", postgresql_where="status = 'open'"),
+        Index("ix_tasks_leased", "lease_expires_at", postgresql_where="status = 'leased'"),
+        Index("ix_tasks_labeler_id_status", "labeler_id", "project_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"))
+    place: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[str] = mapped_column(Text, server_default="open")
+    labeler_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    display_order: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    skip_reason: Mapped[str | None] = mapped_column(Text)
+    skip_note: Mapped[str | None] = mapped_column(Text)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Ranking(Base):
+    """What one labeler submitted for one slate; a correction is a new version, the earlier ones stay."""
+
+    __tablename__ = "rankings"
+    __table_args__ = (
+        UniqueConstraint("task_id", "version"),
+        UniqueConstraint("labeler_id", "request_key"),
+        Index(
+            "uq_rankings_task_id_current",
+            "task_id",
+            unique=True,
+            postgresql_where="is_current",
+        ),
+        Index(
+            "uq_rankings_slate_id_labeler_id_current",
+            "slate_id",
+            "labeler_id",
+            unique=True,
+            postgresql_where="is_current",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"))
+    labeler_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    version: Mapped[int] = mapped_column(SmallInteger)
+    is_current: Mapped[bool]  # the last version; the only column that ever changes
+    request_key: Mapped[uuid.UUID] = mapped_column(Uuid)
+    request_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    guideline_version_id: Mapped[int] = mapped_column(ForeignKey("guideline_versions.id"))
+    display_order: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    note: Mapped[str | None] = mapped_column(Text)
+    active_ms: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class RankingItem(Base):
+    """One response of a ranking: rank 1 is best, equal ranks are ties, null means "cannot judge"."""
+
+    __tablename__ = "ranking_items"
+    __table_args__ = (
+        CheckConstraint("rank between 1 and 9", name="rank"),
+        CheckConstraint("rating between 1 and 7", name="rating"),
+    )
+
+    ranking_id: Mapped[int] = mapped_column(ForeignKey("rankings.id"), primary_key=True)
+    response_id: Mapped[int] = mapped_column(ForeignKey("responses.id"), primary_key=True)
+    rank: Mapped[int | None] = mapped_column(SmallInteger)
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    note: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,81 @@
+"""Tables of projects, their guidelines, flags and members."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+class Project(Base):
+    """A labeling program."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        CheckConstraint("labels_per_slate between 1 and 9", name="labels_per_slate"),
+        CheckConstraint("overlap_share between 0 and 1", name="overlap_share"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    labels_per_slate: Mapped[int] = mapped_column(SmallInteger)
+    overlap_share: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class GuidelineVersion(Base):
+    """One version of a project's guidelines; never changed, each ranking names the one in force."""
+
+    __tablename__ = "guideline_versions"
+    __table_args__ = (UniqueConstraint("project_id", "version"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    version: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Flag(Base):
+    """A yes/no remark that labelers can put on a response."""
+
+    __tablename__ = "flags"
+    __table_args__ = (UniqueConstraint("project_id", "key"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    key: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(SmallInteger)
+
+
+class Member(Base):
+    """A labeler of a project, with the pseudonym that exports show and their place in the queue."""
+
+    __tablename__ = "project_members"
+    __table_args__ = (
+        UniqueConstraint("project_id", "pseudonym"),
+        CheckConstraint("role in ('labeler')", name="role"),
+    )
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(Text, server_default="labeler")
+    pseudonym: Mapped[str] = mapped_column(Text)
+    guidelines_read_version: Mapped[int | None]
+    # The last task that was offered: the search for the next one starts behind it, so that it never
+    # walks over the second places of slates that this labeler has already ranked.
+    last_task_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

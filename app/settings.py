@@ -1,0 +1,105 @@
+"""Every environment variable, typed and frozen; units stand in the names. Nothing else reads the environment."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIN_SECRET_LENGTH = 32
+
+
+class SettingsError(Exception):
+    """The environment is not usable; the message says which variable and why."""
+
+
+class Settings(BaseSettings):
+    """Settings of one Podium process, from `PODIUM_*` environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="PODIUM_", frozen=True, extra="ignore")
+
+    database_url: str | None = Field(
+        None,
+        description="postgresql:// URL of the database; none: an embedded Postgres in the data folder",
+    )
+    data_dir: Path = Field(Path(".podium"), description="runs, datasets, embedded Postgres, secret")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="32 characters or more; generated into the data folder when Postgres is embedded",
+    )
+    model_roots: str = Field(
+        "", description="folders that models may be registered from, separated by ':'"
+    )
+    hub_organizations: str = Field(
+        "", description="hub organizations that models may be registered from, separated by ','"
+    )
+    sampler_url: str | None = Field(None, description="an OpenAI-compatible server, such as vLLM")
+    sampler_key: SecretStr | None = Field(None, description="bearer key of that server")
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]", description="Host headers that are answered, separated by ','"
+    )
+    https: bool = Field(
+        False, description="behind TLS: Secure cookies with the __Host- prefix, HSTS"
+    )
+    lease_minutes: int = Field(
+        45, ge=1, le=1440, description="how long a task stays with its labeler"
+    )
+    session_idle_hours: int = Field(12, ge=1, le=720)
+    session_max_days: int = Field(7, ge=1, le=90)
+    database_pool_size: int = Field(10, ge=1, le=90, description="connections per process")
+
+    @cached_property
+    def root(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data_dir.expanduser().resolve()
+
+    @cached_property
+    def allowed_model_roots(self) -> tuple[Path, ...]:
+        """Folders below which a model may lie; what runs made is always allowed."""
+        named = [Path(part).expanduser().resolve() for part in self.model_roots.split(":") if part]
+        return (*named, self.root / "runs", self.root / "models")
+
+    def secret(self) -> str:
+        """The secret that pseudonyms and signatures are keyed with.
+
+        Raises:
+            SettingsError: it is missing with an own database, or too short.
+        """
+        if self.secret_key is not None:
+            value = self.secret_key.get_secret_value()
+        elif self.database_url is None:
+            value = _generated_secret(self.root / "secret_key")
+        else:
+            raise SettingsError(
+                "PODIUM_SECRET_KEY is not set. With PODIUM_DATABASE_URL it is needed: "
+                "make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+            )
+        if len(value) < MIN_SECRET_LENGTH or "change" in value.lower():
+            raise SettingsError(
+                f"PODIUM_SECRET_KEY has {len(value)} characters or is an example; "
+                f"use {MIN_SECRET_LENGTH} or more random ones"
+            )
+        return value
+
+
+def _generated_secret(path: Path) -> str:
+    """Read the secret file, or write it once with mode 0600."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def describe_settings() -> str:
+    """One line per variable for `podium --help`."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else f" (default {field.default})"
+        lines.append(f"PODIUM_{name.upper()}  {field.description or ''}{default}")
+    return "\n\n".join(lines)
