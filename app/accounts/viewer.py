@@ -1,0 +1,18 @@
+"""Who is asking: passed to every query and command that depends on it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A signed-in user."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether they may see and change everything."""
+        return self.role == "admin"

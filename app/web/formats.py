@@ -1,0 +1,48 @@
+"""How numbers and times are written on pages; what is undefined is a dash, never 0 or NaN."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+UNDEFINED = "–"
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage: 0.726 is 72.6%."""
+    return UNDEFINED if value is None else f"{100 * value:.{digits}f}%"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with at most `digits` decimals, counts with thousands separators."""
+    if value is None:
+        return UNDEFINED
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.{digits}g}" if abs(value) < 1e-3 else f"{value:,.{digits}f}"  # noqa: PLR2004
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in UTC to the minute."""
+    return UNDEFINED if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago a moment was, in its largest unit."""
+    if moment is None:
+        return UNDEFINED
+    seconds = int((datetime.now(UTC) - moment).total_seconds())
+    if seconds < MINUTE:
+        return "just now"
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} ago"
+    return "just now"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "percent": percent,
+    "number": number,
+    "when": when,
+    "ago": ago,
+}

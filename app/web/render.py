@@ -1,0 +1,61 @@
+"""Jinja pages and their named blocks; the macros of `templates/ui.html` are the global `ui`."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.web.formats import FILTERS
+from app.web.markdown import render_untrusted
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATES, STATIC = ROOT / "templates", ROOT / "static"
+
+
+@cache
+def environment() -> Environment:
+    """The one Jinja environment: autoescape on, undefined names are errors."""
+    jinja = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters.update(FILTERS)
+    jinja.filters["untrusted"] = render_untrusted
+    jinja.globals["static"] = static_url
+    # Rendering one block does not run the template's own imports, hence a global.
+    jinja.globals["ui"] = jinja.get_template("ui.html").module
+    return jinja
+
+
+@cache
+def static_url(path: str) -> str:
+    """The URL of a static file with its content's hash, so that browsers may keep it for ever."""
+    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+    return f"/static/{path}?v={digest}"
+
+
+def page(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    block: str | None = None,
+) -> HTMLResponse:
+    """Render a page, or only its block `block` when HTMX asked for that part."""
+    known = environment().get_template(template)
+    full = {"viewer": getattr(request.state, "viewer", None), "path": request.url.path, **context}
+    if block is None:
+        html = known.render(full)
+    else:
+        html = "".join(known.blocks[block](known.new_context(full)))
+    return HTMLResponse(html, status_code=status, headers=dict(headers or {}))

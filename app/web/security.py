@@ -1,0 +1,106 @@
+"""What holds for every request: an id, allowed hosts, no cross-site writes, strict headers.
+
+Cross-site requests are told by `Sec-Fetch-Site`, or by `Origin` in browsers without it. A request with a cookie and
+neither header is refused when it writes: only programs send those, and programs use tokens.
+"""
+
+import secrets
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import DomainError, ForbiddenError, MalformedError
+from app.settings import Settings
+from app.web.errors import on_domain_error
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+YEAR_SECONDS = 31_536_000
+
+
+class SecurityMiddleware:
+    """Wraps the application; refuses with problem+json or a page like every other error."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self.https = settings.https
+        self.hosts = {host.strip().lower() for host in settings.allowed_hosts.split(",")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on with the headers added."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        add_headers = self._sender(scope, send, request_id)
+        try:
+            self._check(scope)
+        except DomainError as error:
+            answer = await on_domain_error(Request(scope, receive), error)
+            await answer(scope, receive, add_headers)
+            return
+        await self.app(scope, receive, add_headers)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _hostname(hosts[0]) not in self.hosts:
+            raise MalformedError(
+                "This host name is not served here; add it to PODIUM_ALLOWED_HOSTS.",
+                code="unknown_host",
+            )
+        if scope["method"] in SAFE_METHODS:
+            return
+        site = headers.get("sec-fetch-site")
+        origin = headers.get("origin")
+        if site is not None:
+            is_own = site in ("same-origin", "none")
+        elif origin is not None:
+            is_own = urlsplit(origin).netloc.lower() == hosts[0].lower()
+        else:
+            is_own = "cookie" not in headers
+        if not is_own:
+            raise ForbiddenError(
+                "This request came from another site. Open Podium itself and try again.",
+                code="cross_site",
+            )
+
+    def _sender(self, scope: Scope, send: Send, request_id: str) -> Send:
+        is_static = scope["path"].startswith("/static/")
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers["X-Request-Id"] = request_id
+                if self.https:
+                    headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
+                if is_static and b"v=" in scope.get("query_string", b""):
+                    headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
+                elif not is_static:
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        return with_headers
+
+
+def _hostname(host: str) -> str:
+    """The name without its port; IPv6 literals keep their brackets."""
+    name, bracket, _rest = host.lower().partition("]")
+    return name + bracket if bracket else name.partition(":")[0]
