@@ -59,3 +59,29 @@ async def admin_only(viewer: SignedIn) -> Viewer:
 
 
 AdminOnly = Annotated[Viewer, Depends(admin_only, scope="function")]
+
+
+async def signed_in_by_session(request: Request, viewer: SignedIn) -> Viewer:
+    """The viewer, when a person in a browser is asking.
+
+    Raises:
+        ForbiddenError: an API token is; tokens manage neither tokens, passwords nor users.
+    """
+    if "authorization" in request.headers:
+        raise ForbiddenError("This takes a signed-in browser, not an API token.")
+    return viewer
+
+
+SignedInBySession = Annotated[Viewer, Depends(signed_in_by_session, scope="function")]
+
+
+async def admin_by_session(viewer: SignedInBySession) -> Viewer:
+    """The same for admins.
+
+    Raises:
+        ForbiddenError: they are not an admin.
+    """
+    return await admin_only(viewer)
+
+
+AdminBySession = Annotated[Viewer, Depends(admin_by_session, scope="function")]

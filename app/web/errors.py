@@ -89,10 +89,14 @@ def wants_page(request: Request) -> bool:
     return not is_api and "text/html" in request.headers.get("accept", "")
 
 
+def status_of(error: DomainError) -> int:
+    """The HTTP status that a DomainError's class stands for."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 async def on_domain_error(request: Request, error: Exception) -> Response:
     """Map a DomainError by its class."""
     assert isinstance(error, DomainError)
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers: dict[str, str] = {}
     if isinstance(error, TooManyError):
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -104,7 +108,7 @@ async def on_domain_error(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="podium"'
     return problem(
         request,
-        status=status,
+        status=status_of(error),
         code=error.code,
         detail=error.detail,
         faults=error.faults,

@@ -1,0 +1,118 @@
+"""The web server: routers, error handlers, static files, lifespan. Never imports torch."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.accounts import pages as accounts_pages
+from app.accounts.deps import SignedIn
+from app.agreement import api as agreement_api
+from app.agreement import pages as agreement_pages
+from app.datasets import api as datasets_api
+from app.datasets import pages as datasets_pages
+from app.db import create_engine
+from app.labeling import api as labeling_api
+from app.labeling import pages as labeling_pages
+from app.projects import api as projects_api
+from app.projects import pages as projects_pages
+from app.prompts import api as prompts_api
+from app.prompts import pages as prompts_pages
+from app.registry import api as registry_api
+from app.registry import pages as registry_pages
+from app.rounds import api as rounds_api
+from app.rounds import pages as rounds_pages
+from app.settings import Settings
+from app.training import api as training_api
+from app.training import pages as training_pages
+from app.web.deps import Engine
+from app.web.errors import install_error_handlers
+from app.web.render import STATIC
+from app.web.security import SecurityMiddleware
+
+API = "/api/v1"
+APIS = (
+    projects_api,
+    prompts_api,
+    registry_api,
+    rounds_api,
+    labeling_api,
+    agreement_api,
+    datasets_api,
+    training_api,
+)
+PAGES = (
+    accounts_pages,
+    projects_pages,
+    prompts_pages,
+    registry_pages,
+    rounds_pages,
+    labeling_pages,
+    agreement_pages,
+    datasets_pages,
+    training_pages,
+)
+MAX_BODY_BYTES = 1_048_576  # imports raise this for their own routes
+
+
+def create_app(settings: Settings | None = None, *, database_url: str | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: the process's settings; read from the environment when None.
+        database_url: where the embedded Postgres listens, when the settings name no database.
+    """
+    settings = settings or Settings()
+    url = database_url or settings.database_url
+    if url is None:
+        raise ValueError("create_app needs a database: settings.database_url or database_url")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.engine = create_engine(url, pool_size=settings.database_pool_size)
+        yield
+        await app.state.engine.dispose()
+
+    app = FastAPI(
+        title="Podium",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.settings = settings
+    app.add_middleware(SecurityMiddleware, settings=settings)
+    install_error_handlers(app)
+    _add_routes(app)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for api in APIS:
+        app.include_router(api.router, prefix=API)
+    for pages in PAGES:
+        app.include_router(pages.router)
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    async def openapi(_viewer: SignedIn) -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz(engine: Engine) -> PlainTextResponse:
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text("select 1"))
+        except (SQLAlchemyError, OSError):
+            return PlainTextResponse("the database does not answer", status_code=503)
+        return PlainTextResponse("ok")
