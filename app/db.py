@@ -1,8 +1,8 @@
-"""The database: engine, declarative base, migrations, and `transaction`, the one place that commits.
+"""The database: engine, base class, migrations, and `transaction`, the one place that commits.
 
-Pool: `database_pool_size` connections per process, no overflow; with 2 web processes and a worker that stays
-below Postgres' default of 100. Exports use connections of their own (`snapshot`), so that a long download never
-starves the pages.
+Pool: `database_pool_size` connections per process, no overflow; with two web processes and a worker
+that stays below Postgres' default of 100. Exports use connections of their own (`snapshot`), so
+that a long download never starves the pages.
 """
 
 from collections.abc import AsyncIterator
@@ -62,9 +62,9 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     outside = create_async_engine(engine.url, poolclass=NullPool)
     try:
         async with outside.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(text("set transaction read only"))
-            yield connection
+            repeatable = await connection.execution_options(isolation_level="REPEATABLE READ")
+            await repeatable.execute(text("set transaction read only"))
+            yield repeatable
     finally:
         await outside.dispose()
 
@@ -79,5 +79,5 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str) -> None:
-    """Bring the schema to head; safe when several processes do it at once (advisory lock in `env.py`)."""
+    """Bring the schema to head; several processes at once wait for each other (`env.py`)."""
     command.upgrade(alembic_config(url), "head")

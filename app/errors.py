@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with an input: where, and what to do about it. Never echoes the input."""
+    """One thing that is wrong with an input: where, and what to do; never echoes the input."""
 
     loc: tuple[str | int, ...]
     msg: str

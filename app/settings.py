@@ -1,4 +1,4 @@
-"""Every environment variable, typed and frozen; units stand in the names. Nothing else reads the environment."""
+"""Every environment variable, typed and frozen; nothing else reads the environment."""
 
 import os
 import secrets
@@ -22,12 +22,12 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(
         None,
-        description="postgresql:// URL of the database; none: an embedded Postgres in the data folder",
+        description="postgresql:// URL; none: an embedded Postgres in the data folder",
     )
     data_dir: Path = Field(Path(".podium"), description="runs, datasets, embedded Postgres, secret")
     secret_key: SecretStr | None = Field(
         None,
-        description="32 characters or more; generated into the data folder when Postgres is embedded",
+        description="32 characters or more; generated when Postgres is embedded",
     )
     model_roots: str = Field(
         "", description="folders that models may be registered from, separated by ':'"

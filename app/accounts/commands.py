@@ -1,4 +1,4 @@
-"""Changes to people, sessions and tokens. A failed sign-in is counted in the caller's transaction."""
+"""Changes to people, sessions and tokens."""
 
 import re
 import unicodedata
@@ -75,8 +75,8 @@ async def sign_in(
     """Check a password and open a session.
 
     Returns:
-        The new session's token, or None when email and password do not fit; the caller must let the transaction
-        commit in both cases, because the failure is counted in it.
+        The new session's token, or None when email and password do not fit; the caller must let
+        the transaction commit in both cases, because the failure is counted in it.
 
     Raises:
         InvalidError: a field is empty, too long or has NUL.

@@ -63,7 +63,7 @@ class APIToken(Base):
 
 
 class LoginAttempt(Base):
-    """A failed sign-in, counted per account and per address; in the database so that all processes count."""
+    """A failed sign-in; in the database, so that all processes count together."""
 
     __tablename__ = "login_attempts"
     __table_args__ = (Index("ix_login_attempts_key_at", "key", "at"),)

@@ -180,8 +180,11 @@ async def post_sign_out_everywhere(
 @router.get("/users")
 async def show_users(request: Request, tx: Tx, viewer: AdminBySession) -> Response:
     """Show everybody."""
-    context = {"users": await all_users(tx), "error": None, "form": {}, "self_id": viewer.id}
-    return page(request, "accounts/users.html", context)
+    return page(
+        request,
+        "accounts/users.html",
+        {"users": await all_users(tx), "error": None, "form": {}, "self_id": viewer.id},
+    )
 
 
 @router.post("/users")

@@ -1,4 +1,4 @@
-"""Password hashing: Argon2id with 19 MiB, two at a time, so that a flood of sign-ins cannot eat the machine."""
+"""Password hashing: Argon2id with 19 MiB, two at a time, so that a flood cannot eat the machine."""
 
 import asyncio
 from functools import cache
@@ -65,7 +65,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
-    """Whether the password fits; without a stored hash a dummy is checked, so that time tells nothing."""
+    """Whether the password fits; without a stored hash a dummy is checked, to take as long."""
     async with _gate:
         return await asyncio.to_thread(_verify, password, stored)
 

@@ -1,4 +1,7 @@
-"""Random tokens and what is stored of them. An API token carries a checksum, so that a mistyped one needs no query."""
+"""Random tokens and what is stored of them.
+
+An API token carries a checksum, so that a mistyped one needs no query.
+"""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""The table of datasets: immutable snapshots of a project, which runs train on and users download."""
+"""The table of datasets: immutable snapshots, which runs train on and users download."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from app.db import Base
 
 
 class Dataset(Base):
-    """A frozen folder of `.jsonl` files; `sha256` is that of its manifest, which names the files' own."""
+    """A frozen folder of `.jsonl` files; `sha256` is that of its manifest, which names theirs."""
 
     __tablename__ = "datasets"
 

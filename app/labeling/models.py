@@ -1,4 +1,4 @@
-"""Tables of labeling: tasks, rankings and their items. Comparisons are a view over them (`migrations/`)."""
+"""Tables of labeling: tasks, rankings, items; comparisons are a view over them (`migrations/`)."""
 
 import uuid
 from datetime import datetime
@@ -26,8 +26,9 @@ from app.db import Base
 class Task(Base):
     """One labeler's place at a slate.
 
-    Places are made beforehand, so overlap is a matter of unique constraints and never of counting. A skipped task
-    keeps its labeler, so that the slate is not offered to them again, and a fresh open task takes its place.
+    Places are made beforehand, so overlap is a matter of unique constraints and never of counting.
+    A skipped task keeps its labeler, so that the slate is not offered to them again, and a fresh
+    open task takes its place.
     """
 
     __tablename__ = "tasks"
@@ -66,7 +67,7 @@ class Task(Base):
 
 
 class Ranking(Base):
-    """What one labeler submitted for one slate; a correction is a new version, the earlier ones stay."""
+    """What one labeler submitted for one slate; a correction is a new version."""
 
     __tablename__ = "rankings"
     __table_args__ = (
@@ -103,7 +104,7 @@ class Ranking(Base):
 
 
 class RankingItem(Base):
-    """One response of a ranking: rank 1 is best, equal ranks are ties, null means "cannot judge"."""
+    """One response of a ranking: rank 1 is best, equal is a tie, null is "cannot judge"."""
 
     __tablename__ = "ranking_items"
     __table_args__ = (

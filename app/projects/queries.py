@@ -1,6 +1,7 @@
 """Reads of projects; who may see one is decided here."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,3 +58,166 @@ async def projects_for(tx: AsyncSession, viewer: Viewer) -> list[ProjectView]:
         PROJECT, {"slug": None, "is_admin": viewer.is_admin, "viewer_id": viewer.id}
     )
     return [ProjectView(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class FlagView:
+    """A flag that labelers can put on a response."""
+
+    key: str
+    label: str
+
+
+async def flags_of(tx: AsyncSession, project: ProjectView) -> list[FlagView]:
+    """The project's flags in the order in which they are shown."""
+    rows = await tx.execute(
+        text("select key, label from flags where project_id = :id order by position, id"),
+        {"id": project.id},
+    )
+    return [FlagView(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class MemberView:
+    """A labeler of a project; exports show the pseudonym alone."""
+
+    email: str
+    name: str
+    role: str
+    pseudonym: str
+    guidelines_read_version: int | None
+
+
+@dataclass(frozen=True)
+class MemberProgress(MemberView):
+    """A member with what they have done so far."""
+
+    rankings: int
+    last_ranked_at: datetime | None
+
+
+MEMBERS = text("""
+select u.email, u.name, m.role, m.pseudonym, m.guidelines_read_version,
+       coalesce(done.tasks, 0), done.last_at
+from project_members m join users u on u.id = m.user_id
+left join lateral (
+    select count(*) as tasks, max(t.finished_at) as last_at from tasks t
+    where t.labeler_id = m.user_id and t.project_id = m.project_id and t.status = 'done'
+) done on true
+where m.project_id = :id
+order by m.pseudonym
+""")
+
+
+async def members_of(tx: AsyncSession, project: ProjectView) -> list[MemberProgress]:
+    """The project's members by pseudonym."""
+    return [MemberProgress(*row) for row in await tx.execute(MEMBERS, {"id": project.id})]
+
+
+@dataclass(frozen=True)
+class GuidelineVersionView:
+    """One version of a project's guidelines."""
+
+    version: int
+    text: str
+    created_at: datetime
+
+
+async def guideline_versions_of(
+    tx: AsyncSession, project: ProjectView
+) -> list[GuidelineVersionView]:
+    """All versions, newest first."""
+    rows = await tx.execute(
+        text(
+            "select version, text, created_at from guideline_versions "
+            "where project_id = :id order by version desc"
+        ),
+        {"id": project.id},
+    )
+    return [GuidelineVersionView(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a project is."""
+
+    prompts: int
+    members: int
+    rounds: int
+    slates_ready: int
+    slates_pending: int
+    slates_unusable: int
+    slates_labeled: int
+    tasks_open: int
+    tasks_done: int
+
+
+PROGRESS = text("""
+select p.id,
+    (select count(*) from prompts where project_id = p.id),
+    (select count(*) from project_members where project_id = p.id),
+    (select count(*) from rounds where project_id = p.id),
+    slates.ready, slates.pending, slates.unusable,
+    tasks.labeled, tasks.open, tasks.done
+from projects p
+left join lateral (
+    select count(*) filter (where s.status = 'ready') as ready,
+           count(*) filter (where s.status = 'pending') as pending,
+           count(*) filter (where s.status = 'unusable') as unusable
+    from slates s join rounds r on r.id = s.round_id where r.project_id = p.id
+) slates on true
+left join lateral (
+    select count(distinct t.slate_id) filter (where t.status = 'done') as labeled,
+           count(*) filter (where t.status in ('open', 'leased')) as open,
+           count(*) filter (where t.status = 'done') as done
+    from tasks t where t.project_id = p.id
+) tasks on true
+where p.id = any(cast(:ids as bigint[]))
+""")
+
+
+async def progress_of(tx: AsyncSession, projects: list[ProjectView]) -> dict[int, Progress]:
+    """Counts per project id."""
+    rows = await tx.execute(PROGRESS, {"ids": [project.id for project in projects]})
+    return {row[0]: Progress(*row[1:]) for row in rows}
+
+
+@dataclass(frozen=True)
+class OwnProgress:
+    """What one labeler has done in a project, and whether there is more for them."""
+
+    ranked: int
+    ranked_today: int
+    has_more: bool
+    guidelines_read_version: int | None
+
+
+OWN_PROGRESS = text("""
+select m.project_id,
+    (select count(*) from tasks t
+     where t.labeler_id = m.user_id and t.project_id = m.project_id and t.status = 'done'),
+    (select count(*) from tasks t
+     where t.labeler_id = m.user_id and t.project_id = m.project_id and t.status = 'done'
+       and t.finished_at >= date_trunc('day', now())),
+    exists (
+        select from tasks t
+        where t.project_id = m.project_id
+          and ((t.status = 'leased' and t.labeler_id = m.user_id)
+            or (t.status = 'open' and not exists (
+                select from tasks mine
+                where mine.slate_id = t.slate_id and mine.labeler_id = m.user_id)))
+    ),
+    m.guidelines_read_version
+from project_members m
+where m.user_id = :viewer_id and m.project_id = any(cast(:ids as bigint[]))
+""")
+
+
+async def own_progress_of(
+    tx: AsyncSession, viewer: Viewer, projects: list[ProjectView]
+) -> dict[int, OwnProgress]:
+    """The viewer's own counts per project id, for the projects that they are a member of."""
+    rows = await tx.execute(
+        OWN_PROGRESS, {"viewer_id": viewer.id, "ids": [project.id for project in projects]}
+    )
+    return {row[0]: OwnProgress(*row[1:]) for row in rows}

@@ -50,8 +50,8 @@ class RoundModel(Base):
 class Slate(Base):
     """The responses to one prompt in one round that are ranked together.
 
-    Status: `pending` until its responses are there, `ready` when it is offered to labelers, `unusable` when too
-    many responses stayed empty or duplicate; admins see it, labelers do not.
+    Status: `pending` until its responses are there, `ready` when it is offered to labelers,
+    `unusable` when too many responses stayed empty or duplicate; only admins see those.
     """
 
     __tablename__ = "slates"

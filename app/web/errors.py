@@ -1,6 +1,6 @@
 """Turns what went wrong into an answer: problem+json for programs, a page or a fragment for people.
 
-The rejected input is never echoed: it can be a password, and NaN in it would break the answer itself.
+The rejected input is never echoed: it can be a password, and NaN in it would break the answer.
 """
 
 import logging
@@ -138,7 +138,7 @@ async def on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _message(item: dict[str, Any]) -> str:
-    # Custom validators' messages are ours; pydantic's own never hold the input, except for these two.
+    # Our validators' messages and pydantic's own never hold the input.
     if item["type"] in ("literal_error", "enum"):
         return f"must be one of {item['ctx']['expected']}"
     return str(item["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""JSON bodies, read strictly: the right content type, UTF-8, no duplicate keys, no NaN, bounded depth."""
+"""JSON bodies, read strictly: content type, UTF-8, no duplicate keys, no NaN, bounded depth."""
 
 import json
 from collections.abc import Callable, Coroutine

@@ -1,7 +1,7 @@
 """The one function that turns untrusted text into HTML: prompts, responses, notes, guidelines.
 
-markdown-it with HTML off, then an allowlist. No images, no ids, no classes but code languages, only absolute
-http(s) links. Text over the size cap, or of a shape that is slow to parse, is shown as plain text.
+markdown-it with HTML off, then an allowlist: no images, no ids, no classes but code languages, only
+absolute http(s) links. Text over the size cap, or of a shape that is slow to parse, stays plain.
 """
 
 import re
@@ -15,33 +15,31 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 MAX_RICH_BYTES = 20_000
-TAGS = set(
-    [
-        "p",
-        "br",
-        "hr",
-        "em",
-        "strong",
-        "s",
-        "del",
-        "code",
-        "pre",
-        "blockquote",
-        "ul",
-        "ol",
-        "li",
-        "h4",
-        "h5",
-        "h6",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "a",
-    ]
-)
+TAGS = {
+    "p",
+    "br",
+    "hr",
+    "em",
+    "strong",
+    "s",
+    "del",
+    "code",
+    "pre",
+    "blockquote",
+    "ul",
+    "ol",
+    "li",
+    "h4",
+    "h5",
+    "h6",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "a",
+}
 ATTRIBUTES = {
     "a": {"href", "title"},
     "ol": {"start"},

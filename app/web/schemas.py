@@ -3,9 +3,10 @@
 Text refuses NUL, which Postgres cannot store, and lone surrogates, which are not Unicode.
 """
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_ID = 2**63 - 1
 
@@ -51,3 +52,13 @@ class Answer(BaseModel):
     """An answer's body."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def _plain_digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,18}", value):
+        raise ValueError("must be a positive whole number")
+    return value
+
+
+# Ids in paths: `1_000`, `+1` and ` 1` would otherwise be taken for numbers.
+PathId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_plain_digits)]

@@ -1,7 +1,7 @@
 """What holds for every request: an id, allowed hosts, no cross-site writes, strict headers.
 
-Cross-site requests are told by `Sec-Fetch-Site`, or by `Origin` in browsers without it. A request with a cookie and
-neither header is refused when it writes: only programs send those, and programs use tokens.
+Cross-site requests are told by `Sec-Fetch-Site`, or by `Origin` in browsers without it. A writing
+request with a cookie and neither header is refused: only programs send those, and they have tokens.
 """
 
 import secrets

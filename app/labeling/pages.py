@@ -1,0 +1,32 @@
+"""The labeling screen: guidelines first, then one task after the other."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.accounts.deps import SignedIn
+from app.labeling.commands import lease_next_task
+from app.labeling.queries import guidelines_read_by, leased_task_for, progress_of
+from app.projects.queries import project_for
+from app.web.deps import AppSettings, Tx
+from app.web.render import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/projects/{slug}/label")
+async def show_next_task(
+    request: Request, slug: str, tx: Tx, viewer: SignedIn, settings: AppSettings
+) -> Response:
+    """Show the task that the viewer holds, or lease the next one."""
+    project = await project_for(tx, viewer, slug)
+    if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
+        return page(request, "labeling/guidelines.html", {"project": project})
+    task_id = await lease_next_task(
+        tx, viewer, project_id=project.id, lease_minutes=settings.lease_minutes
+    )
+    progress = await progress_of(tx, viewer, project.id)
+    if task_id is None:
+        return page(request, "labeling/empty.html", {"project": project, "progress": progress})
+    task = await leased_task_for(tx, viewer, task_id)
+    return page(
+        request, "labeling/task.html", {"project": project, "task": task, "progress": progress}
+    )
