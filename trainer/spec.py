@@ -1,14 +1,15 @@
 """The contract between Podium and the trainer: what a run is told, row by row.
 
-Everything a run needs stands in `spec.json` (one of the specs below) and in the `.jsonl` files beside it that the
-spec names. Only pydantic and the standard library are imported, so that the web process can read and write it.
+Everything a run needs stands in `spec.json` (one of the specs below) and in the `.jsonl` files
+beside it that the spec names. Only pydantic and the standard library are imported, so that the web
+process can read and write it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-SPEC_VERSION = 1
+SPEC_VERSION: Final = 1
 MIN_RESPONSES, MAX_RESPONSES = 2, 9
 
 RunKind = Literal["sample", "sft", "reward", "ppo"]
@@ -74,7 +75,9 @@ class RankingRow(Frozen):
     split: str = "train"
     messages: list[Message] = Field(min_length=1)
     responses: list[RankedResponse] = Field(min_length=MIN_RESPONSES, max_length=MAX_RESPONSES)
-    ranks: list[int | None] = Field(description="dense, 1 is best, equal is a tie; null: not judged")
+    ranks: list[int | None] = Field(
+        description="dense, 1 is best, equal is a tie; null: not judged"
+    )
     ratings: list[int | None]
     labeler: str
     weight: float = Field(ge=0, description="1 / number of rankings of this slate")
@@ -110,11 +113,13 @@ class SampledSlate(Frozen):
     responses: list[SampledResponse]
 
 
-# --- settings: what people choose, with units and bounds ---------------------------------------------
+# --- settings: what people choose, with units and bounds ------------------------------------------
 
 LearningRate = Annotated[float, Field(gt=0, le=1, description="peak learning rate of AdamW")]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
-MaxTokens = Annotated[int, Field(ge=8, le=131072, description="longest prompt plus response, tokens")]
+MaxTokens = Annotated[
+    int, Field(ge=8, le=131072, description="longest prompt plus response, tokens")
+]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -150,15 +155,19 @@ class RewardSettings(Frozen):
 
 
 class PPOSettings(Frozen):
-    """PPO with a per-token KL penalty and the pretraining mix (arXiv 2203.02155, equation 2 and C.4)."""
+    """PPO with a per-token KL penalty and the pretraining mix (arXiv 2203.02155, eq. 2, C.4)."""
 
-    steps: int = Field(50, ge=1, le=1_000_000, description="PPO iterations, one batch of rollouts each")
+    steps: int = Field(
+        50, ge=1, le=1_000_000, description="PPO iterations, one batch of rollouts each"
+    )
     batch_size: BatchSize = Field(64, description="episodes per iteration")
     minibatch_size: BatchSize = Field(64, description="episodes per optimizer step")
     inner_epochs: int = Field(1, ge=1, le=16)
     learning_rate: LearningRate = 5e-6
     value_learning_rate: LearningRate = 9e-6
-    warmup_steps: int = Field(10, ge=0, description="iterations from a tenth of the peak to the peak")
+    warmup_steps: int = Field(
+        10, ge=0, description="iterations from a tenth of the peak to the peak"
+    )
     kl_coefficient: float = Field(0.02, ge=0, le=10)
     clip: float = Field(0.2, gt=0, lt=1)
     value_clip: float = Field(0.2, gt=0, le=100)
@@ -176,7 +185,7 @@ class PPOSettings(Frozen):
     seed: Seed = 0
 
 
-# --- specs -------------------------------------------------------------------------------------------
+# --- specs ---------------------------------------------------------------------------------------
 
 
 class SampledModel(Frozen):
@@ -201,7 +210,9 @@ class SampleSpec(Frozen):
     models: list[SampledModel] = Field(min_length=1, max_length=MAX_RESPONSES)
     responses_per_prompt: int = Field(ge=1, le=MAX_RESPONSES)
     sampling: Sampling
-    max_resamples: int = Field(3, ge=0, le=10, description="tries for an empty or duplicate response")
+    max_resamples: int = Field(
+        3, ge=0, le=10, description="tries for an empty or duplicate response"
+    )
     prompts: str = "prompts.jsonl"
 
 

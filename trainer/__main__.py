@@ -1,0 +1,105 @@
+"""One run, from files: `python -m trainer {sample,sft,reward,ppo} RUN_DIR`.
+
+Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
+failed, 143 that SIGTERM stopped it; the last line on stderr says why. On Linux the run ends with
+the process that started it.
+"""
+
+import argparse
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import get_args
+
+from trainer import rundir
+from trainer.spec import RunKind
+
+MODULES: dict[RunKind, str] = {
+    "sample": "trainer.sample",
+    "sft": "trainer.train_sft",
+    "reward": "trainer.train_reward",
+    "ppo": "trainer.train_ppo",
+}
+STOPPED_EXIT_CODE = 128 + signal.SIGTERM
+HEARTBEAT_SECONDS = 2.0
+PR_SET_PDEATHSIG = 1
+
+
+class StoppedError(BaseException):
+    """SIGTERM came; not an `Exception`, so that no handler in between keeps the run going."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do one run and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
+    parser.add_argument("kind", choices=get_args(RunKind))
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument(
+        "--detached", action="store_true", help="go on when the process that started this run ends"
+    )
+    options = parser.parse_args(arguments)
+    if not options.detached:
+        _end_with_parent()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _run(options.kind, options.run_dir)
+    except StoppedError:
+        _say("stopped: SIGTERM was received before the run was complete")
+        return STOPPED_EXIT_CODE
+    except (rundir.RunRefusedError, rundir.RunDivergedError) as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the process edge: the last line of the log says why
+        traceback.print_exc()
+        _say(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        return 1
+    return 0
+
+
+def _run(kind: RunKind, run_dir: Path) -> None:
+    spec = rundir.read_spec(run_dir, kind)
+    beating = threading.Event()
+    threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
+    try:
+        # Imported here: a sample run that only asks an endpoint needs no torch.
+        importlib.import_module(MODULES[kind]).run(spec, run_dir)
+    finally:
+        beating.set()
+    if rundir.read_result(run_dir) is None:
+        raise rundir.RunDivergedError(f"{run_dir / rundir.RESULT_FILE} is not valid after the run")
+
+
+def _beat(run_dir: Path, ended: threading.Event) -> None:
+    while True:
+        rundir.touch_heartbeat(run_dir)
+        if ended.wait(HEARTBEAT_SECONDS):
+            return
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    # A second signal must not interrupt the clean-up after the first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise StoppedError
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(" ".join(line.split()) + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    # Threads that still wait for an endpoint's answer must not hold the process up.
+    os._exit(code)
