@@ -1,0 +1,187 @@
+"""Shares with the uncertainty of clustered data, and the rule that says when one may be shown.
+
+Comparisons of one prompt depend on each other, so prompts are the clusters; what is undefined is
+None with a reason, never 0 or NaN.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["agreement_card", "labeler", "labeler_pair", "win_rate"]
+Status = Literal["ok", "provisional", "not_enough_data"]
+
+MAX_HALF_WIDTH = 0.10
+MAX_EXACT_DF = 60
+NORMAL_975 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Below `prompts` or `units` a number is hidden, below `ok_prompts` it is provisional."""
+
+    prompts: int
+    units: int
+    ok_prompts: int
+    counted: str
+
+
+LIMITS: dict[Kind, Limits] = {
+    "agreement_card": Limits(10, 50, 30, "shared"),
+    "labeler": Limits(10, 50, 30, "shared"),
+    "labeler_pair": Limits(5, 30, 15, "shared"),
+    "win_rate": Limits(30, 0, 100, "compared"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number as computed from all that there is, however little; `value` is None if undefined."""
+
+    value: float | None
+    se: float | None
+    units: int
+    prompts: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the 95% t interval with prompts - 1 degrees of freedom."""
+        return None if self.se is None else t_975(self.prompts - 1) * self.se
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number as it may be shown; hidden (None) with a `reason` while there is not enough data."""
+
+    value: float | None
+    se: float | None
+    ci95: tuple[float, float] | None
+    units: int
+    prompts: int
+    status: Status
+    reason: str | None
+
+
+def ratio(
+    scores: NDArray[np.float64], units: NDArray[np.float64], clusters: NDArray[np.int64]
+) -> Measured:
+    """Sum of scores over sum of units, with the standard error of the ratio over clusters.
+
+    SE = sqrt(P/(P-1) * sum_p (a_p - A n_p)^2) / sum_p n_p, where cluster p has the summed scores
+    a_p and n_p units (linearized ratio estimator; the same as OLS on a constant with clustered
+    covariance, Liang and Zeger 1986).
+
+    Args:
+        scores: (m,) summed scores of each row.
+        units: (m,) number of units of each row.
+        clusters: (m,) cluster of each row, as small integers from 0.
+    """
+    summed = np.bincount(clusters, weights=scores)
+    counts = np.bincount(clusters, weights=units)
+    summed, counts = summed[counts > 0], counts[counts > 0]
+    total, prompts = float(counts.sum()), len(counts)
+    if prompts == 0:
+        return Measured(None, None, 0, 0)
+    value = float(summed.sum()) / total
+    se = None
+    if prompts > 1:
+        residuals = summed - value * counts
+        se = math.sqrt(prompts / (prompts - 1) * float(residuals @ residuals)) / total
+    return Measured(value, se, round(total), prompts)
+
+
+def display_status(
+    kind: Kind, *, prompts: int, units: int, half_width: float | None
+) -> tuple[Status, str | None]:
+    """Whether a number of this kind may be shown, and if not as it stands, why."""
+    limits = LIMITS[kind]
+    if prompts < limits.prompts:
+        reason = f"not enough data: {prompts} of {limits.prompts} {limits.counted} prompts"
+        return "not_enough_data", reason
+    if units < limits.units:
+        return "not_enough_data", f"not enough data: {units} of {limits.units} shared comparisons"
+    if prompts < limits.ok_prompts:
+        return "provisional", f"provisional: {prompts} of {limits.ok_prompts} prompts"
+    if half_width is None or half_width > MAX_HALF_WIDTH:
+        return "provisional", "provisional: the 95% interval is wider than ±10 points"
+    return "ok", None
+
+
+def shown(
+    kind: Kind, measured: Measured, *, low: float = 0.0, undefined: str = "not defined"
+) -> Estimate:
+    """What may be shown of a measured number.
+
+    Args:
+        kind: which limits hold.
+        measured: the number.
+        low: the least possible value, where the interval is cut; the greatest is 1.
+        undefined: the reason when there is enough data but no value.
+    """
+    status, reason = display_status(
+        kind,
+        prompts=measured.prompts,
+        units=measured.units,
+        half_width=measured.half_width,
+    )
+    if status == "not_enough_data" or measured.value is None:
+        reason = reason if status == "not_enough_data" else undefined
+        return Estimate(
+            None, None, None, measured.units, measured.prompts, "not_enough_data", reason
+        )
+    interval = None
+    if measured.half_width is not None:
+        interval = (
+            max(low, measured.value - measured.half_width),
+            min(1.0, measured.value + measured.half_width),
+        )
+    return Estimate(
+        measured.value, measured.se, interval, measured.units, measured.prompts, status, reason
+    )
+
+
+@cache
+def t_975(df: int) -> float:
+    """The 97.5% quantile of Student's t with `df` degrees of freedom.
+
+    Up to 60 by bisection of the exact distribution (Abramowitz and Stegun 26.7.3-4), above by the
+    expansion around the normal quantile (26.7.5), whose error there is below 1e-8.
+    """
+    if df > MAX_EXACT_DF:
+        return _t_975_expanded(df)
+    low, high = NORMAL_975, 13.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _central_probability(middle, df) < 0.95:  # noqa: PLR2004 two-sided 95%
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _t_975_expanded(df: int) -> float:
+    x = NORMAL_975
+    terms = (
+        (x**3 + x) / 4,
+        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
+        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
+        (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
+    )
+    return x + sum(term / float(df) ** power for power, term in enumerate(terms, start=1))
+
+
+def _central_probability(t: float, df: int) -> float:
+    """P(|T| < t)."""
+    angle = math.atan(t / math.sqrt(df))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    is_odd = df % 2 == 1
+    term = cosine if is_odd else 1.0
+    total = 0.0
+    for power in range(3 if is_odd else 2, df + 1, 2):
+        total += term
+        term *= (power - 1) / power * cosine**2
+    return 2 / math.pi * (angle + sine * total) if is_odd else sine * total

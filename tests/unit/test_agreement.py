@@ -1,0 +1,328 @@
+"""Agreement against V01, V02, V03, V07, V08, V19, V33, V34, and what holds for all data."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.agreement.alpha import pair_alpha, rating_alpha
+from app.agreement.estimates import display_status, ratio, shown, t_975
+from app.agreement.metrics import (
+    Label,
+    averages,
+    first_two,
+    leave_one_out,
+    pair_counts,
+    per_labeler,
+    per_pair,
+)
+from app.agreement.win_rates import win_rates
+
+VECTORS = {
+    vector["id"]: vector
+    for vector in json.loads((Path(__file__).parents[1] / "vectors.json").read_text())["vectors"]
+}
+RULES = ("strict", "half", "three_way")
+
+
+def labels_from(rankings):
+    return [
+        Label(prompt, prompt, labeler, tuple(ranks), tuple(ranks.values()))
+        for prompt, labelers in rankings.items()
+        for labeler, ranks in labelers.items()
+    ]
+
+
+F1 = labels_from(VECTORS["V01"]["input"]["rankings"])
+
+
+def strict_of(labels):
+    counts = pair_counts(labels)
+    return averages(counts, counts.strict).micro
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_v01_agreement_by_three_rules_and_three_averages(rule):
+    counts = pair_counts(F1)
+    expected = VECTORS["V01"]["expected"][rule]
+
+    got = averages(counts, getattr(counts, rule), min_units=1)
+
+    assert got.micro.units == expected["n_units"]
+    assert got.micro.prompts == expected["n_prompts"]
+    assert got.micro.value == pytest.approx(expected["micro"], abs=1e-6)
+    assert got.macro_prompt == pytest.approx(expected["macro_prompt"], abs=1e-6)
+    assert got.macro_labeler_pair == pytest.approx(expected["macro_labeler_pair"], abs=1e-6)
+    assert len(per_pair(counts)) == expected["n_labeler_pairs"]
+
+
+def test_v02_the_standard_error_takes_prompts_as_clusters():
+    got = strict_of(F1)
+
+    assert got.se == pytest.approx(VECTORS["V02"]["expected"]["se_cluster"], abs=1e-6)
+    assert got.half_width == pytest.approx(2.776445 * got.se, abs=1e-6)
+
+
+def test_v03_agreement_of_each_pair_of_labelers():
+    expected = VECTORS["V03"]["expected"]["labeler_pairs"]
+
+    got = {"-".join(pair): measured for pair, measured in per_pair(pair_counts(F1)).items()}
+
+    assert {name: m.units for name, m in got.items()} == {n: e["n"] for n, e in expected.items()}
+    assert {name: m.value for name, m in got.items()} == pytest.approx(
+        {name: e["agreement"] for name, e in expected.items()}, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "got"),
+    [("per_labeler", per_labeler(pair_counts(F1))), ("leave_one_out", leave_one_out(F1))],
+)
+def test_v03_agreement_of_each_labeler_with_the_others_and_their_consensus(table, got):
+    expected = VECTORS["V03"]["expected"][table]
+
+    assert {name: m.units for name, m in got.items()} == {n: e["n"] for n, e in expected.items()}
+    assert {name: m.value for name, m in got.items()} == pytest.approx(
+        {name: e["agreement"] for name, e in expected.items()}, abs=1e-6
+    )
+
+
+def test_v07_alpha_of_pair_labels_is_symmetrized():
+    expected = VECTORS["V07"]["expected"]["alpha_nominal_symmetrised"]
+
+    assert pair_alpha(F1).value == pytest.approx(expected, abs=1e-6)
+
+
+def test_v08_alpha_of_ratings_is_ordinal():
+    ratings = VECTORS["V08"]["input"]["ratings"]
+    responses = tuple(range(8))
+    labels = [
+        Label("p", "s", f"L{i}", responses, responses, tuple(row)) for i, row in enumerate(ratings)
+    ]
+
+    assert rating_alpha(labels).value == pytest.approx(
+        VECTORS["V08"]["expected"]["ordinal"], abs=1e-6
+    )
+
+
+def test_v19_a_win_rate_counts_ties_as_half_and_takes_prompts_as_clusters():
+    expected = VECTORS["V19"]["expected"]
+    scores = VECTORS["V19"]["input"]["per_prompt_scores"]
+    rank_of_new = {1: 1, 0.5: 2, 0: 3}
+    labels = [
+        Label(
+            prompt=i,
+            slate=(i, j),
+            labeler="L",
+            responses=("new", "old"),
+            ranks=(rank_of_new[score], 2),
+            models=("ppo", "sft"),
+        )
+        for i, prompt in enumerate(scores)
+        for j, score in enumerate(prompt)
+    ]
+
+    got = win_rates(labels, "sft")
+
+    assert list(got) == ["ppo"]
+    assert got["ppo"].value == pytest.approx(expected["cluster_mean"], abs=1e-6)
+    assert got["ppo"].se == pytest.approx(expected["cluster_se"], abs=1e-6)
+
+
+def test_v19_wins_ties_and_losses_give_this_win_rate():
+    given_ = VECTORS["V19"]["input"]
+    scores = np.repeat([1.0, 0.5, 0.0], [given_["wins"], given_["ties"], given_["losses"]])
+
+    got = ratio(scores, np.ones_like(scores), np.arange(len(scores)))
+
+    assert got.value == pytest.approx(VECTORS["V19"]["expected"]["win_rate_ties_half"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    list(zip(VECTORS["V33"]["input"]["cases"], VECTORS["V33"]["expected"], strict=True)),
+)
+def test_v33_when_a_number_may_be_shown(case, expected):
+    kind, prompts, units, half_width = case
+
+    status, _ = display_status(kind, prompts=prompts, units=units, half_width=half_width)
+
+    assert status == expected
+
+
+def test_not_enough_data_is_said_with_the_counts():
+    assert display_status("agreement_card", prompts=6, units=90, half_width=0.1) == (
+        "not_enough_data",
+        "not enough data: 6 of 10 shared prompts",
+    )
+    assert display_status("labeler", prompts=12, units=49, half_width=0.1)[1] == (
+        "not enough data: 49 of 50 shared comparisons"
+    )
+
+
+def test_a_number_without_enough_data_is_hidden_with_its_reason():
+    got = shown("agreement_card", strict_of(F1))
+
+    assert (got.value, got.se, got.ci95) == (None, None, None)
+    assert (got.prompts, got.units) == (5, 61)
+    assert got.reason == "not enough data: 5 of 10 shared prompts"
+
+
+def test_v34_what_is_undefined_is_none():
+    all_tied = labels_from(VECTORS["V34"]["input"]["all_tied"])
+    single = labels_from(VECTORS["V34"]["input"]["single"])
+    same = labels_from({"P": {"L1": {"a": 1, "b": 1}, "L2": {"a": 1, "b": 1}}})
+    counts = pair_counts(all_tied)
+
+    assert strict_of(single).value is None
+    assert strict_of([]).value is None
+    assert averages(counts, counts.strict).micro.value is None
+    assert averages(counts, counts.strict).macro_prompt is None
+    assert averages(counts, counts.strict).macro_labeler_pair is None
+    assert averages(counts, counts.half).micro.value == 0.5
+    assert pair_alpha(same).value is None
+    assert pair_alpha([]).value is None
+    assert rating_alpha([]).value is None
+    assert leave_one_out([]) == {}
+    assert leave_one_out(single)["L1"].value is None
+
+
+def test_one_prompt_has_a_value_but_no_standard_error():
+    got = strict_of(labels_from({"P": {"L1": {"a": 1, "b": 2}, "L2": {"a": 1, "b": 2}}}))
+
+    assert (got.value, got.se, got.half_width) == (1.0, None, None)
+
+
+def test_only_the_first_two_labels_of_a_slate_count_for_the_headline():
+    assert [label.labeler for label in first_two(F1) if label.prompt in {"P1", "P3"}] == [
+        "L1",
+        "L2",
+        "L1",
+        "L2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("df", "quantile"),
+    [
+        (1, 12.7062047362),
+        (2, 4.3026527297),
+        (4, 2.7764451052),
+        (9, 2.2621571629),
+        (29, 2.0452296421),
+        (60, 2.0002978211),
+        (61, 1.9996235849),
+        (1000, 1.9623390808),
+    ],
+)
+def test_the_t_quantile_has_the_tabulated_values(df, quantile):
+    assert t_975(df) == pytest.approx(quantile, abs=1e-8)
+
+
+# --- what holds for all data ---------------------------------------------------------------------
+
+
+@st.composite
+def rankings(draw):
+    """Up to 6 prompts, 4 responses each, ranked by some of 4 labelers, with ties and gaps."""
+    rank = st.one_of(st.none(), st.integers(1, 4))
+    return {
+        f"P{p}": {
+            f"L{u}": dict(zip("abcd", draw(st.tuples(rank, rank, rank, rank)), strict=True))
+            for u in draw(st.sets(st.integers(1, 4), min_size=1))
+        }
+        for p in range(draw(st.integers(0, 6)))
+    }
+
+
+def everything(labels):
+    """All numbers of some labels, without the labelers' names."""
+    counts = pair_counts(labels)
+    numbers = [pair_alpha(labels), rating_alpha([replace(x, ratings=x.ranks) for x in labels])]
+    for rule in RULES:
+        average = averages(counts, getattr(counts, rule), min_units=1)
+        numbers += [average.micro, average.macro_prompt, average.macro_labeler_pair]
+    for table in (per_labeler(counts), per_pair(counts), leave_one_out(labels)):
+        numbers += sorted(table.values(), key=repr)
+    return [
+        number
+        for item in numbers
+        for number in (
+            [item.value, item.se, item.units, item.prompts] if hasattr(item, "se") else [item]
+        )
+    ]
+
+
+def same(left, right):
+    """Equal up to rounding; a table's rows may swap when their numbers are equal up to rounding."""
+    assert [x is None for x in left] == [x is None for x in right]
+    assert sorted(x for x in left if x is not None) == pytest.approx(
+        sorted(x for x in right if x is not None), abs=1e-9
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(rankings(), st.randoms())
+def test_the_order_of_labels_and_responses_and_the_names_change_nothing(data, random):
+    labels = labels_from(data)
+    shuffled = []
+    for label in random.sample(labels, len(labels)):
+        order = random.sample(range(4), 4)
+        shuffled.append(
+            replace(
+                label,
+                labeler={"L1": "z", "L2": "y", "L3": "x", "L4": "w"}[label.labeler],
+                prompt=f"other {label.prompt}",
+                responses=tuple(label.responses[i] for i in order),
+                ranks=tuple(label.ranks[i] for i in order),
+            )
+        )
+
+    same(everything(shuffled), everything(labels))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rankings())
+def test_reversing_every_ranking_changes_nothing(data):
+    labels = labels_from(data)
+    reversed_ = [
+        replace(label, ranks=tuple(r if r is None else 5 - r for r in label.ranks))
+        for label in labels
+    ]
+
+    same(everything(reversed_)[4:], everything(labels)[4:])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rankings())
+def test_no_number_is_ever_nan_or_infinite_and_shares_lie_between_0_and_1(data):
+    labels = labels_from(data)
+    counts = pair_counts(labels)
+
+    assert all(math.isfinite(x) for x in everything(labels) if x is not None)
+    assert all(
+        0 <= averages(counts, getattr(counts, rule)).micro.value <= 1
+        for rule in RULES
+        if averages(counts, getattr(counts, rule)).micro.value is not None
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(rankings())
+def test_two_labelers_of_a_pair_of_models_share_the_wins(data):
+    labels = [replace(label, models=("sft", "sft", "ppo", "ppo")) for label in labels_from(data)]
+
+    over_sft, over_ppo = win_rates(labels, "sft"), win_rates(labels, "ppo")
+
+    assert over_sft.keys() == ({"ppo"} if labels else set())
+    for model, measured in over_sft.items():
+        flipped = over_ppo["sft"]
+        assert measured.units == flipped.units, model
+        assert (measured.value is None) == (flipped.value is None)
+        if measured.value is not None:
+            assert measured.value + flipped.value == pytest.approx(1)
