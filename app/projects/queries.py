@@ -43,11 +43,12 @@ async def project_for(tx: AsyncSession, viewer: Viewer, slug: str) -> ProjectVie
     Raises:
         NotFoundError: there is none, or the viewer is neither a member nor an admin.
     """
+    known = slug.replace("\x00", "")  # Postgres refuses NUL, which no slug has
     rows = await tx.execute(
-        PROJECT, {"slug": slug, "is_admin": viewer.is_admin, "viewer_id": viewer.id}
+        PROJECT, {"slug": known, "is_admin": viewer.is_admin, "viewer_id": viewer.id}
     )
     row = rows.one_or_none()
-    if row is None:
+    if row is None or known != slug:
         raise NotFoundError("There is no such project, or you are not a member of it.")
     return ProjectView(*row)
 

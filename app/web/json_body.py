@@ -58,8 +58,8 @@ def require_json(request: Request) -> None:
         )
 
 
-def parse_json(body: bytes) -> object:
-    """Parse one JSON value.
+def parse_json(body: bytes, *, what: str = "The body") -> object:
+    """Parse one JSON value; `what` is its name in messages.
 
     Raises:
         MalformedError: it is not JSON, not UTF-8, too deep, or holds NaN or a number out of range.
@@ -73,7 +73,7 @@ def parse_json(body: bytes) -> object:
         raise
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise MalformedError(
-            f"The body is not valid JSON: {_reason(error)}.", code="malformed_json"
+            f"{what} is not valid JSON: {_reason(error)}.", code="malformed_json"
         ) from None
     if _depth(value) > MAX_DEPTH:
         raise MalformedError(f"The JSON is nested deeper than {MAX_DEPTH}.", code="too_deep")

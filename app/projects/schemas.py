@@ -1,0 +1,120 @@
+"""Bodies of the project calls."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from app.projects.flags import FlagSpec
+from app.web.schemas import Answer, Body, Line, LongText, Slug
+
+MAX_FLAGS = 40
+
+
+class FlagIn(Body):
+    """A flag with the key that exports show."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
+    label: Line
+
+    def spec(self) -> FlagSpec:
+        """The same without pydantic."""
+        return FlagSpec(self.key, self.label)
+
+
+def _nameable(label: str) -> str:
+    if not flag_key(label):
+        raise ValueError("needs a letter or a digit, or send {key, label}")
+    return label
+
+
+def flag_key(label: str) -> str:
+    """A key made from a label: `Gives harmful advice` is `gives_harmful_advice`."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:63]
+
+
+class ProjectIn(Body):
+    """A new project."""
+
+    slug: Slug
+    name: Line
+    guidelines: LongText
+    labels_per_slate: Annotated[int, Field(ge=1, le=9)] = 1
+    overlap_share: Annotated[float, Field(ge=0, le=1)] = 0.15
+    flags: (
+        Annotated[
+            list[FlagIn | Annotated[Line, AfterValidator(_nameable)]], Field(max_length=MAX_FLAGS)
+        ]
+        | None
+    ) = None
+
+
+class SettingsIn(Body):
+    """What can be changed about a project later."""
+
+    name: Line
+    labels_per_slate: Annotated[int, Field(ge=1, le=9)]
+    overlap_share: Annotated[float, Field(ge=0, le=1)]
+
+
+class MemberIn(Body):
+    """What a member is: always a labeler."""
+
+    role: Literal["labeler"]
+
+
+class GuidelinesIn(Body):
+    """New guidelines; with `base_version`, only when that version is still in force."""
+
+    text: LongText
+    base_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class FlagOut(Answer):
+    """A flag of a project."""
+
+    key: str
+    label: str
+
+
+class GuidelinesOut(Answer):
+    """The guidelines in force."""
+
+    version: int
+    text: str
+
+
+class ProjectOut(Answer):
+    """A project."""
+
+    id: int
+    slug: str
+    name: str
+    labels_per_slate: int
+    overlap_share: float
+    guidelines: GuidelinesOut
+    flags: list[FlagOut]
+
+
+class ProjectSummary(Answer):
+    """A project in a list."""
+
+    id: int
+    slug: str
+    name: str
+    labels_per_slate: int
+    overlap_share: float
+
+
+class ProjectList(Answer):
+    """The projects that the viewer may see."""
+
+    projects: list[ProjectSummary]
+
+
+class MemberOut(Answer):
+    """A member of a project."""
+
+    email: str
+    role: str
+    pseudonym: str
