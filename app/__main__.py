@@ -1,0 +1,5 @@
+"""`python -m app` is `podium`."""
+
+from app.cli import main
+
+main()
