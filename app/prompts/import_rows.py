@@ -278,6 +278,8 @@ def _reason(error: ValidationError) -> str:
     message = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "an unknown field; take it out"
+    elif first["type"] == "string_unicode":
+        message = "must be valid Unicode (it has a lone surrogate)"
     # A key that is not a plain word stays unnamed: it can be anything, a lone surrogate too.
     where = ".".join(
         str(part)[:40] for part in first["loc"] if str(part).replace("_", "").isalnum()

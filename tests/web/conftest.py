@@ -8,7 +8,6 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.accounts.commands import create_api_token, open_session
 from app.accounts.deps import cookie_name
@@ -38,11 +37,6 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     application = create_app(settings)
     async with application.router.lifespan_context(application):
         yield application
-
-
-@pytest.fixture
-async def engine_of_app(app: FastAPI) -> AsyncEngine:
-    return app.state.engine
 
 
 @pytest.fixture
