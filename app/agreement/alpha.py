@@ -73,7 +73,8 @@ def _measured(coincidences: Floats, units: Integers, *, is_ordinal: bool) -> Mea
 def _alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
     """(b,) alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck of each table, or NaN.
 
-    The ordinal distance (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2 is the squared distance of mid-ranks.
+    The ordinal distance (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2 is the squared distance of
+    mid-ranks.
     """
     margins = tables.sum(axis=2)
     if is_ordinal:

@@ -1,5 +1,31 @@
-"""Routes, to be filled by this domain."""
+"""The call that answers how far labelers agree."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-router = APIRouter()
+from fastapi import APIRouter, Query
+
+from app.accounts.deps import AdminOnly
+from app.agreement.queries import agreement_of
+from app.agreement.schemas import AgreementOut, AgreementParameters, agreement_out
+from app.projects.queries import project_for
+from app.web.deps import Tx
+from app.web.json_body import StrictJSONRoute
+from app.web.query_params import NoRepeats
+
+router = APIRouter(tags=["agreement"], route_class=StrictJSONRoute)
+
+
+@router.get("/projects/{slug}/agreement")
+async def get_agreement(
+    slug: str,
+    tx: Tx,
+    viewer: AdminOnly,
+    parameters: Annotated[AgreementParameters, Query()],
+    _: NoRepeats,
+) -> AgreementOut:
+    """Agreement in the project or in one round, and win rates over the SFT model."""
+    project = await project_for(tx, viewer, slug)
+    found = await agreement_of(
+        tx, project, round_number=parameters.round, baseline=parameters.baseline
+    )
+    return agreement_out(found)
