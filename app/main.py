@@ -16,6 +16,7 @@ from app.agreement import pages as agreement_pages
 from app.datasets import api as datasets_api
 from app.datasets import pages as datasets_pages
 from app.db import create_engine
+from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling_pages
 from app.projects import api as projects_api
@@ -64,12 +65,13 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
 
     Args:
         settings: the process's settings; read from the environment when None.
-        database_url: where the embedded Postgres listens, when the settings name no database.
+        database_url: the database, when the settings do not name it.
     """
     settings = settings or Settings()
+    settings.secret()
     url = database_url or settings.database_url
-    if url is None:
-        raise ValueError("create_app needs a database: settings.database_url or database_url")
+    if url is None:  # `podium serve` has started it; every web process attaches
+        url = EmbeddedPostgres(settings.root / "postgres").start().url("podium")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +86,6 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.settings = settings
     app.add_middleware(SecurityMiddleware, settings=settings)
@@ -96,9 +97,9 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
 
 def _add_routes(app: FastAPI) -> None:
     for api in APIS:
-        app.include_router(api.router, prefix=API)
+        app.include_router(api.router, prefix=API, max_body_size=MAX_BODY_BYTES)
     for pages in PAGES:
-        app.include_router(pages.router)
+        app.include_router(pages.router, max_body_size=MAX_BODY_BYTES)
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)
     async def openapi(_viewer: SignedIn) -> JSONResponse:

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import DomainError, ForbiddenError, MalformedError
+from app.errors import DomainError, ForbiddenError, MalformedError, TooLargeError
 from app.settings import Settings
 from app.web.errors import on_domain_error
 
@@ -30,6 +30,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 YEAR_SECONDS = 31_536_000
+TOO_LARGE = 413
 
 
 class SecurityMiddleware:
@@ -54,7 +55,7 @@ class SecurityMiddleware:
             answer = await on_domain_error(Request(scope, receive), error)
             await answer(scope, receive, add_headers)
             return
-        await self.app(scope, receive, add_headers)
+        await self.app(scope, receive, _explain_too_large(scope, receive, add_headers))
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -98,6 +99,27 @@ class SecurityMiddleware:
             await send(message)
 
         return with_headers
+
+
+def _explain_too_large(scope: Scope, receive: Receive, send: Send) -> Send:
+    """Starlette's body limit answers in plain text; give that answer the form of all others."""
+    is_replaced = False
+
+    async def explained(message: Message) -> None:
+        nonlocal is_replaced
+        if is_replaced:
+            return
+        if message["type"] == "http.response.start" and message["status"] == TOO_LARGE:
+            kind = Headers(raw=message["headers"]).get("content-type", "")
+            if kind.startswith("text/plain"):
+                is_replaced = True
+                error = TooLargeError("The body is too large for this address.", code="too_large")
+                answer = await on_domain_error(Request(scope, receive), error)
+                await answer(scope, receive, send)
+                return
+        await send(message)
+
+    return explained
 
 
 def _hostname(host: str) -> str:
