@@ -1,0 +1,29 @@
+// [data-theme-toggle]: switches between the system's theme, light and dark, and remembers the choice.
+
+const KEY = "podium.theme";
+const NEXT = { system: "light", light: "dark", dark: "system" };
+const root = document.documentElement;
+
+function apply(button, choice) {
+  if (choice === "system") {
+    delete root.dataset.theme;
+  } else {
+    root.dataset.theme = choice;
+  }
+  button.dataset.choice = choice;
+  button.setAttribute("aria-label", `Theme: ${choice}. Switch to ${NEXT[choice]}`);
+  button.title = `Theme: ${choice}`;
+}
+
+for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+  apply(button, root.dataset.theme ?? "system");
+  button.addEventListener("click", () => {
+    const choice = NEXT[button.dataset.choice];
+    apply(button, choice);
+    try {
+      localStorage.setItem(KEY, choice);
+    } catch {
+      // Storage is blocked: the choice lasts for this page.
+    }
+  });
+}
