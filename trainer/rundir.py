@@ -8,9 +8,11 @@ import contextlib
 import json
 import math
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
@@ -152,6 +154,15 @@ def write_result(run_dir: Path, result: RunResult) -> None:
     _sync(temporary)
     temporary.replace(run_dir / RESULT_FILE)
     _sync(run_dir)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("podium", "torch", "transformers", "tokenizers"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Tiny random Llama models, tokenizers and run directories for the trainer's tests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import BaseModel
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers import models as tokenizer_models
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+
+torch.set_num_threads(1)
+
+SPECIAL = ["<|user|>", "<|assistant|>", "<|end|>"]
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def make_tokenizer(*, pad: str | None = None) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer without merges: 256 bytes and three special tokens."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *alphabet])}
+    backend = Tokenizer(tokenizer_models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(SPECIAL)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>")
+    if pad is not None:
+        tokenizer.pad_token = pad
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def make_config(**changes: object) -> LlamaConfig:
+    return LlamaConfig(
+        **{
+            "vocab_size": 259,
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "intermediate_size": 64,
+            "max_position_embeddings": 256,
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": 2,
+            **changes,
+        }
+    )
+
+
+def save_base(folder: Path, *, seed: int | None = 0, pad: str | None = None, **changes) -> str:
+    """Save a tiny language model; without a seed only its config (an untrained base)."""
+    config = make_config(**changes)
+    if seed is None:
+        config.save_pretrained(folder)
+    else:
+        torch.manual_seed(seed)
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    make_tokenizer(pad=pad).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    return make_tokenizer()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    return save_base(tmp_path / "base")
+
+
+def user(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def write_lines(path: Path, rows: Iterable[dict]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def make_run(run_dir: Path, spec: BaseModel, **files: Iterable[dict]) -> Path:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
+    for name, rows in files.items():
+        write_lines(run_dir / f"{name}.jsonl", rows)
+    return run_dir
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **extra}
+
+
+@pytest.fixture
+def train() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `python -m trainer KIND RUN_DIR` as the worker does."""
+
+    def run(kind: str, run_dir: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "trainer", kind, str(run_dir)],
+            env=environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

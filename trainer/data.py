@@ -1,0 +1,208 @@
+"""Rows to batches: reading `.jsonl`, turning conversations into tokens, padding by length.
+
+What is padding is known from lengths, never from a token id: the pad id may equal the EOS id.
+Shapes: b sequences, t tokens.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from trainer.rundir import RunRefusedError, first_error
+from trainer.spec import Message
+
+Row = TypeVar("Row", bound=BaseModel)
+
+# Batches are cut from chunks of this many, sorted by length: little padding, and still random.
+BATCHES_PER_BUCKET = 50
+PAD_ID = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and perhaps its response as tokens.
+
+    Attributes:
+        tokens: the prompt, then the response with its EOS.
+        prompt_length: how many of the tokens are the prompt.
+        is_cut: True when the prompt's beginning was dropped to fit.
+    """
+
+    tokens: tuple[int, ...]
+    prompt_length: int
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences padded on the right; causal attention never looks at the padding.
+
+    Attributes:
+        tokens: (b, t) int64.
+        lengths: (b,) int64, tokens before the padding.
+        prompt_lengths: (b,) int64.
+        is_response_token: (b, t) bool, True from the first response token to the EOS.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    prompt_lengths: Tensor
+    is_response_token: Tensor
+
+
+def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """Read a `.jsonl` file.
+
+    Raises:
+        RunRefusedError: when it is missing or a line is not such a row.
+    """
+    rows: list[Row] = []
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                number += 1
+                if line.strip():
+                    rows.append(row_type.model_validate_json(line))
+    except FileNotFoundError:
+        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
+    except ValidationError as error:
+        raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
+    return rows
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """Write a conversation as the text that the response follows.
+
+    The tokenizer's chat template decides; without one, turns are written as `User: ...`.
+    """
+    if tokenizer.chat_template is None:
+        turns = [f"{message.role.capitalize()}: {message.content}\n\n" for message in messages]
+        return "".join(turns) + "Assistant:\n"
+    rendered = tokenizer.apply_chat_template(
+        [message.model_dump() for message in messages], tokenize=False, add_generation_prompt=True
+    )
+    return str(rendered)
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special: bool
+) -> list[list[int]]:
+    """Turn texts into token ids without adding any.
+
+    Args:
+        tokenizer: of the model.
+        texts: to be tokenized.
+        special: whether `<|end|>` and the like are special tokens; in a response they are text.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=not special)
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    *,
+    max_tokens: int,
+) -> list[Example]:
+    """Turn conversations into prompts; of one that is too long the end is kept."""
+    texts = [render_prompt(tokenizer, messages) for messages in conversations]
+    return [
+        Example(tuple(ids[-max_tokens:]), min(len(ids), max_tokens), len(ids) > max_tokens)
+        for ids in tokenize(tokenizer, texts, special=True)
+    ]
+
+
+def encode_examples(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    responses: Sequence[str],
+    *,
+    max_tokens: int,
+) -> list[Example]:
+    """Turn conversations with their responses into examples that end with EOS.
+
+    Of what is too long the end is kept: the response matters most.
+    """
+    prompts = tokenize(
+        tokenizer, [render_prompt(tokenizer, messages) for messages in conversations], special=True
+    )
+    eos = eos_id_of(tokenizer)
+    examples = []
+    for prompt, response in zip(
+        prompts, tokenize(tokenizer, responses, special=False), strict=True
+    ):
+        tokens = (*prompt, *response, eos)
+        surplus = max(0, len(tokens) - max_tokens)
+        # One prompt token must stay: the first response token needs something that predicts it.
+        length = max(1, len(prompt) - surplus)
+        examples.append(Example(tokens[surplus:], length, surplus > 0))
+    return examples
+
+
+def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id of the token that ends a response.
+
+    Raises:
+        RunRefusedError: when the tokenizer has none.
+    """
+    eos = tokenizer.eos_token_id
+    if not isinstance(eos, int):
+        raise RunRefusedError("the tokenizer has no eos_token; set it in tokenizer_config.json")
+    return eos
+
+
+def collate(examples: Sequence[Example], *, device: torch.device | str = "cpu") -> Batch:
+    """Pad examples on the right to the longest of them."""
+    lengths = torch.tensor([len(example.tokens) for example in examples])
+    prompt_lengths = torch.tensor([example.prompt_length for example in examples])
+    tokens = torch.full((len(examples), int(lengths.max())), PAD_ID)  # (b, t)
+    for row, example in enumerate(examples):
+        tokens[row, : len(example.tokens)] = torch.tensor(example.tokens)
+    place = torch.arange(tokens.shape[1])  # (t,)
+    is_response = (place >= prompt_lengths[:, None]) & (place < lengths[:, None])  # (b, t)
+    return Batch(
+        tokens.to(device), lengths.to(device), prompt_lengths.to(device), is_response.to(device)
+    )
+
+
+def bucketed_batches(
+    lengths: Sequence[int], *, batch_size: int, order: random.Random
+) -> list[list[int]]:
+    """Deal indices into batches of similar length, each index once, in random order."""
+    indices = list(range(len(lengths)))
+    order.shuffle(indices)
+    bucket = BATCHES_PER_BUCKET * batch_size
+    batches = []
+    for start in range(0, len(indices), bucket):
+        chunk = sorted(indices[start : start + bucket], key=lambda index: lengths[index])
+        batches += [chunk[at : at + batch_size] for at in range(0, len(chunk), batch_size)]
+    order.shuffle(batches)
+    return batches
+
+
+def micro_batches(lengths: Sequence[int], *, max_padded_tokens: int) -> Iterator[list[int]]:
+    """Cut indices into runs of similar length whose padded size stays within a budget.
+
+    Args:
+        lengths: tokens of each sequence (or of each group of sequences).
+        max_padded_tokens: rows times the longest; a single longer one still goes alone.
+    """
+    run: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if run and (len(run) + 1) * lengths[index] > max_padded_tokens:
+            yield run
+            run = []
+        run.append(index)
+    if run:
+        yield run

@@ -1,0 +1,79 @@
+"""Optimizers, learning-rate schedules and the guarded step.
+
+[IG] is InstructGPT, arXiv 2203.02155.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from trainer.rundir import RunDivergedError
+
+BETAS = (0.9, 0.95)  # [IG] appendix C
+FINAL_SHARE = 0.1
+MAX_GRADIENT_NORM = 1.0
+# One forward pass holds at most this many tokens, padding included; larger batches accumulate.
+MAX_PADDED_TOKENS = 16_384
+
+
+def make_optimizer(
+    model: PreTrainedModel, *, learning_rate: float, epsilon: float = 1e-8
+) -> torch.optim.AdamW:
+    """Return AdamW without weight decay over what is trainable."""
+    return torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=learning_rate,
+        betas=BETAS,
+        eps=epsilon,
+        weight_decay=0.0,
+        fused=True,
+    )
+
+
+def cosine_share(step: int, *, steps: int, warmup_steps: int = 0) -> float:
+    """Return the share of the peak rate at a step: cosine from 1 down to 0.1 ([IG] C.1, C.2).
+
+    Args:
+        step: 0 .. steps - 1.
+        steps: of the whole run.
+        warmup_steps: that rise linearly to the peak first; [IG] has none.
+    """
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    done = (step - warmup_steps) / max(1, steps - 1 - warmup_steps)
+    return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def warmup_share(iteration: int, *, warmup_steps: int) -> float:
+    """Return the share of the peak rate in PPO: from 0.1 up to 1, then constant ([IG] C.4)."""
+    if iteration >= warmup_steps:
+        return 1.0
+    return FINAL_SHARE + (1 - FINAL_SHARE) * iteration / warmup_steps
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def guarded_step(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor], *, loss: float, step: int
+) -> float:
+    """Clip the gradient, step, clear the gradient and return its norm before clipping.
+
+    Raises:
+        RunDivergedError: when the loss or the gradient is not finite.
+    """
+    norm = float(torch.nn.utils.clip_grad_norm_(list(parameters), MAX_GRADIENT_NORM))
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise RunDivergedError(
+            f"step {step}: the loss is {loss} and the gradient norm {norm}; "
+            "lower the learning rate and look at the data"
+        )
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm
