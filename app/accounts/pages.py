@@ -27,6 +27,7 @@ from app.web.render import page
 router = APIRouter(include_in_schema=False)
 MAX_NEXT_LENGTH = 500
 SECONDS_PER_DAY = 86_400
+EMPTY_FORM = {"email": "", "name": "", "role": "labeler"}
 
 
 def safe_next(path: str) -> str:
@@ -183,7 +184,7 @@ async def show_users(request: Request, tx: Tx, viewer: AdminBySession) -> Respon
     return page(
         request,
         "accounts/users.html",
-        {"users": await all_users(tx), "error": None, "form": {}, "self_id": viewer.id},
+        {"users": await all_users(tx), "error": None, "form": EMPTY_FORM, "self_id": viewer.id},
     )
 
 
