@@ -1,5 +1,6 @@
 """Tables of background runs, as people see them; procrastinate only drives them."""
 
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     Text,
+    UniqueConstraint,
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -31,6 +33,7 @@ class Run(Base):
         ),
         CheckConstraint("attempt <= max_attempts", name="attempt"),
         CheckConstraint("progress between 0 and 1", name="progress"),
+        UniqueConstraint("created_by_id", "request_key"),
         Index("ix_runs_project_id_id", "project_id", "id"),
     )
 
@@ -57,6 +60,7 @@ class Run(Base):
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    request_key: Mapped[uuid.UUID | None]  # a repeated request to start it starts nothing
     code_version: Mapped[str | None] = mapped_column(Text)  # of Podium, when the run started
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # trainer.spec.RunResult
 
