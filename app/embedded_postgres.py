@@ -1,4 +1,4 @@
-"""A real Postgres in the data folder, for `serve` and `demo` without a database URL and for tests.
+"""A real Postgres in a folder of its own, for `serve` and `demo` without a URL and for tests.
 
 One process owns the folder (a kernel lock that dies with it) and supervises the server; others
 attach through `server.json`. Only the binaries of a package or of the system are used. For Linux
@@ -99,16 +99,16 @@ class Server:
 
 
 class EmbeddedPostgres:
-    """The server of one data folder, owned by this process or attached to."""
+    """The server of one folder, which is its own; this process owns it or is attached to it."""
 
     def __init__(
         self,
-        data_dir: Path | str,
+        folder: Path | str,
         *,
         options: Mapping[str, str] | None = None,
         start_timeout_seconds: float = 120,
     ) -> None:
-        self.data_dir = Path(data_dir).expanduser().resolve()
+        self._chosen = Path(folder).expanduser().resolve()
         self.is_owner = False
         self._options = options or {}
         self._start_timeout_seconds = start_timeout_seconds
@@ -143,14 +143,22 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self) -> Self:
-        """Start the server, or attach to the one that another process runs on this data folder.
+        """Start the server, or attach to the one that another process runs on this folder.
 
         Raises:
             EmbeddedPostgresError: no binaries, folder or account to use, or the server fails.
         """
-        self._account = _account_for(self.data_dir)
-        self.folder = _choose_folder(self.data_dir, self._account)
-        self._lock = (self.folder / "owner.lock").open("a+")
+        self.folder = _usable_folder(self._chosen)
+        self._account = _account_for(self.folder)
+        self._hand_over(self.folder)
+        try:
+            self._lock = (self.folder / "owner.lock").open("a+")
+        except PermissionError as error:
+            owner = self.folder.stat().st_uid
+            raise EmbeddedPostgresError(
+                f"{self.folder} belongs to user {owner} and you are user {os.geteuid()}; start as "
+                "that user, or choose another PODIUM_DATA_DIR"
+            ) from error
         self._hand_over(self.folder / "owner.lock")
         deadline = time.monotonic() + self._start_timeout_seconds
         while not _try_lock(self._lock):
@@ -438,11 +446,11 @@ def _reachable(binaries: Path, account: Account | None) -> Path:
     return copy / binaries.relative_to(site)
 
 
-def _account_for(data_dir: Path) -> Account | None:
-    """None unless we are root: Postgres refuses root, so it runs as an unprivileged account."""
+def _account_for(folder: Path) -> Account | None:
+    """None unless we are root: Postgres refuses root, so the folder's owner runs it, or nobody."""
     if os.geteuid() != 0:
         return None
-    if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
+    if (owner := folder.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
     for name in UNPRIVILEGED_ACCOUNTS:
         with contextlib.suppress(KeyError):
@@ -454,20 +462,19 @@ def _account_for(data_dir: Path) -> Account | None:
     )
 
 
-def _choose_folder(data_dir: Path, account: Account | None) -> Path:
-    """`data_dir/postgres`, or a system folder when the account cannot get there."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    folder, pointer = data_dir / "postgres", data_dir / "postgres.location"
-    if account and not _can_enter(data_dir, account):
-        if any(folder.glob("pg[0-9]*")):
-            raise EmbeddedPostgresError(
-                f"the database in {folder} lies below a private folder that Postgres cannot enter, "
-                "because it does not run as root; move the data folder, for example to /var/lib"
-            )
-        folder = _remembered_folder(pointer)
+def _usable_folder(chosen: Path) -> Path:
+    """`chosen`, or a system folder that it names when Postgres' account cannot get there."""
+    chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account = _account_for(chosen)
+    if account is None or _can_enter(chosen.parent, account):
+        return chosen
+    if any(chosen.glob("pg[0-9]*")):
+        raise EmbeddedPostgresError(
+            f"the database in {chosen} lies below a private folder that Postgres cannot enter, "
+            "because it does not run as root; move the data folder, for example to /var/lib"
+        )
+    folder = _remembered_folder(chosen / "location")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if account:
-        os.chown(folder, account.uid, account.gid)
     return folder
 
 

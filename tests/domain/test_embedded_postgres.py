@@ -27,19 +27,19 @@ time.sleep(120)
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """A folder that the unprivileged account can enter; pytest's own are private."""
-    folder = Path(tempfile.mkdtemp(prefix="podium-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    parent = Path(tempfile.mkdtemp(prefix="podium-test-"))
+    parent.chmod(0o755)
+    yield parent / "postgres"
+    shutil.rmtree(parent)
 
 
 @pytest.fixture
-def owner_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def owner_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Another process that owns the folder, and the pid of its server."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(data_dir)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout is not None
     with owner.stdout:
@@ -78,15 +78,15 @@ def saved_notes(postgres: EmbeddedPostgres) -> list[str]:
         return [text for (text,) in connection.execute("select text from note")]
 
 
-def test_data_is_there_after_a_stop_and_a_start(data_dir):
-    with EmbeddedPostgres(data_dir) as postgres:
+def test_data_is_there_after_a_stop_and_a_start(folder):
+    with EmbeddedPostgres(folder) as postgres:
         save_note(postgres)
-    with EmbeddedPostgres(data_dir) as postgres:
+    with EmbeddedPostgres(folder) as postgres:
         assert saved_notes(postgres) == ["kept"]
 
 
-def test_text_is_sorted_by_code_point_and_passwords_are_scram(data_dir):
-    with EmbeddedPostgres(data_dir) as postgres, connect(postgres) as connection:
+def test_text_is_sorted_by_code_point_and_passwords_are_scram(folder):
+    with EmbeddedPostgres(folder) as postgres, connect(postgres) as connection:
         words = connection.execute("select w from unnest(array['é','a','B']) w order by w")
         method = connection.execute("select distinct auth_method from pg_hba_file_rules")
 
@@ -105,8 +105,8 @@ def test_a_database_is_created_once(postgres):
     assert postgres.ensure_database("twice") == postgres.ensure_database("twice")
 
 
-def test_a_killed_server_is_restarted_and_loses_no_committed_row(data_dir):
-    with EmbeddedPostgres(data_dir) as postgres:
+def test_a_killed_server_is_restarted_and_loses_no_committed_row(folder):
+    with EmbeddedPostgres(folder) as postgres:
         save_note(postgres)
         killed = postgres.server_pid
 
@@ -116,79 +116,79 @@ def test_a_killed_server_is_restarted_and_loses_no_committed_row(data_dir):
         assert saved_notes(postgres) == ["kept"]
 
 
-def test_the_server_ends_with_a_killed_owner_and_the_next_start_works(data_dir, owner_process):
+def test_the_server_ends_with_a_killed_owner_and_the_next_start_works(folder, owner_process):
     owner, server_pid = owner_process
-    with EmbeddedPostgres(data_dir) as attached:
+    with EmbeddedPostgres(folder) as attached:
         save_note(attached)
 
     owner.kill()
     owner.wait()
     until(lambda: not is_alive(server_pid))
 
-    with EmbeddedPostgres(data_dir) as postgres:
+    with EmbeddedPostgres(folder) as postgres:
         assert postgres.is_owner
         assert saved_notes(postgres) == ["kept"]
 
 
-def test_the_next_start_works_when_owner_and_server_are_killed_together(data_dir, owner_process):
+def test_the_next_start_works_when_owner_and_server_are_killed_together(folder, owner_process):
     owner, server_pid = owner_process
-    with EmbeddedPostgres(data_dir) as attached:
+    with EmbeddedPostgres(folder) as attached:
         save_note(attached)
 
     owner.kill()
     os.kill(server_pid, signal.SIGKILL)
     owner.wait()
 
-    with EmbeddedPostgres(data_dir) as postgres:
+    with EmbeddedPostgres(folder) as postgres:
         assert saved_notes(postgres) == ["kept"]
 
 
-def test_a_second_process_attaches_and_leaves_the_server_running(data_dir, owner_process):
+def test_a_second_process_attaches_and_leaves_the_server_running(folder, owner_process):
     _, server_pid = owner_process
 
-    with EmbeddedPostgres(data_dir) as attached:
+    with EmbeddedPostgres(folder) as attached:
         assert not attached.is_owner
         save_note(attached)
 
     assert is_alive(server_pid)
 
 
-def test_four_processes_that_start_at_once_share_one_server(data_dir):
+def test_four_processes_that_start_at_once_share_one_server(folder):
     program = OWNER.replace("print(postgres.server_pid", "print(postgres.is_owner")
-    command = [sys.executable, "-c", program, str(data_dir)]
+    command = [sys.executable, "-c", program, str(folder)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     answers = [process.stdout.readline().strip() for process in processes]
     for process in processes:
         process.stdout.close()
         process.kill()
         process.wait()
-    until(lambda: not (data_dir / "postgres" / "pg18" / "postmaster.pid").exists())
+    until(lambda: not (folder / "pg18" / "postmaster.pid").exists())
 
     assert sorted(answers) == ["False", "False", "False", "True"]
 
 
-def test_a_pid_file_that_names_another_program_is_removed(data_dir):
-    with EmbeddedPostgres(data_dir) as postgres:
+def test_a_pid_file_that_names_another_program_is_removed(folder):
+    with EmbeddedPostgres(folder) as postgres:
         save_note(postgres)
-        major = next((data_dir / "postgres").glob("pg[0-9]*"))
-    lines = f"{os.getpid()}\n{major}\n1700000000\n5432\n{data_dir}\n\n  1 1\nready   \n"
+        major = next(folder.glob("pg[0-9]*"))
+    lines = f"{os.getpid()}\n{major}\n1700000000\n5432\n{folder}\n\n  1 1\nready   \n"
     (major / "postmaster.pid").write_text(lines)
 
-    with EmbeddedPostgres(data_dir) as postgres:
+    with EmbeddedPostgres(folder) as postgres:
         assert saved_notes(postgres) == ["kept"]
 
 
-def test_an_interrupted_initialization_is_repeated(data_dir):
-    unfinished = data_dir / "postgres" / "initdb.unfinished"
+def test_an_interrupted_initialization_is_repeated(folder):
+    unfinished = folder / "initdb.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
 
-    with EmbeddedPostgres(data_dir) as postgres, connect(postgres) as connection:
+    with EmbeddedPostgres(folder) as postgres, connect(postgres) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_files_with_the_password_are_private(data_dir):
-    with EmbeddedPostgres(data_dir) as postgres:
+def test_files_with_the_password_are_private(folder):
+    with EmbeddedPostgres(folder) as postgres:
         modes = [
             stat.S_IMODE((postgres.folder / name).stat().st_mode)
             for name in ("server.json", "password", ".")
@@ -197,14 +197,14 @@ def test_files_with_the_password_are_private(data_dir):
         assert modes == [0o600, 0o600, 0o700]
 
 
-def test_a_server_that_cannot_start_says_why(data_dir, monkeypatch):
+def test_a_server_that_cannot_start_says_why(folder, monkeypatch):
     monkeypatch.setattr("app.embedded_postgres.RELAUNCH_SECONDS", 0.1)
     with pytest.raises(EmbeddedPostgresError, match="unrecognized configuration parameter"):
-        EmbeddedPostgres(data_dir, options={"no_such_option": "1"}).start()
+        EmbeddedPostgres(folder, options={"no_such_option": "1"}).start()
 
 
-def test_a_long_path_gets_a_socket_elsewhere(data_dir):
-    long = data_dir / ("long-" * 20)
+def test_a_long_path_gets_a_socket_elsewhere(folder):
+    long = folder / ("long-" * 20)
     with EmbeddedPostgres(long) as postgres, connect(postgres) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
         assert "podium-socket-" in postgres.url()
@@ -215,31 +215,31 @@ class TestAsRoot:
     def test_the_server_runs_unprivileged(self, postgres):
         assert Path(f"/proc/{postgres.server_pid}").stat().st_uid != 0
 
-    def test_a_private_data_folder_gets_its_cluster_in_a_system_folder(self, data_dir):
-        data_dir.chmod(0o700)
-        with EmbeddedPostgres(data_dir) as postgres:
+    def test_a_private_data_folder_gets_its_cluster_in_a_system_folder(self, folder):
+        folder.parent.chmod(0o700)
+        with EmbeddedPostgres(folder) as postgres:
             save_note(postgres)
-        with EmbeddedPostgres(data_dir) as postgres:
-            folder = postgres.folder
+        with EmbeddedPostgres(folder) as postgres:
+            used = postgres.folder
             notes = saved_notes(postgres)
-        shutil.rmtree(folder)
+        shutil.rmtree(used)
 
         assert notes == ["kept"]
-        assert folder.parent == SYSTEM_FOLDER
-        assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+        assert used.parent == SYSTEM_FOLDER
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
 
-    def test_binaries_in_a_private_folder_are_copied(self, data_dir, monkeypatch):
+    def test_binaries_in_a_private_folder_are_copied(self, folder, monkeypatch):
         from app.embedded_postgres import _find_binaries  # noqa: PLC0415
 
         found = _find_binaries()
-        private = data_dir / "private" / found.parents[1].name
+        private = folder.parent / "private" / found.parents[1].name
         shutil.copytree(found.parents[1], private)
         for libraries in found.parents[2].glob("*pgserver.libs"):
             shutil.copytree(libraries, private.parent / libraries.name)
         private.parent.chmod(0o700)
         monkeypatch.setenv("PODIUM_PG_BIN", str(private / found.relative_to(found.parents[1])))
 
-        with EmbeddedPostgres(data_dir) as postgres, connect(postgres) as connection:
+        with EmbeddedPostgres(folder) as postgres, connect(postgres) as connection:
             used = postgres._binaries
             assert connection.execute("select 1").fetchone() == (1,)
         shutil.rmtree(SYSTEM_FOLDER / used.relative_to(SYSTEM_FOLDER).parts[0])

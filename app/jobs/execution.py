@@ -1,0 +1,175 @@
+"""One attempt at a run, from its start to its end; whatever happens, the run says how it ended."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import transaction
+from app.errors import DomainError
+from app.jobs.commands import (
+    StaleAttemptError,
+    Step,
+    cancel_run,
+    fail_run,
+    finish_run,
+    hand_back_run,
+    record_progress,
+    retry_run,
+    start_attempt,
+)
+from app.jobs.handlers import Handler, StartedRun
+from app.jobs.process import (
+    TRAINER,
+    cap_log,
+    failure_of,
+    start_trainer,
+    stop_trainer,
+    trainer_environment,
+)
+from app.settings import Settings
+from trainer import rundir
+from trainer.spec import RunKind
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.5
+HEARTBEAT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What executing runs needs; the same for all of them."""
+
+    engine: AsyncEngine
+    settings: Settings
+    handlers: Mapping[RunKind, Handler]
+    code_version: str | None = None
+    trainer: Sequence[str] = TRAINER
+
+
+async def execute_run(runner: Runner, run_id: int) -> None:
+    """Make the next attempt at a run.
+
+    A lost database ends the attempt: the run is queued again once its heartbeat is old.
+    """
+    async with transaction(runner.engine) as tx:
+        run = await start_attempt(tx, run_id, code_version=runner.code_version)
+    if run is None:
+        return
+    try:
+        await _attempt(runner, run)
+    except StaleAttemptError as error:
+        logger.warning("jobs.run.superseded %s", error)
+    except asyncio.CancelledError:  # the worker is asked to stop
+        async with transaction(runner.engine) as tx:
+            await hand_back_run(tx, run)
+        raise
+    except (OperationalError, InterfaceError):
+        raise
+    except DomainError as error:
+        await _fail(runner, run, error.detail)
+    except Exception as error:
+        logger.exception("jobs.run.crashed run=%s attempt=%s", run.id, run.attempt)
+        await _fail(runner, run, f"{type(error).__name__}: {error}")
+
+
+async def _attempt(runner: Runner, run: StartedRun) -> None:
+    run_dir = runner.settings.root / "runs" / str(run.id)
+    await asyncio.to_thread(run_dir.mkdir, parents=True, exist_ok=True)
+    handler = runner.handlers[run.kind]
+    await handler.prepare(runner.engine, run, run_dir)
+    exit_code: int | None = 0
+    # A worker killed after the trainer's end left the result: hours of work are not repeated.
+    if rundir.read_result(run_dir) is None:
+        exit_code = await _train(runner, run, run_dir)
+    if exit_code is None:
+        async with transaction(runner.engine) as tx:
+            await cancel_run(tx, run)
+        return
+    await handler.ingest(runner.engine, run, run_dir)
+    result = rundir.read_result(run_dir)
+    if exit_code == 0 and result is not None:
+        async with transaction(runner.engine) as tx:
+            model_id = await handler.complete(tx, run, run_dir, result)
+            await finish_run(tx, run, result, model_id=model_id)
+        return
+    failure = failure_of(exit_code, run_dir)
+    async with transaction(runner.engine) as tx:
+        end = retry_run if failure.is_retryable else fail_run
+        await end(tx, run, failure.reason)
+
+
+async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
+    """Run the trainer to its end and return its exit code; None when the run was cancelled."""
+    reported = MetricsReader(run_dir)
+    process = await start_trainer(
+        runner.trainer,
+        run.kind,
+        run_dir,
+        environment=trainer_environment(run.kind, runner.settings),
+        attempt=run.attempt,
+    )
+    try:
+        return await _follow(runner, run, run_dir, process, reported)
+    finally:
+        await asyncio.shield(stop_trainer(process))
+
+
+async def _follow(
+    runner: Runner, run: StartedRun, run_dir: Path, process: Process, reported: "MetricsReader"
+) -> int | None:
+    written_at = 0.0
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), TICK_SECONDS)
+        has_ended = process.returncode is not None
+        steps = reported.new_steps()
+        if steps or has_ended or time.monotonic() > written_at + HEARTBEAT_SECONDS:
+            async with transaction(runner.engine) as tx:
+                cancel_requested = await record_progress(tx, run, steps)
+            if cancel_requested:
+                return None
+            written_at = time.monotonic()
+        if has_ended:
+            return process.returncode
+        await runner.handlers[run.kind].ingest(runner.engine, run, run_dir)
+        cap_log(run_dir)
+
+
+class MetricsReader:
+    """Reads the steps that this attempt appends to `metrics.jsonl`, or writes into a new one."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._file_id = self._current_file_id()
+        self._offset = rundir.read_metrics_from(run_dir, 0).offset
+
+    def new_steps(self) -> list[Step]:
+        """The steps since the last call."""
+        if self._current_file_id() != self._file_id:
+            self._file_id, self._offset = self._current_file_id(), 0
+        tail = rundir.read_metrics_from(self._run_dir, self._offset)
+        self._offset = tail.offset
+        return [
+            Step(number=row.pop("step"), progress=row.pop("progress"), values=row)
+            for row in tail.rows
+        ]
+
+    def _current_file_id(self) -> int | None:
+        with contextlib.suppress(FileNotFoundError):
+            return (self._run_dir / rundir.METRICS_FILE).stat().st_ino
+        return None
+
+
+async def _fail(runner: Runner, run: StartedRun, reason: str) -> None:
+    with contextlib.suppress(StaleAttemptError):
+        async with transaction(runner.engine) as tx:
+            await fail_run(tx, run, reason)
