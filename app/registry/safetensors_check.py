@@ -63,6 +63,8 @@ def check_safetensors(file: BinaryIO, *, size: int, name: str) -> None:
     if size <= LENGTH_BYTES or length > min(MAX_HEADER_BYTES, size - LENGTH_BYTES):
         raise _bad(name, f"its header claims {length} bytes")
     tensors = sorted(_tensors(file.read(length), name), key=lambda tensor: tensor.start)
+    if not tensors:
+        raise _bad(name, "it holds no tensors")
     data_start = LENGTH_BYTES + length
     position = 0
     for tensor in tensors:

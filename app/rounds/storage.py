@@ -1,0 +1,145 @@
+"""The set-based statements that slates, responses and tasks are written with, for all ways in."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.projects.queries import ProjectView
+from trainer.spec import Problem
+
+NEW_ROUND = text("""
+insert into rounds (project_id, number, source, responses_per_prompt, sampling)
+select :project_id, coalesce(max(number), 0) + 1, :source, :responses_per_prompt,
+       cast(:sampling as jsonb)
+from rounds where project_id = :project_id
+returning id, number
+""")
+
+# The slates that get a second place are the first ones in an order that is random but fixed by the
+# round, so that their share is exact.
+ADD_SLATES = text("""
+insert into slates (round_id, prompt_id, places)
+select :round_id, prompt_id,
+       case when row_number() over (order by md5(concat(cast(:round_id as text), '-', prompt_id)))
+                 <= round(:overlap_share * count(*) over ())
+            then greatest(:labels_per_slate, 2) else :labels_per_slate end
+from unnest(cast(:prompt_ids as bigint[])) with ordinality as given (prompt_id, position)
+order by position
+returning id, prompt_id
+""")
+
+ADD_RESPONSES = text("""
+insert into responses (slate_id, position, text, model_id, model_name, seed, temperature, top_p,
+                       max_new_tokens, attempts, finish, problem)
+select given.slate_id, given.position, given.text, model.id,
+       case when model.id is null then given.model end, given.seed, given.temperature, given.top_p,
+       given.max_new_tokens, given.attempts, given.finish, given.problem
+from unnest(
+    cast(:slate_id as bigint[]), cast(:position as smallint[]), cast(:text as text[]),
+    cast(:model as text[]), cast(:seed as bigint[]), cast(:temperature as float8[]),
+    cast(:top_p as float8[]), cast(:max_new_tokens as integer[]), cast(:attempts as smallint[]),
+    cast(:finish as text[]), cast(:problem as text[])
+) as given (slate_id, position, text, model, seed, temperature, top_p, max_new_tokens, attempts,
+            finish, problem)
+left join models model on model.name = given.model
+order by given.slate_id, given.position
+""")
+
+# A slate's status and its places change together, so that no slate is ready without tasks.
+FINISH_SLATES = text("""
+with finished as (
+    update slates s set status = given.status
+    from unnest(cast(:ids as bigint[]), cast(:statuses as text[])) as given (id, status)
+    where s.id = given.id
+    returning s.id, s.places, s.status
+)
+insert into tasks (project_id, slate_id, place)
+select :project_id, finished.id, place
+from finished, generate_series(1, finished.places) as place
+where finished.status = 'ready'
+order by finished.id, place
+""")
+
+
+@dataclass(frozen=True)
+class NewResponse:
+    """A response to store; what is not known of an imported one is None."""
+
+    slate_id: int
+    position: int
+    text: str
+    model: str | None
+    problem: Problem | None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_new_tokens: int | None = None
+    attempts: int = 1
+    finish: str | None = None
+
+
+@dataclass(frozen=True)
+class RoundKey:
+    """A round's id, and its number within its project."""
+
+    id: int
+    number: int
+
+
+async def new_round(
+    tx: AsyncSession,
+    project: ProjectView,
+    *,
+    source: str,
+    responses_per_prompt: int | None = None,
+    sampling: str | None = None,
+) -> RoundKey:
+    """Add the project's next round; the caller has locked the project."""
+    rows = await tx.execute(
+        NEW_ROUND,
+        {
+            "project_id": project.id,
+            "source": source,
+            "responses_per_prompt": responses_per_prompt,
+            "sampling": sampling,
+        },
+    )
+    return RoundKey(*rows.one())
+
+
+async def add_slates(
+    tx: AsyncSession, project: ProjectView, round_id: int, prompt_ids: Sequence[int]
+) -> dict[int, int]:
+    """Add a pending slate per prompt; returns the slates' ids by prompt."""
+    rows = await tx.execute(
+        ADD_SLATES,
+        {
+            "round_id": round_id,
+            "prompt_ids": list(prompt_ids),
+            "labels_per_slate": project.labels_per_slate,
+            "overlap_share": project.overlap_share,
+        },
+    )
+    return {prompt_id: slate_id for slate_id, prompt_id in rows}
+
+
+async def add_responses(tx: AsyncSession, responses: Sequence[NewResponse]) -> None:
+    """Store responses with one statement; a registered model is linked by its name."""
+    if not responses:
+        return
+    rows = [asdict(response) for response in responses]
+    await tx.execute(ADD_RESPONSES, {key: [row[key] for row in rows] for key in rows[0]})
+
+
+async def finish_slates(tx: AsyncSession, project_id: int, statuses: dict[int, str]) -> None:
+    """Set the slates' statuses, and open the places of those that are ready."""
+    await tx.execute(
+        FINISH_SLATES,
+        {
+            "project_id": project_id,
+            "ids": list(statuses),
+            "statuses": list(statuses.values()),
+        },
+    )

@@ -1,0 +1,286 @@
+"""What may be registered as a model folder, and what is refused (bad inputs B091 to B097)."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import InvalidError
+from app.registry.folder import check_folder
+
+CONFIG = {"model_type": "llama", "vocab_size": 64, "hidden_size": 8, "num_hidden_layers": 1}
+
+
+def safetensors(header: object, data: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def weights(values: list[float]) -> bytes:
+    data = np.array(values, dtype="<f4").tobytes()
+    entry = {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, len(data)]}
+    return safetensors({"w": entry}, data)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "models"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def folder(root: Path) -> Path:
+    """A small model folder that is accepted."""
+    folder = root / "small"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(weights([0.5, -1.0]))
+    return folder
+
+
+def code_of(path: Path | str, root: Path) -> str:
+    with pytest.raises(InvalidError) as refusal:
+        check_folder(str(path), (root,))
+    return refusal.value.code
+
+
+def test_a_sound_folder_is_accepted_with_the_hash_of_every_file(folder, root):
+    checked = check_folder(str(folder), (root,))
+
+    assert checked.path == str(folder)
+    assert checked.has_weights
+    assert set(checked.file_sha256) == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert checked.file_sha256["tokenizer.json"] == (
+        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    )
+
+
+def test_a_folder_without_weights_is_an_untrained_model(folder, root):
+    (folder / "model.safetensors").unlink()
+
+    assert not check_folder(str(folder), (root,)).has_weights
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/etc",
+        "..",
+        "~",
+        "~root",
+        "./small",
+        "small",
+        "{folder}/",
+        "/{folder}",
+        "{root}//small",
+        "{folder}/../small",
+        "{folder}\x00",
+        "/" + "a" * 5000,
+        "\\\\server\\share",
+        "file://{folder}",
+        "http://localhost/small",
+        "{root}",
+        "{root}/missing",
+    ],
+)
+def test_a_path_that_is_not_plainly_below_a_root_is_refused(path, folder, root):
+    assert code_of(path.format(folder=folder, root=root), root) == "outside_model_roots"
+
+
+def test_a_sibling_whose_name_begins_like_the_root_is_refused(folder, root):
+    evil = root.with_name("models-evil")
+    evil.mkdir()
+    folder.rename(evil / "small")
+
+    assert code_of(evil / "small", root) == "outside_model_roots"
+
+
+def test_a_symbolic_link_that_leads_out_of_the_root_is_refused(folder, root, tmp_path):
+    outside = tmp_path / "outside"
+    folder.rename(outside)
+    (root / "link").symlink_to(outside)
+
+    assert code_of(root / "link", root) == "outside_model_roots"
+
+
+def test_a_symbolic_link_loop_is_refused(root):
+    (root / "a").symlink_to(root / "b")
+    (root / "b").symlink_to(root / "a")
+
+    assert code_of(root / "a", root) == "outside_model_roots"
+
+
+def test_a_file_that_links_out_of_the_root_is_refused(folder, root, tmp_path):
+    (tmp_path / "secret.json").write_text("{}")
+    (folder / "extra.json").symlink_to(tmp_path / "secret.json")
+
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
+def test_a_file_that_links_to_one_below_the_root_is_accepted_like_a_hub_cache(folder, root):
+    (root / "blob").write_text("{}")
+    (folder / "extra.json").symlink_to(root / "blob")
+
+    assert "extra.json" in check_folder(str(folder), (root,)).file_sha256
+
+
+def test_a_hard_link_is_refused(folder, root, tmp_path):
+    (tmp_path / "secret.json").write_text("{}")
+    os.link(tmp_path / "secret.json", folder / "extra.json")
+
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
+def test_a_fifo_is_refused_without_waiting_for_a_writer(folder, root):
+    os.mkfifo(folder / "extra.json")
+
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
+def test_a_directory_named_like_weights_is_refused(folder, root):
+    (folder / "more.safetensors").mkdir()
+
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
+def test_an_empty_file_is_refused(folder, root):
+    (folder / "model.safetensors").write_bytes(b"")
+
+    assert code_of(folder, root) == "empty_file"
+
+
+def test_a_file_instead_of_a_folder_is_refused(folder, root):
+    assert code_of(folder / "config.json", root) == "not_a_folder"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["modeling.py", "pytorch_model.bin", "x.PT", "x.pth", "x.ckpt", "x.pkl", "x.gguf", "x.npy"],
+)
+def test_code_and_pickled_files_are_refused_by_name(name, folder, root):
+    (folder / name).write_bytes(b"x")
+
+    with pytest.raises(InvalidError, match=name) as refusal:
+        check_folder(str(folder), (root,))
+
+    assert refusal.value.code == "forbidden_file"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"model_type": "unheard_of"}, "unknown_architecture"),
+        ({"model_type": ["llama"]}, "unknown_architecture"),
+        ({"auto_map": {"AutoModel": "x.Y"}}, "remote_code"),
+        ({"trust_remote_code": True}, "remote_code"),
+        ({"a": {"b": {"_attn_implementation_internal": "evil/kernel"}}}, "unknown_implementation"),
+        ({"a": [{"_attn_implementation": "evil/kernel"}]}, "unknown_implementation"),
+        ({"attn_implementation": {"": "eager"}}, "unknown_implementation"),
+        ({"_experts_implementation": "evil/kernel"}, "unknown_implementation"),
+        ({"vocab_size": 10**12}, "bad_size"),
+        ({"hidden_size": -8}, "bad_size"),
+        ({"num_hidden_layers": 1.5}, "bad_size"),
+        ({"padding": "x" * 2**20}, "file_too_large"),
+    ],
+)
+def test_a_config_that_breaks_a_rule_is_refused(change, code, folder, root):
+    (folder / "config.json").write_text(json.dumps(CONFIG | change))
+
+    assert code_of(folder, root) == code
+
+
+def test_an_allowed_attention_implementation_is_accepted(folder, root):
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"_attn_implementation": "sdpa"}))
+
+    assert check_folder(str(folder), (root,)).has_weights
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "[" * 100_000, "\ufeff"])
+def test_a_config_that_is_not_a_json_object_is_refused(content, folder, root):
+    (folder / "config.json").write_text(content)
+
+    assert code_of(folder, root) == "bad_json"
+
+
+def test_a_folder_without_a_config_is_refused(folder, root):
+    (folder / "config.json").unlink()
+
+    assert code_of(folder, root) == "no_config"
+
+
+def test_a_tokenizer_config_that_names_code_is_refused(folder, root):
+    (folder / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["x.Y", null]}}')
+
+    assert code_of(folder, root) == "remote_code"
+
+
+def test_an_index_that_names_weights_elsewhere_is_refused(folder, root):
+    index = {"weight_map": {"w": "../other/model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    assert code_of(folder, root) == "missing_shard"
+
+
+F32 = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x04\x95pickle data",
+        struct.pack("<Q", 200_000_000) + b"{}",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 2) + b"{x",
+        safetensors({"w": {**F32, "dtype": "Q9"}}, b"\0" * 4),
+        safetensors({"w": {**F32, "shape": [-1]}}, b"\0" * 4),
+        safetensors({"w": {**F32, "shape": [2]}}, b"\0" * 4),
+        safetensors({"w": {**F32, "data_offsets": [0, 4000]}}, b"\0" * 4),
+        safetensors({"w": F32, "v": F32}, b"\0" * 4),
+        safetensors({"w": F32}, b"\0" * 5),
+        safetensors({"w": "F32"}, b""),
+        struct.pack("<Q", 130)
+        + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+        + b'"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'.ljust(76)
+        + b"\0" * 8,
+    ],
+    ids=[
+        "pickle",
+        "header-200-mb",
+        "header-is-a-list",
+        "header-is-not-json",
+        "unknown-dtype",
+        "negative-shape",
+        "shape-without-data",
+        "past-the-end",
+        "overlap",
+        "trailing-bytes",
+        "entry-is-text",
+        "duplicate-names",
+    ],
+)
+def test_what_is_not_a_sound_safetensors_file_is_refused(content, folder, root):
+    (folder / "model.safetensors").write_bytes(content)
+
+    assert code_of(folder, root) == "bad_safetensors"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(value, folder, root):
+    (folder / "model.safetensors").write_bytes(weights([1.0, value]))
+
+    assert code_of(folder, root) == "weights_not_finite"
+
+
+def test_bfloat16_weights_are_checked_too(folder, root):
+    entry = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
+    infinity = struct.pack("<HH", 0x3F80, 0x7F80)
+    (folder / "model.safetensors").write_bytes(safetensors({"w": entry}, infinity))
+
+    assert code_of(folder, root) == "weights_not_finite"
