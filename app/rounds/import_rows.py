@@ -7,7 +7,6 @@ from pydantic import Field
 
 from app.errors import InvalidError
 from app.prompts.import_file import TAKEN, lines_of
-from app.prompts.import_file import TAKEN, lines_of
 from app.prompts.import_rows import (
     MAX_REJECTED,
     ConversationIn,
