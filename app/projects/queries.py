@@ -222,3 +222,42 @@ async def own_progress_of(
         OWN_PROGRESS, {"viewer_id": viewer.id, "ids": [project.id for project in projects]}
     )
     return {row[0]: OwnProgress(*row[1:]) for row in rows}
+
+
+@dataclass(frozen=True)
+class HomeItem:
+    """A project on the home page; `progress` is for admins, `own` for its labelers."""
+
+    project: ProjectView
+    progress: Progress | None
+    own: OwnProgress | None
+
+
+async def home_for(tx: AsyncSession, viewer: Viewer) -> list[HomeItem]:
+    """What the viewer sees first."""
+    projects = await projects_for(tx, viewer)
+    progress = await progress_of(tx, projects) if viewer.is_admin else {}
+    own = await own_progress_of(tx, viewer, projects)
+    return [
+        HomeItem(project, progress.get(project.id), own.get(project.id)) for project in projects
+    ]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A project as its admins see it."""
+
+    project: ProjectView
+    progress: Progress
+    members: list[MemberProgress]
+    flags: list[FlagView]
+
+
+async def overview_of(tx: AsyncSession, project: ProjectView) -> Overview:
+    """Everything on a project's overview page."""
+    return Overview(
+        project=project,
+        progress=(await progress_of(tx, [project]))[project.id],
+        members=await members_of(tx, project),
+        flags=await flags_of(tx, project),
+    )

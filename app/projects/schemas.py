@@ -33,10 +33,16 @@ def flag_key(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:63]
 
 
+def _not_a_page(slug: str) -> str:
+    if slug == "new":
+        raise ValueError("is the address of a page; choose another one")
+    return slug
+
+
 class ProjectIn(Body):
     """A new project."""
 
-    slug: Slug
+    slug: Annotated[Slug, AfterValidator(_not_a_page)]
     name: Line
     guidelines: LongText
     labels_per_slate: Annotated[int, Field(ge=1, le=9)] = 1

@@ -14,7 +14,7 @@ from app.prompts.commands import (
     import_pretraining,
     import_prompts,
 )
-from app.prompts.import_rows import TAKEN
+from app.prompts.import_file import TAKEN
 from app.prompts.queries import PromptView, prompt_page
 from app.prompts.schemas import ImportOut, MessageOut, PromptOut, PromptPageOut, RejectionOut
 from app.prompts.split import Split

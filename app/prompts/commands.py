@@ -98,8 +98,10 @@ async def import_prompts(
         DomainError: the file cannot be taken, no line can, or one cannot and `is_strict`.
     """
     rows, rejected = await asyncio.to_thread(parse_prompts, data)
-    result = await store_prompts(tx, project, rows)
-    return _checked(result, rejected, is_strict=is_strict)
+    # A savepoint: the caller may answer a refusal with a page, which commits.
+    async with tx.begin_nested():
+        result = await store_prompts(tx, project, rows)
+        return _checked(result, rejected, is_strict=is_strict)
 
 
 async def import_demonstrations(
@@ -107,8 +109,10 @@ async def import_demonstrations(
 ) -> ImportResult:
     """Store the demonstrations of an NDJSON file; the same rules as for prompts."""
     rows, rejected = await asyncio.to_thread(parse_demonstrations, data)
-    result = await store_demonstrations(tx, project, rows)
-    return _checked(result, rejected, is_strict=is_strict)
+    # A savepoint: the caller may answer a refusal with a page, which commits.
+    async with tx.begin_nested():
+        result = await store_demonstrations(tx, project, rows)
+        return _checked(result, rejected, is_strict=is_strict)
 
 
 async def import_pretraining(
@@ -116,8 +120,10 @@ async def import_pretraining(
 ) -> ImportResult:
     """Store the pretraining texts of an NDJSON file; the same rules as for prompts."""
     rows, rejected = await asyncio.to_thread(parse_pretraining, data)
-    result = await store_pretraining(tx, project, rows)
-    return _checked(result, rejected, is_strict=is_strict)
+    # A savepoint: the caller may answer a refusal with a page, which commits.
+    async with tx.begin_nested():
+        result = await store_pretraining(tx, project, rows)
+        return _checked(result, rejected, is_strict=is_strict)
 
 
 async def store_prompts(

@@ -1,44 +1,27 @@
-"""From an uploaded file's bytes to rows or rejected lines. Pure: no database, no HTTP.
+"""From an import file's lines to rows or rejections. Pure: no database, no HTTP.
 
-A file that cannot be what it should be (empty, an image, not UTF-8) is refused as a whole; a line
-that breaks a rule is rejected alone, with its number and the reason, and never with its content.
+A line that breaks a rule is rejected alone, with its number and the reason, never with its content.
 """
 
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from app.errors import DomainError, InvalidError, TooLargeError, UnsupportedTypeError
+from app.errors import DomainError, InvalidError
+from app.prompts.import_file import TAKEN, lines_of
 from app.prompts.split import Split, stable_split
 from app.web.json_body import parse_json
 from app.web.schemas import Body, Line, LongText
 
-MAX_LINES = 200_000
 MAX_REJECTED = 1_000
 MAX_TURNS = 999
 MAX_CONVERSATION = 128_000
 MAX_TAGS = 20
-BOM = b"\xef\xbb\xbf"
-MAGIC = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"%PDF": "a PDF",
-    b"PK\x03\x04": "a ZIP archive (or a spreadsheet)",
-    b"\x1f\x8b": "a gzip file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\x7fELF": "a program",
-}
-TAKEN = "Podium takes UTF-8 text with one JSON object per line (NDJSON, also called JSONL)"
 
 
 @dataclass(frozen=True)
@@ -285,35 +268,3 @@ def _reason(error: ValidationError) -> str:
         str(part)[:40] for part in first["loc"] if str(part).replace("_", "").isalnum()
     )
     return f"{where}: {message}" if where else message
-
-
-def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The file's lines that are not blank, with their numbers from 1.
-
-    Raises:
-        UnsupportedTypeError: the file is of another kind, such as an image or an archive.
-        InvalidError: it is empty or not UTF-8.
-        TooLargeError: it has too many lines.
-    """
-    found = next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)
-    if found is not None:
-        raise UnsupportedTypeError(f"This is {found}. {TAKEN}.", code="wrong_file_type")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidError(
-            f"Byte {error.start} (line {line}) is not UTF-8. Nothing was imported; "
-            "save the file as UTF-8 and send it again.",
-            code="not_utf8",
-        ) from None
-    lines = data.removeprefix(BOM).split(b"\n")
-    if len(lines) > MAX_LINES + 1:
-        raise TooLargeError(
-            f"The file has {len(lines):,} lines; send at most {MAX_LINES:,} at a time.",
-            code="too_many_lines",
-        )
-    filled = [(number, raw) for number, raw in enumerate(lines, 1) if raw.strip()]
-    if not filled:
-        raise InvalidError("The file is empty; send at least one line.", code="empty_file")
-    return iter(filled)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from app.errors import InvalidError, TooLargeError, UnsupportedTypeError
+from app.prompts.import_file import MAX_LINES, refuse_by_name
 from app.prompts.import_rows import (
-    MAX_LINES,
     content_hash,
     parse_demonstrations,
     parse_pretraining,
@@ -236,3 +236,14 @@ def test_a_pretraining_text_is_text_alone():
 
     assert [row.text for row in rows] == ["Once."]
     assert [item.line for item in rejected] == [2]
+
+
+@pytest.mark.parametrize("name", ["prompts.csv", "PROMPTS.CSV", "../../x.parquet", "con.tsv"])
+def test_a_table_is_refused_by_its_name(name):
+    with pytest.raises(UnsupportedTypeError, match="not taken yet"):
+        refuse_by_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/x", "con", "\u202egpj.jsonl", "a\nb", "x" * 300])
+def test_any_other_name_does_not_matter(name):
+    refuse_by_name(name)
