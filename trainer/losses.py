@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from trainer.logprobs import masked_sum
 
+Ties = Literal["drop", "half"]
+
 
 class Comparison(NamedTuple):
     """`chosen` is preferred to `rejected` (places in the ranking) with this weight."""
@@ -21,9 +23,7 @@ class Comparison(NamedTuple):
     weight: float
 
 
-def comparisons_of(
-    ranks: Sequence[int | None], *, ties: Literal["drop", "half"]
-) -> list[Comparison]:
+def comparisons_of(ranks: Sequence[int | None], *, ties: Ties) -> list[Comparison]:
     """Expand a ranking into comparisons whose weights add up to 1 ([IG] equation 1).
 
     The weight is 1 / (number of comparisons), so that a prompt counts the same whatever its K and

@@ -81,6 +81,11 @@ class RankingRow(Frozen):
     ratings: list[int | None]
     labeler: str
     weight: float = Field(ge=0, description="1 / number of rankings of this slate")
+    # Where it comes from, for people and exports; the trainer does not look at these.
+    ranking: int | None = None
+    slate: int | None = None
+    round: int | None = None
+    labeled_at: str | None = None
 
     @model_validator(mode="after")
     def _lengths_match(self) -> "RankingRow":
