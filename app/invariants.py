@@ -14,7 +14,7 @@ MAX_SHOWN = 5
 
 
 async def violations(engine: AsyncEngine) -> dict[str, list[str]]:
-    """This function will run every invariant and return the broken ones with a few of their rows."""
+    """This function will run every invariant and return the broken ones with some of their rows."""
     broken = {}
     async with snapshot(engine) as connection:
         for name, query in NAMED_QUERY.findall(SOURCE.read_text()):
