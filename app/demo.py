@@ -44,7 +44,7 @@ PEOPLE = (
     ("tam@demo.example", "Tam", "labeler"),
 )
 RESPONSES_PER_PROMPT = 5
-# Two labelers each, so that a newcomer sees agreement after ten prompts, not after a hundred.
+# Two labelers each: a newcomer sees agreement after ten prompts, not after a hundred.
 LABELS_PER_SLATE = 2
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=96, seed=1)
 STOP_SECONDS, START_SECONDS = 10, 60
@@ -54,7 +54,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Login:
-# Two labelers each: a newcomer sees agreement after ten prompts, not after a hundred.
+    """One of the demo's accounts, kept in the data folder (0600) for the next start to tell."""
 
     email: str
     name: str
