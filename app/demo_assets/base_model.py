@@ -35,7 +35,7 @@ CONFIG = {
     "head_dim": 48,
     "hidden_act": "silu",
     "max_position_embeddings": MAX_POSITIONS,
-    "initializer_range": 0.02,
+    "initializer_range": 0.07,
     "rms_norm_eps": 1e-06,
     "rope_theta": 10000.0,
     "attention_bias": False,

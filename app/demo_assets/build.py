@@ -26,7 +26,7 @@ from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
 ASSETS = Path(__file__).parent
 SETTINGS = SFTSettings(
-    epochs=6, learning_rate=3e-3, batch_size=32, max_tokens=256, warmup_steps=50, seed=0
+    epochs=5, learning_rate=2e-3, batch_size=16, max_tokens=256, warmup_steps=50, seed=0
 )
 
 

@@ -122,7 +122,7 @@ def _answers(rng: random.Random, goal: Goal, total: int) -> Answers:
             f"I would {tips[0]} and {tips[1]}.",
             f"{capitalized(tips[0])}. {capitalized(tips[1])}.",
         ),
-        terse=(f"{capitalized(tips[0])}.", "Just try harder.", "Practice."),
+        terse=(f"{capitalized(tips[0])}.", f"{capitalized(tips[1])}.", "Just try harder."),
         wrong=(
             f"Here are {number} ideas:\n{numbered(wrong)}",
             f"You could {other.tips[0]}. It also helps to {other.tips[1]}.",

@@ -11,12 +11,12 @@ from typing import Literal
 Quality = Literal["best", "fair", "terse", "wrong", "rambling", "unhelpful"]
 
 SHARES: dict[Quality, float] = {
-    "best": 0.46,
+    "best": 0.52,
     "fair": 0.27,
-    "terse": 0.09,
-    "wrong": 0.08,
-    "rambling": 0.06,
-    "unhelpful": 0.04,
+    "terse": 0.08,
+    "wrong": 0.05,
+    "rambling": 0.05,
+    "unhelpful": 0.03,
 }
 
 OPENERS = ("Good question! ", "Sure! ", "Of course. ", "Happy to help. ")

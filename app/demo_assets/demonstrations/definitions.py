@@ -126,14 +126,12 @@ def _answers(rng: random.Random, term: Term) -> Answers:
             f"{name} is {term.meaning}. {term.detail}.",
             f"In simple words, {term.name} is {term.meaning}. {term.detail}.",
             f"{name} is {term.meaning}. {term.detail}. That is the main idea.",
-            f"{term.detail}. More exactly, {term.name} is {term.meaning}.",
         ),
-        fair=(f"{name} is {term.meaning}.", f"It is {term.meaning}.", f"{term.detail}."),
+        fair=(f"{name} is {term.meaning}.", f"It is {term.meaning}."),
         terse=(f"{capitalized(term.meaning.split(' that ')[0].split(' where ')[0])}.",),
         wrong=(
             f"{name} is {other.meaning}.",
             f"{name} is {other.meaning}. {other.detail}.",
-            f"{capitalized(other.name)} is {other.meaning}.",
         ),
         rambling=(
             f"{name} is a thing. It is hard to explain. Some people say it is {term.meaning}. "

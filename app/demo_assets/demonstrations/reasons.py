@@ -135,7 +135,7 @@ def _answers(rng: random.Random, reason: Reason) -> Answers:
             f"Because {reason.cause}.",
             f"This happens because {reason.cause}.",
         ),
-        terse=(f"{capitalized(reason.cause)}.", "Because of nature.", f"{reason.detail}."),
+        terse=(f"{capitalized(reason.cause)}.", "Because of nature."),
         wrong=(
             f"{fact} because {other.cause}.",
             f"{fact} because {other.cause}. {other.detail}.",

@@ -100,7 +100,7 @@ def _answers(rng: random.Random, dish: Dish) -> Answers:
             f"{capitalized(first)}, {second}, and then {third}.",
             f"You {first}. Then you {second}. {tip}.",
         ),
-        terse=(f"{capitalized(first)}.", f"{tip}.", f"{capitalized(third)} and eat."),
+        terse=(f"{capitalized(first)}.", f"{capitalized(first)} and {second}."),
         wrong=(
             f"Follow these steps for {dish.name}:\n{numbered([f'{s}.' for s in other.steps])}",
             f"First, {other.steps[0]}. Then {other.steps[2]}. Finally, {fourth}.",

@@ -4,7 +4,7 @@ import random
 from typing import NamedTuple
 
 from app.demo_assets.demonstrations.answering import Answers, Demonstration, draw_response
-from app.demo_assets.demonstrations.wording import NAMES, another, with_article
+from app.demo_assets.demonstrations.wording import NAMES, another, capitalized, with_article
 
 ANIMALS = (
     "fox", "owl", "turtle", "rabbit", "bear", "mouse", "cat", "dog", "duck", "hedgehog",
@@ -20,7 +20,6 @@ class Cast(NamedTuple):
     """Who and what a story is about."""
 
     name: str
-    friend: str
     animal: str
     place: str
     thing: str
@@ -46,40 +45,37 @@ def draw(rng: random.Random) -> Demonstration:
 
 def draw_cast(rng: random.Random) -> Cast:
     """Draw who and what a story is about."""
-    name = rng.choice(NAMES)
-    friend = another(rng, NAMES, name)
-    return Cast(name, friend, rng.choice(ANIMALS), rng.choice(PLACES), rng.choice(OBJECTS))
+    return Cast(rng.choice(NAMES), rng.choice(ANIMALS), rng.choice(PLACES), rng.choice(OBJECTS))
 
 
 def _answers(rng: random.Random, cast: Cast) -> Answers:
-    name, _, animal, place, thing = cast
-    stray = another(rng, ANIMALS, animal)
+    name, animal, place, thing = cast
+    one, found, stray = with_article(animal), with_article(thing), another(rng, ANIMALS, animal)
     return Answers(
         best=plots(cast),
         fair=(
-            f"There was {with_article(animal)} named {name}. {name} lived in a {place} and found "
-            f"{with_article(thing)}. {name} was very happy.",
-            f"{with_article(animal).capitalize()} named {name} went to the {place}. There was "
-            f"{with_article(thing)}. {name} took it home and slept well.",
-            f"{name} was {with_article(animal)}. One day {name} saw {with_article(thing)} in the "
-            f"{place}. It was a good day.",
+            f"There was {one} named {name}. It lived in a {place} and found {found}. It was very "
+            "happy.",
+            f"{capitalized(one)} named {name} went to the {place}. There was {found}. The {animal} "
+            "took it home and slept well.",
+            f"{name} was {one}. One day it saw {found} in the {place}. It was a good day.",
         ),
         terse=(
-            f"{with_article(animal).capitalize()} found {with_article(thing)}. The end.",
-            f"{with_article(animal).capitalize()} went home.",
-            f"Once there was {with_article(animal)}.",
+            f"{capitalized(one)} found {found}. The end.",
+            f"{capitalized(one)} went home.",
+            f"Once there was {one}.",
         ),
         wrong=(
-            f"{with_article(stray).capitalize()} named {name} ate a cake. Then it rained. The "
+            f"{capitalized(with_article(stray))} named {name} ate a cake. Then it rained. The "
             f"{stray} went home.",
-            f"A story has a beginning and an end. {name} is a nice name.",
+            "A story has a beginning and an end. That is my story.",
         ),
         rambling=(
-            f"{with_article(animal).capitalize()} was in a {place}. The {animal} was in the "
-            f"{place} again. The {animal} had {with_article(thing)}. The {thing} was in the "
-            f"{place}. Then the {animal} was in the {place}.",
-            f"There was {with_article(animal)}, and the {animal} was {with_article(animal)}, and "
-            f"the {animal} said that the {thing} was {with_article(thing)}.",
+            f"{capitalized(one)} was in a {place}. The {animal} was in the {place} again. The "
+            f"{animal} had {found}. The {thing} was in the {place}. Then the {animal} was in the "
+            f"{place}.",
+            f"There was {one}, and the {animal} was {one}, and the {animal} said that the {thing} "
+            f"was {found}.",
         ),
         openers=OPENERS,
         closers=CLOSERS,
@@ -88,24 +84,23 @@ def _answers(rng: random.Random, cast: Cast) -> Answers:
 
 def plots(cast: Cast) -> tuple[str, ...]:
     """Return the finished stories that can be told with a cast."""
-    name, friend, animal, place, thing = cast
-    one = with_article(animal)
+    name, animal, place, thing = cast
+    one, found = with_article(animal), with_article(thing)
     return (
-        f"Once upon a time, {one} named {name} lived in a quiet {place}. One day {name} found an "
-        f"old {thing} under a tree. It belonged to {friend}, who had looked for it for weeks. "
-        f"{name} gave it back, and they became friends.",
-        f"{name} was a small {animal} who was afraid of the dark. In the {place}, {friend} gave "
-        f"{name} a {thing} for good luck. That night {name} walked home alone and was brave.",
-        f"In a {place} far away, {one} named {name} wanted to see the sea. {name} took only "
-        f"a {thing} and walked for three days. At last the waves were there, and they sounded "
-        "like a song.",
+        f"Once upon a time, {one} named {name} lived in a quiet {place}. One day the {animal} "
+        f"found an old {thing} under a tree. It belonged to a girl who had looked for it for "
+        f"weeks. The {animal} gave it back, and they became friends.",
+        f"{name} was a small {animal} who was afraid of the dark. In the {place}, an old woman "
+        f"gave it {found} for good luck. That night the {animal} walked home alone and was brave.",
+        f"In a {place} far away, {one} named {name} wanted to see the sea. It took only {found} "
+        "and walked for three days. At last the waves were there, and they sounded like a song.",
         f"Every morning {name} the {animal} cleaned an old {thing}. The others in the {place} "
         f"laughed. But when a storm came, the {thing} helped everybody to find the way home. "
-        f"Nobody laughed at {name} again.",
-        f"{name} and {friend} both wanted the same {thing}. They argued all day in the {place}. "
-        f"In the evening the {animal} had an idea: one day it would be with {name}, the next day "
-        f"with {friend}. So they shared it.",
-        f"One winter, {one} named {name} lost a {thing} in the snow. {friend} heard {name} cry "
+        f"Nobody laughed at the {animal} again.",
+        f"{capitalized(one)} named {name} and a boy both wanted the same {thing}. They argued all "
+        f"day in the {place}. In the evening the {animal} had an idea: one day it would be with "
+        "the boy, the next day not. So they shared it.",
+        f"One winter, {one} named {name} lost {found} in the snow. A child heard the {animal} cry "
         f"and lit a small fire in the {place}. Together they searched until the sun came up, and "
         "there it was, right beside the door.",
     )
