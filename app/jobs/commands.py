@@ -7,6 +7,7 @@ A run that nobody works on is queued again by `requeue_lost_runs`: none stays ru
 """
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,9 +33,9 @@ LOCKS: dict[RunKind, str] = {
 
 INSERT = text("""
 insert into runs (project_id, kind, settings, dataset_id, base_model_id, reward_model_id, round_id,
-                  created_by_id, max_attempts)
+                  created_by_id, request_key, max_attempts)
 values (:project_id, :kind, cast(:settings as jsonb), :dataset_id, :base_model_id,
-        :reward_model_id, :round_id, :created_by_id, :max_attempts)
+        :reward_model_id, :round_id, :created_by_id, :request_key, :max_attempts)
 returning id
 """)
 
@@ -123,6 +124,11 @@ order by id
 for update skip locked
 """)
 
+IS_WAITING = text("""
+select exists (select from jobs.procrastinate_jobs
+               where status = 'todo' and queueing_lock = 'run:' || cast(:run_id as bigint))
+""")
+
 
 class StaleAttemptError(Exception):
     """Another attempt has taken the run over, or it has ended: what this attempt does is void."""
@@ -151,6 +157,7 @@ async def queue_run(
     base_model_id: int | None = None,
     reward_model_id: int | None = None,
     round_id: int | None = None,
+    request_key: uuid.UUID | None = None,
     max_attempts: int = MAX_ATTEMPTS,
 ) -> int:
     """Insert a run and enqueue its job in the caller's transaction; return its id."""
@@ -165,6 +172,7 @@ async def queue_run(
             "reward_model_id": reward_model_id,
             "round_id": round_id,
             "created_by_id": created_by_id,
+            "request_key": request_key,
             "max_attempts": max_attempts,
         },
     )
@@ -260,21 +268,27 @@ async def retry_run(tx: AsyncSession, run: StartedRun, reason: str) -> None:
         await fail_run(tx, run, f"{reason} ({run.attempt} attempts)")
         return
     await _fenced(tx, REQUEUE, run, reason=_one_line(reason))
-    await _enqueue_run(tx, run.id, run.kind, priority=1)
+    await _enqueue_again(tx, run.id, run.kind)
 
 
 async def hand_back_run(tx: AsyncSession, run: StartedRun) -> None:
     """Queue the run again because its worker was asked to stop."""
     await _fenced(tx, HAND_BACK, run)
-    await _enqueue_run(tx, run.id, run.kind, priority=1)
+    await _enqueue_again(tx, run.id, run.kind)
 
 
 async def requeue_lost_runs(tx: AsyncSession) -> list[int]:
     """Enqueue again what is queued or running but has no living job; return the runs' ids."""
     lost = (await tx.execute(LOST, {"stalled_seconds": STALLED_SECONDS})).all()
     for run_id, kind in lost:
-        await _enqueue_run(tx, run_id, kind, priority=1)
+        await _enqueue_again(tx, run_id, kind)
     return [run_id for run_id, _ in lost]
+
+
+async def _enqueue_again(tx: AsyncSession, run_id: int, kind: RunKind) -> None:
+    """Enqueue a run ahead of new ones, unless a job of it waits already."""
+    if not await tx.scalar(IS_WAITING, {"run_id": run_id}):
+        await _enqueue_run(tx, run_id, kind, priority=1)
 
 
 async def _enqueue_run(tx: AsyncSession, run_id: int, kind: RunKind, *, priority: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What a kind of run provides so that the worker can execute it; `app.worker` maps kind to handler."""
+"""What a kind of run provides so that it can be executed; `app.worker` maps kinds to these."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,0 +1,124 @@
+"""The background composition root: takes runs from the queue and executes them; holds no torch.
+
+Stops on SIGTERM and SIGINT: trainers are stopped and their runs queued again. When the database
+goes away it starts over until the database is back.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+
+import procrastinate
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from sqlalchemy.exc import DBAPIError
+
+from app.db import create_engine, transaction
+from app.jobs.code_version import code_version
+from app.jobs.commands import STALLED_SECONDS, requeue_lost_runs
+from app.jobs.execution import Runner, execute_run
+from app.jobs.handlers import Handler
+from app.jobs.process import TRAINER
+from app.jobs.queue import EXECUTE_RUN, QUEUE, create_queue
+from app.settings import Settings
+from trainer.spec import RunKind
+
+logger = logging.getLogger(__name__)
+
+RECOVERY_SECONDS = 5
+WORKER_HEARTBEAT_SECONDS = 3
+RESTART_SECONDS = 2
+CONCURRENT_RUNS = 4
+
+
+async def run_worker(
+    settings: Settings,
+    *,
+    database_url: str,
+    handlers: Mapping[RunKind, Handler] | None = None,
+    trainer: Sequence[str] = TRAINER,
+) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    engine = create_engine(database_url, pool_size=CONCURRENT_RUNS + 1)
+    runner = Runner(
+        engine=engine,
+        settings=settings,
+        handlers=_handlers(settings) if handlers is None else handlers,
+        code_version=await asyncio.to_thread(code_version),
+        trainer=trainer,
+    )
+    try:
+        while not stopping.is_set():
+            await _work_until(stopping, runner, database_url)
+    finally:
+        await engine.dispose()
+
+
+async def _work_until(stopping: asyncio.Event, runner: Runner, database_url: str) -> None:
+    """Work until `stopping` is set or the connection to the database is lost."""
+    stop = asyncio.create_task(stopping.wait())
+    work = asyncio.create_task(_work(runner, database_url))
+    await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    work.cancel()
+    try:
+        await work
+    except asyncio.CancelledError:
+        logger.info("worker.stopped")
+    except (DBAPIError, ConnectorException):
+        logger.exception("worker.database.lost")
+    if not stopping.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), RESTART_SECONDS)
+
+
+async def _work(runner: Runner, database_url: str) -> None:
+    queue = create_queue(database_url)
+
+    @queue.task(name=EXECUTE_RUN, queue=QUEUE)
+    async def execute(run_id: int) -> None:
+        await execute_run(runner, run_id)
+
+    async with queue.open_async():
+        recovery = asyncio.create_task(_recover(runner, queue))
+        try:
+            await queue.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENT_RUNS,
+                update_heartbeat_interval=WORKER_HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+                fetch_job_polling_interval=2.0,
+                shutdown_graceful_timeout=0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
+        finally:
+            recovery.cancel()
+
+
+async def _recover(runner: Runner, queue: procrastinate.App) -> None:
+    """Give up the jobs of dead workers, whose locks block others, and queue their runs again."""
+    while True:
+        try:
+            manager = queue.job_manager
+            for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+                with contextlib.suppress(ConnectorException):  # another worker was quicker
+                    await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+            async with transaction(runner.engine) as tx:
+                lost = await requeue_lost_runs(tx)
+            if lost:
+                logger.warning("worker.runs.recovered runs=%s", lost)
+        except (DBAPIError, ConnectorException):
+            logger.exception("worker.recovery.failed")
+        await asyncio.sleep(RECOVERY_SECONDS)
+
+
+def _handlers(settings: Settings) -> dict[RunKind, Handler]:
+    """Kind of run -> what executes it."""
+    raise NotImplementedError(settings)

@@ -1,0 +1,48 @@
+"""Stands in for `python -m trainer KIND RUN_DIR`: does what the run's settings say, in a moment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+
+kind, run_dir = sys.argv[1], Path(sys.argv[2])
+settings = json.loads((run_dir / "spec.json").read_text())
+(run_dir / "environment.json").write_text(json.dumps(dict(os.environ)))
+
+if settings.get("stubborn"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", CHILD])
+    (run_dir / "child.pid").write_text(str(child.pid))
+(run_dir / "trainer.pid").write_text(str(os.getpid()))
+
+with (run_dir / "metrics.jsonl").open("a") as metrics:
+    for step in range(1, settings.get("steps", 3) + 1):
+        row = {"step": step, "progress": step / 10, "loss/train": 1 / step}
+        metrics.write(json.dumps(row) + "\n")
+
+attempt_file = run_dir / "tries"
+tries = len(attempt_file.read_text()) + 1 if attempt_file.exists() else 1
+attempt_file.write_text("x" * tries)
+
+end = settings["end"] if tries <= settings.get("bad_tries", 99) else "result"
+if end == "hang":
+    time.sleep(300)
+if end == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if end == "refused":
+    sys.stderr.write("error: base_model has no tokenizer\n")
+    sys.exit(2)
+if end == "result":
+    result = {
+        "kind": kind,
+        "metrics": {"loss/train": 0.5},
+        "model": None,
+        "rows": {},
+        "versions": {},
+    }
+    (run_dir / "result.json").write_text(json.dumps(result))

@@ -1,0 +1,164 @@
+"""A real worker process under real faults: killed, stopped, and with a killed Postgres."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app.db import create_engine, migrate, transaction
+from app.embedded_postgres import EmbeddedPostgres
+from app.jobs.commands import queue_run, request_cancel
+
+PROGRAM = Path(__file__).with_name("worker_process.py")
+PROJECT = text(
+    "insert into projects (slug, name, labels_per_slate, overlap_share) "
+    "values ('demo', 'Demo', 1, 0) on conflict (slug) do update set name = 'Demo' returning id"
+)
+
+
+@pytest.fixture
+def start_worker(tmp_path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    workers = []
+
+    def start(url: str) -> subprocess.Popen[bytes]:
+        log = (tmp_path / "worker.log").open("ab")
+        worker = subprocess.Popen(
+            [sys.executable, str(PROGRAM), url, str(tmp_path)],
+            stdout=log,
+            stderr=log,
+            cwd=PROGRAM.parents[2],
+        )
+        workers.append((worker, log))
+        return worker
+
+    yield start
+    for worker, log in workers:
+        worker.kill()
+        worker.wait()
+        log.close()
+
+
+def row_of(url: str, run_id: int) -> tuple[str, int, str | None]:
+    """The status, attempt and error of a run."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        query = "select status, attempt, error from runs where id = %s"
+        return connection.execute(query, [run_id]).fetchone()
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    with suppress(FileNotFoundError):
+        return not stat.read_text().rpartition(") ")[2].startswith("Z")
+    return False
+
+
+def trainer_pid(data_dir: Path, run_id: int) -> int:
+    """The pid of the run's trainer, as soon as there is one."""
+    file = data_dir / "runs" / str(run_id) / "trainer.pid"
+    until(lambda: file.exists() and file.read_text() != "")
+    return int(file.read_text())
+
+
+async def queue(url: str, **settings: object) -> int:
+    engine = create_engine(url)
+    async with transaction(engine) as tx:
+        project_id = await tx.scalar(PROJECT)
+        run_id = await queue_run(
+            tx, project_id=project_id, kind="sft", settings=settings, created_by_id=None
+        )
+    await engine.dispose()
+    return run_id
+
+
+async def test_a_worker_takes_runs_that_wait_and_runs_that_come(database_url, start_worker):
+    waiting = await queue(database_url, end="result")
+    start_worker(database_url)
+    until(lambda: row_of(database_url, waiting)[0] == "succeeded")
+
+    coming = await queue(database_url, end="result")
+    until(lambda: row_of(database_url, coming)[0] == "succeeded", seconds=10)
+
+
+async def test_a_run_of_a_killed_worker_is_taken_over(database_url, start_worker, tmp_path):
+    run_id = await queue(database_url, end="hang", bad_tries=1)
+    killed = start_worker(database_url)
+    trainer = trainer_pid(tmp_path, run_id)
+
+    killed.kill()
+    killed.wait()
+    until(lambda: not is_running(trainer), seconds=5)
+    start_worker(database_url)
+
+    until(lambda: row_of(database_url, run_id) == ("succeeded", 2, None))
+
+
+async def test_a_stopped_worker_takes_its_trainer_with_it_and_queues_the_run(
+    database_url, start_worker, tmp_path
+):
+    run_id = await queue(database_url, end="hang", bad_tries=1)
+    stopped = start_worker(database_url)
+    trainer = trainer_pid(tmp_path, run_id)
+    until(lambda: row_of(database_url, run_id)[0] == "running")
+
+    stopped.send_signal(signal.SIGTERM)
+    assert stopped.wait(10) == 0
+
+    assert not is_running(trainer)
+    assert row_of(database_url, run_id) == ("queued", 1, None)
+    start_worker(database_url)
+    until(lambda: row_of(database_url, run_id) == ("succeeded", 2, None))
+
+
+async def test_a_cancelled_run_frees_the_device_for_the_next(database_url, start_worker, tmp_path):
+    first = await queue(database_url, end="hang", stubborn=True)
+    second = await queue(database_url, end="result")
+    start_worker(database_url)
+    trainer = trainer_pid(tmp_path, first)
+    assert row_of(database_url, second)[0] == "queued"
+
+    engine = create_engine(database_url)
+    async with transaction(engine) as tx:
+        await request_cancel(tx, first)
+    await engine.dispose()
+    until(lambda: not is_running(trainer), seconds=10)
+
+    until(lambda: row_of(database_url, second)[0] == "succeeded", seconds=20)
+    assert row_of(database_url, first) == ("cancelled", 1, "cancelled")
+
+
+@pytest.mark.slow
+async def test_a_worker_outlives_a_killed_postgres(start_worker, tmp_path):
+    folder = Path(tempfile.mkdtemp(prefix="podium-test-"))
+    folder.chmod(0o711)
+    with EmbeddedPostgres(folder / "postgres") as postgres:
+        url = postgres.ensure_database("podium")
+        migrate(url)
+        interrupted = await queue(url, end="hang", bad_tries=1)
+        worker = start_worker(url)
+        trainer_pid(tmp_path, interrupted)
+        killed = postgres.server_pid
+
+        subprocess.run(["kill", "-9", str(killed)], check=True)
+        until(lambda: postgres.server_pid != killed)
+
+        until(lambda: row_of(url, interrupted)[0] == "succeeded")
+        assert worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(15) == 0
+    shutil.rmtree(folder)
