@@ -1,4 +1,4 @@
-"""Builds ready slates straight in the database, for tests that are about what comes after sampling."""
+"""Builds ready slates in the database, for tests that are about what comes after sampling."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -1,4 +1,4 @@
-"""The rules of the house that tools cannot be configured to check, or that must hold at run time."""
+"""The rules of the house that tools cannot be told to check, or that hold at run time only."""
 
 import hashlib
 import json

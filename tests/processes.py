@@ -1,0 +1,96 @@
+"""Podium as users start it: web server and worker as processes, people made by its CLI."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+START_SECONDS, STOP_SECONDS = 60, 15
+
+
+@dataclass(frozen=True)
+class Podium:
+    """A running web server and worker on one database and data folder."""
+
+    url: str
+    environment: dict[str, str]
+    data_dir: Path
+
+    def command(self, *arguments: str, stdin: str = "") -> str:
+        """Run `podium ARGUMENTS` and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            input=stdin, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def person(self, email: str, role: str, password: str | None = None) -> httpx2.Client:
+        """Make a user and a token with the CLI, and return a client that carries it."""
+        password = password or secrets.token_urlsafe(12)
+        self.command("user", "create", email, "--role", role, stdin=password + "\n")
+        token = self.command("token", "create", email)
+        return httpx2.Client(
+            base_url=self.url + "/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=60
+        )
+
+
+@contextmanager
+def podium_processes(
+    database_url: str,
+    data_dir: Path,
+    *,
+    commands: tuple[str, ...] = ("serve", "worker"),
+    **settings: str,
+) -> Iterator[Podium]:
+    """Start the given commands and stop them at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PODIUM_DATABASE_URL": database_url,
+        "PODIUM_SECRET_KEY": secrets.token_urlsafe(48),
+        "PODIUM_DATA_DIR": str(data_dir),
+        "OMP_NUM_THREADS": "1",
+        **settings,
+    }
+    arguments = {"serve": ["--port", str(port)], "worker": []}
+    processes = {name: _start(name, arguments[name], environment, data_dir) for name in commands}
+    podium = Podium(f"http://127.0.0.1:{port}", environment, data_dir)
+    try:
+        _wait_until_ready(podium, processes["serve"])
+        yield podium
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            process.wait(STOP_SECONDS)
+
+
+def _start(
+    name: str, arguments: list[str], environment: dict[str, str], data_dir: Path
+) -> subprocess.Popen[bytes]:
+    with (data_dir / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", name, *arguments],
+            env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def _wait_until_ready(podium: Podium, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx2.get(podium.url + "/readyz").is_success:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+    raise AssertionError((podium.data_dir / "serve.log").read_text()[-3000:])
