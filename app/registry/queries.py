@@ -12,10 +12,12 @@ from app.registry.location import Location
 
 MODELS = text("""
 select m.id, m.name, m.kind, m.path, m.hub_id, m.hub_revision, m.endpoint_model, m.file_sha256,
-       parent.name as parent, m.run_id, run.kind as run_kind, m.created_at
+       parent.name as parent, m.run_id, run.kind as run_kind, project.slug as run_project,
+       m.created_at
 from models m
 left join models parent on parent.id = m.parent_id
 left join runs run on run.id = m.run_id
+left join projects project on project.id = run.project_id
 where (cast(:name as text) is null or m.name = :name)
   and (cast(:kinds as text[]) is null or m.kind = any(:kinds))
 order by m.id desc
@@ -71,6 +73,7 @@ class ModelView:
     parent: str | None
     run_id: int | None
     run_kind: str | None
+    run_project: str | None
     created_at: datetime
 
     @property

@@ -20,12 +20,11 @@ from app.rounds.schemas import (
 )
 from app.web.deps import AppSettings, Tx
 from app.web.json_body import StrictJSONRoute
-from app.web.schemas import MAX_ID
+from app.web.schemas import MAX_ID, PathId
 from trainer.spec import Sampling
 
 router = APIRouter(route_class=StrictJSONRoute, tags=["rounds"])
 
-RoundNumber = Annotated[int, Query(ge=1, le=2**31 - 1)]
 # Answers are several times as long as prompts.
 MAX_ANSWERS_BYTES = 4 * MAX_IMPORT_BYTES
 
@@ -62,7 +61,7 @@ async def get_round(
     tx: Tx,
     viewer: AdminOnly,
     slug: str,
-    number: int,
+    number: PathId,
     *,
     after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

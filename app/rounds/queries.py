@@ -32,7 +32,7 @@ cross join lateral (
 left join lateral (
     select id, status, error from runs where round_id = r.id order by id desc limit 1
 ) run on true
-where r.project_id = :project_id and (cast(:number as integer) is null or r.number = :number)
+where r.project_id = :project_id and (cast(:number as bigint) is null or r.number = :number)
 order by r.number desc
 """)
 

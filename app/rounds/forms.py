@@ -1,0 +1,55 @@
+"""The form that starts a round, read with the same bounds as the API's body."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.projects.forms import number_or_text
+from app.prompts.split import Split
+from app.rounds.commands import NewRound, random_seed
+from app.rounds.schemas import MAX_PROMPTS, SamplingIn
+from app.web.schemas import Line
+from trainer.spec import MAX_RESPONSES, Sampling
+
+WHOLE_NUMBERS = ("responses_per_prompt", "max_new_tokens", "seed", "limit")
+DECIMALS = ("temperature", "top_p")
+MAY_BE_EMPTY = ("seed", "limit", "split")
+
+
+class RoundForm(SamplingIn):
+    """What an admin fills in, all on one level so that each mistake stands at its field."""
+
+    models: Annotated[list[Line], Field(min_length=1, max_length=MAX_RESPONSES)]
+    responses_per_prompt: Annotated[int, Field(ge=4, le=MAX_RESPONSES)]
+    split: Split | None
+    limit: Annotated[int, Field(ge=1, le=MAX_PROMPTS)] | None
+
+    def as_new_round(self) -> NewRound:
+        """The same for the command."""
+        return NewRound(
+            models=tuple(self.models),
+            responses_per_prompt=self.responses_per_prompt,
+            sampling=Sampling(
+                temperature=self.temperature,
+                top_p=self.top_p,
+                max_new_tokens=self.max_new_tokens,
+                seed=random_seed() if self.seed is None else self.seed,
+            ),
+            split=self.split,
+            limit=self.limit,
+        )
+
+
+def read_typed(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed with its numbers as numbers; an empty optional field is None."""
+    given = dict(typed)
+    for name in (*WHOLE_NUMBERS, *DECIMALS, *MAY_BE_EMPTY):
+        value = str(given[name]).strip()
+        if not value and name in MAY_BE_EMPTY:
+            given[name] = None
+        elif name in WHOLE_NUMBERS:
+            given[name] = number_or_text(int, value)
+        elif name in DECIMALS:
+            given[name] = number_or_text(float, value)
+    return given
