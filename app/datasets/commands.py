@@ -1,0 +1,235 @@
+"""Making datasets: one snapshot of the database, frozen into a folder."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.accounts.viewer import Viewer
+from app.datasets.frozen import FrozenFile, canonical_json, dataset_folder, settle, write_manifest
+from app.datasets.queries import RANKINGS, DatasetView, batches
+from app.datasets.rows import ranking_line
+from app.db import snapshot, transaction
+from app.errors import InvalidError
+from app.labeling.ranking import comparisons_of
+from app.projects.queries import ProjectView
+
+ROWS_PER_BATCH = 500
+MANIFEST_VERSION = 1
+
+PROMPTS = text("""
+select external_id as prompt_id, group_key, split, messages::text as messages
+from prompts where project_id = :project_id order by id
+""")
+
+DEMONSTRATIONS = text("""
+select 'demonstration-' || id as prompt_id, group_key, split, messages::text as messages, response
+from demonstrations where project_id = :project_id order by id
+""")
+
+PRETRAINING = text("""
+select text from pretraining_texts where project_id = :project_id order by id
+""")
+
+ABOUT = text("""
+select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+       (select coalesce(max(version), 0) from guideline_versions where project_id = :project_id)
+           as guidelines_version,
+       (select coalesce(jsonb_agg(jsonb_build_object(
+            'number', d.number, 'source', d.source, 'sampling', d.sampling, 'models', (
+                select coalesce(jsonb_agg(m.name order by m.id), '[]')
+                from round_models rm join models m on m.id = rm.model_id
+                where rm.round_id = d.id
+            )) order by d.number), '[]')
+        from rounds d where d.project_id = :project_id) as rounds
+""")
+
+INSERT = text("""
+insert into datasets (project_id, sha256, manifest, prompts, rankings, comparisons,
+                      created_by_id)
+values (:project_id, :sha256, cast(:manifest as jsonb), :prompts, :rankings, :comparisons,
+        :viewer_id)
+returning id, created_at
+""")
+
+
+@dataclass
+class RankingLines:
+    """Encodes rankings and counts what they give."""
+
+    comparisons: int = 0
+    prompts: set[str] = field(default_factory=set)
+
+    def __call__(self, row: Any) -> bytes:  # noqa: ANN401 a row of the query `RANKINGS`
+        """One line of `rankings.jsonl`."""
+        self.comparisons += len(comparisons_of(row.ranks).strict)
+        self.prompts.add(row.prompt_id)
+        return ranking_line(row)
+
+
+async def create_dataset(
+    engine: AsyncEngine, viewer: Viewer, project: ProjectView, data_dir: Path
+) -> DatasetView:
+    """Freeze the project's prompts, demonstrations, pretraining texts and current rankings.
+
+    Everything is read in one REPEATABLE READ snapshot. The folder appears under its final name
+    complete or not at all, and only with its row.
+
+    Raises:
+        InvalidError: the project has nothing to freeze.
+    """
+    parent = dataset_folder(data_dir, 0).parent
+    folder = await asyncio.to_thread(_new_folder, parent)
+    try:
+        manifest = await _freeze(engine, project, folder)
+        sha256 = await asyncio.to_thread(write_manifest, folder, manifest)
+        return await _register(engine, viewer, project, folder, manifest=manifest, sha256=sha256)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    folder.chmod(0o755)
+    return folder
+
+
+async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> dict[str, Any]:
+    """Write the files and return their manifest."""
+    here = {"project_id": project.id, "split": None}
+    rankings = RankingLines()
+    async with snapshot(engine) as connection:
+        about = (await connection.execute(ABOUT, here)).one()
+        files = {
+            "rankings.jsonl": await _write(
+                connection, RANKINGS, here, folder / "rankings.jsonl", rankings
+            ),
+            "demonstrations.jsonl": await _write(
+                connection, DEMONSTRATIONS, here, folder / "demonstrations.jsonl", _demonstration
+            ),
+            "prompts.jsonl": await _write(
+                connection, PROMPTS, here, folder / "prompts.jsonl", _prompt
+            ),
+            "pretraining.jsonl": await _write(
+                connection, PRETRAINING, here, folder / "pretraining.jsonl", _pretraining_text
+            ),
+        }
+    if not any(described["rows"] for described in files.values()):
+        raise InvalidError(
+            "The project has nothing to freeze yet: import prompts or demonstrations first.",
+            code="nothing_to_freeze",
+        )
+    return {
+        "version": MANIFEST_VERSION,
+        "project": project.slug,
+        "created_at": about.created_at,
+        "guidelines_version": about.guidelines_version,
+        "rounds": about.rounds,
+        "counts": {
+            "prompts": files["prompts.jsonl"]["rows"],
+            "ranked_prompts": len(rankings.prompts),
+            "rankings": files["rankings.jsonl"]["rows"],
+            "comparisons": rankings.comparisons,
+            "demonstrations": files["demonstrations.jsonl"]["rows"],
+            "pretraining": files["pretraining.jsonl"]["rows"],
+        },
+        "files": files,
+    }
+
+
+async def _write(
+    connection: AsyncConnection,
+    query: TextClause,
+    parameters: Mapping[str, object],
+    path: Path,
+    encode: Callable[[Any], bytes],
+) -> dict[str, str | int]:
+    """Write the query's rows to a file; encoding and writing happen in a thread."""
+    written = FrozenFile(await asyncio.to_thread(path.open, "xb"))
+    async for batch in batches(connection, query, parameters, size=ROWS_PER_BATCH):
+        await asyncio.to_thread(written.add, map(encode, batch))
+    return await asyncio.to_thread(written.close)
+
+
+def _prompt(row: Any) -> bytes:  # noqa: ANN401 a row of the query `PROMPTS`
+    return orjson.dumps(
+        {
+            "prompt_id": row.prompt_id,
+            "group": row.group_key,
+            "split": row.split,
+            "messages": orjson.Fragment(row.messages),
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def _demonstration(row: Any) -> bytes:  # noqa: ANN401 a row of the query `DEMONSTRATIONS`
+    return orjson.dumps(
+        {
+            "prompt_id": row.prompt_id,
+            "group": row.group_key,
+            "split": row.split,
+            "messages": orjson.Fragment(row.messages),
+            "response": row.response,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def _pretraining_text(row: Any) -> bytes:  # noqa: ANN401 a row of the query `PRETRAINING`
+    return orjson.dumps({"text": row.text}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _register(
+    engine: AsyncEngine,
+    viewer: Viewer,
+    project: ProjectView,
+    folder: Path,
+    *,
+    manifest: dict[str, Any],
+    sha256: str,
+) -> DatasetView:
+    """Insert the row and move the folder to its place; neither stays without the other."""
+    place: Path | None = None
+    counts = manifest["counts"]
+    try:
+        async with transaction(engine) as tx:
+            inserted = await tx.execute(
+                INSERT,
+                {
+                    "project_id": project.id,
+                    "sha256": sha256,
+                    "manifest": canonical_json(manifest).decode(),
+                    "prompts": counts["prompts"],
+                    "rankings": counts["rankings"],
+                    "comparisons": counts["comparisons"],
+                    "viewer_id": viewer.id,
+                },
+            )
+            row = inserted.one()
+            target = folder.parent / str(row.id)
+            await asyncio.to_thread(settle, folder, target)
+            place = target
+    except BaseException:
+        if place is not None:
+            await asyncio.to_thread(place.rename, folder)
+        raise
+    return DatasetView(
+        id=row.id,
+        project=project.slug,
+        sha256=sha256,
+        prompts=counts["prompts"],
+        rankings=counts["rankings"],
+        comparisons=counts["comparisons"],
+        created_at=row.created_at,
+        created_by=viewer.name,
+        manifest=manifest,
+    )

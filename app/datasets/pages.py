@@ -1,0 +1,5 @@
+"""Routes, to be filled by this domain."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
