@@ -1,0 +1,199 @@
+"""Start a training run: everything that can be refused is refused here, before any GPU is used."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.datasets.commands import create_dataset
+from app.datasets.queries import DatasetView, dataset_for
+from app.errors import Fault, InvalidError, NotFoundError
+from app.jobs.commands import queue_run
+from app.projects.queries import ProjectView
+from app.registry.queries import ModelView, model_by_name
+from app.settings import Settings
+from app.training.enough_data import Rows, require_enough_data, rows_of
+from app.training.model_folder import same_vocabulary
+from app.training.settings import TrainingKind, TrainingSettings
+
+# What each kind of run can start from; the first kind is what the form offers first.
+STARTS_FROM: dict[TrainingKind, tuple[str, ...]] = {
+    "sft": ("base", "sft"),
+    "reward": ("sft", "base"),
+    "ppo": ("sft", "policy"),
+}
+
+# What a snapshot would hold now; one comparison is enough to know that there are some.
+AVAILABLE = text("""
+select (select count(*) from demonstrations where project_id = :project_id) as demonstrations,
+       (select count(*) from rankings r join tasks t on t.id = r.task_id
+        where t.project_id = :project_id and r.is_current) as rankings,
+       (select count(*) from (
+           select from comparisons c join slates s on s.id = c.slate_id
+           join rounds d on d.id = s.round_id where d.project_id = :project_id limit 1
+       ) one) as comparisons,
+       (select count(*) from prompts where project_id = :project_id) as prompts,
+       (select count(*) from pretraining_texts where project_id = :project_id) as pretraining
+""")
+
+# Two requests with one key must not both find nothing and both start a run.
+ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+STARTED_BEFORE = text("""
+select id from runs where created_by_id = :viewer_id and request_key = :key
+""")
+KEEP_KEY = text("update runs set request_key = :key where id = :run_id")
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What an admin asks for; without `dataset_id` a snapshot is made first."""
+
+    kind: TrainingKind
+    base_model: str
+    settings: TrainingSettings
+    reward_model: str | None = None
+    dataset_id: int | None = None
+    request_key: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class QueuedRun:
+    """The queued run; `is_new` is false when the same request had started it before."""
+
+    id: int
+    is_new: bool
+
+
+async def start_run(
+    tx: AsyncSession,
+    engine: AsyncEngine,
+    settings: Settings,
+    viewer: Viewer,
+    project: ProjectView,
+    new: NewRun,
+) -> QueuedRun:
+    """Check the request, make a snapshot when no dataset is named, and queue the run.
+
+    Args:
+        tx: the run is inserted and enqueued in it.
+        engine: a snapshot is read, and its row committed, on a connection of its own.
+        settings: where datasets lie.
+        viewer: the admin who asks.
+        project: whose data is trained on.
+        new: what they ask for.
+
+    Raises:
+        InvalidError: a model or the dataset does not fit, or there is not enough data.
+    """
+    if new.request_key is not None:
+        await tx.execute(ONE_AT_A_TIME, {"key": f"run:{viewer.id}:{new.request_key}"})
+        started = await tx.scalar(STARTED_BEFORE, {"viewer_id": viewer.id, "key": new.request_key})
+        if started is not None:
+            return QueuedRun(id=started, is_new=False)
+    base = await _model(tx, "base_model", new.base_model, STARTS_FROM[new.kind], new.kind)
+    reward = await _reward_model(tx, new, base)
+    dataset = await _dataset(tx, engine, settings, viewer, project, new)
+    require_enough_data(new.kind, new.settings, rows_of(dataset.manifest))
+    run_id = await queue_run(
+        tx,
+        project_id=project.id,
+        kind=new.kind,
+        settings=new.settings.model_dump(mode="json"),
+        dataset_id=dataset.id,
+        base_model_id=base.id,
+        reward_model_id=None if reward is None else reward.id,
+        created_by_id=viewer.id,
+    )
+    await tx.execute(KEEP_KEY, {"run_id": run_id, "key": new.request_key})
+    return QueuedRun(id=run_id, is_new=True)
+
+
+async def _model(
+    tx: AsyncSession, field: str, name: str, kinds: tuple[str, ...], run: TrainingKind
+) -> ModelView:
+    """The named model.
+
+    Raises:
+        InvalidError: there is none, it is of another kind, or its files are elsewhere.
+    """
+    try:
+        model = await model_by_name(tx, name)
+    except NotFoundError:
+        raise _refused(
+            field, "there is no model with this name; GET /models lists them", "unknown_model"
+        ) from None
+    if model.kind not in kinds:
+        raise _refused(
+            field,
+            f"{name} is a {model.kind} model, but a {run} run takes a {' or '.join(kinds)} "
+            "model here",
+            "wrong_model_kind",
+        )
+    if model.endpoint_model is not None:
+        raise _refused(
+            field,
+            f"{name} is served by an endpoint; training needs a model with files",
+            "no_folder",
+        )
+    return model
+
+
+async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> ModelView | None:
+    """The reward model of a ppo run.
+
+    Raises:
+        InvalidError: it is missing, superfluous, or reads other tokens than the policy.
+    """
+    if new.kind != "ppo":
+        if new.reward_model is not None:
+            raise _refused(
+                "reward_model", f"a {new.kind} run takes none; leave it out", "wrong_model_kind"
+            )
+        return None
+    if new.reward_model is None:
+        raise _refused(
+            "reward_model", "a ppo run needs one; train it with a reward run", "no_reward_model"
+        )
+    reward = await _model(tx, "reward_model", new.reward_model, ("reward",), "ppo")
+    if not await asyncio.to_thread(same_vocabulary, base, reward):
+        raise _refused(
+            "reward_model",
+            f"{reward.name} and {base.name} have different vocabularies; choose a reward model "
+            "that was trained from a model with the same tokenizer",
+            "other_vocabulary",
+        )
+    return reward
+
+
+async def _dataset(
+    tx: AsyncSession,
+    engine: AsyncEngine,
+    settings: Settings,
+    viewer: Viewer,
+    project: ProjectView,
+    new: NewRun,
+) -> DatasetView:
+    """The named dataset, or a fresh snapshot.
+
+    Raises:
+        InvalidError: the project has no such dataset, or too little data for a useful snapshot.
+    """
+    if new.dataset_id is None:
+        available = await tx.execute(AVAILABLE, {"project_id": project.id})
+        require_enough_data(new.kind, new.settings, Rows(*available.one()))
+        return await create_dataset(engine, viewer, project, settings.root)
+    unknown = _refused("dataset", "the project has no dataset with this id", "unknown_dataset")
+    try:
+        dataset = await dataset_for(tx, viewer, new.dataset_id)
+    except NotFoundError:
+        raise unknown from None
+    if dataset.project != project.slug:
+        raise unknown
+    return dataset
+
+
+def _refused(field: str, message: str, code: str) -> InvalidError:
+    return InvalidError(f"{field}: {message}", code=code, faults=(Fault(("body", field), message),))

@@ -1,0 +1,175 @@
+"""The form for a new run: what it offers, and how what was typed becomes a request."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.datasets.queries import DatasetView, datasets_of
+from app.errors import DomainError, Fault, InvalidError
+from app.projects.queries import ProjectView
+from app.registry.queries import ModelView, all_models
+from app.training.commands import STARTS_FROM, NewRun
+from app.training.display import EXPLANATIONS
+from app.training.model_folder import is_small
+from app.training.settings import (
+    PRESETS,
+    Preset,
+    TrainingKind,
+    fields_of,
+    parse_settings_form,
+    preset_texts,
+)
+from app.web.formats import number, when
+from app.web.schemas import Id
+
+MAX_DATASETS = 30
+PREFIX = "settings."
+FRESH = ("", "A fresh snapshot of the project")
+KINDS: tuple[tuple[TrainingKind, str], ...] = (
+    ("sft", "Fine-tune (SFT)"),
+    ("reward", "Reward model"),
+    ("ppo", "Policy (PPO)"),
+)
+BASE_WORDS: dict[TrainingKind, tuple[str, str]] = {
+    "sft": ("Base model", "is fine-tuned; one without weights is trained from scratch"),
+    "reward": ("Base model", "its last layer is replaced by one that gives a score"),
+    "ppo": ("Policy to start from", "also the frozen reference model of the KL penalty"),
+}
+
+dataset_id = TypeAdapter(Id)
+
+
+def new_run_from(kind: TrainingKind, typed: Mapping[str, str]) -> NewRun:
+    """Read the form.
+
+    Raises:
+        InvalidError: a setting or the dataset is not valid.
+    """
+    texts = {
+        name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
+    }
+    return NewRun(
+        kind=kind,
+        base_model=typed.get("base_model", ""),
+        reward_model=typed.get("reward_model") or None,
+        dataset_id=_dataset_id(typed.get("dataset", "")),
+        settings=parse_settings_form(kind, texts),
+        request_key=_key(typed.get("request_key", "")),
+    )
+
+
+async def form_context(
+    tx: AsyncSession,
+    viewer: Viewer,
+    project: ProjectView,
+    *,
+    kind: TrainingKind,
+    preset: Preset | None,
+    typed: Mapping[str, str],
+    error: DomainError | None = None,
+) -> dict[str, Any]:
+    """Everything that the form's template shows.
+
+    Args:
+        tx: the caller's transaction.
+        viewer: the admin.
+        project: whose data is trained on.
+        kind: which form.
+        preset: what fills the settings; None takes the one that fits the chosen model's size.
+        typed: what was typed or linked; it comes before the preset.
+        error: what was wrong with it.
+    """
+    models = await all_models(tx)
+    bases = _offered(models, STARTS_FROM[kind])
+    chosen = next((one for one in bases if one.name == typed.get("base_model")), None)
+    chosen = chosen or (bases[0] if bases else None)
+    if preset is None:
+        fits_small = chosen is not None and await asyncio.to_thread(is_small, chosen)
+        preset = "small" if fits_small else "default"
+    texts = preset_texts(kind, preset) | {
+        name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
+    }
+    errors = {} if error is None else _messages(error)
+    fields = fields_of(kind, texts)
+    is_open = any(PREFIX + field.name in errors for field in fields if not field.is_main)
+    return {
+        "project": project,
+        "kind": kind,
+        "kinds": KINDS,
+        "explanation": EXPLANATIONS[kind],
+        "preset": None if error else preset,
+        "presets": [
+            (key, label, f"/projects/{project.slug}/runs/new?kind={kind}&preset={key}")
+            for key, (label, _) in PRESETS.items()
+        ],
+        "fields": fields,
+        "is_open": is_open,
+        "typed": typed,
+        "errors": errors,
+        "problem": None if error is None else error.detail,
+        "base_label": BASE_WORDS[kind][0],
+        "base_help": BASE_WORDS[kind][1],
+        "base_models": _options(bases, f"None yet: make a {STARTS_FROM[kind][0]} model first"),
+        "reward_models": _options(
+            _offered(models, ("reward",)), "None yet: train a reward model first"
+        ),
+        "datasets": [FRESH, *map(_dataset_option, await _datasets(tx, viewer, project))],
+        "request_key": str(uuid.uuid4()),
+    }
+
+
+def _offered(models: list[ModelView], kinds: tuple[str, ...]) -> list[ModelView]:
+    """Models with files of these kinds: the first kind first, the newest of a kind first."""
+    with_files = [one for one in models if one.kind in kinds and one.endpoint_model is None]
+    return sorted(with_files, key=lambda one: kinds.index(one.kind))
+
+
+def _options(models: list[ModelView], if_none: str) -> list[tuple[str, str]]:
+    if not models:
+        return [("", if_none)]
+    untrained = ", untrained"
+    return [
+        (one.name, f"{one.name} ({one.kind}{untrained if one.is_untrained else ''})")
+        for one in models
+    ]
+
+
+async def _datasets(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> list[DatasetView]:
+    return (await datasets_of(tx, viewer, project.id))[:MAX_DATASETS]
+
+
+def _dataset_option(dataset: DatasetView) -> tuple[str, str]:
+    return (
+        str(dataset.id),
+        f"Dataset {dataset.id} of {when(dataset.created_at)}: {number(dataset.rankings)} rankings, "
+        f"{number(dataset.comparisons)} comparisons",
+    )
+
+
+def _dataset_id(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return dataset_id.validate_python(text, strict=False)
+    except ValidationError:
+        message = "must be a dataset of this project"
+        fault = Fault(("body", "dataset"), message)
+        raise InvalidError(f"dataset: {message}", code="invalid", faults=(fault,)) from None
+
+
+def _key(text: str) -> uuid.UUID | None:
+    """The form's own key; a form without one starts a run each time it is sent."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _messages(error: DomainError) -> dict[str, str]:
+    """The faults by the name of their field."""
+    return {".".join(map(str, fault.loc[1:])): fault.msg for fault in error.faults}

@@ -1,0 +1,163 @@
+"""Pages of runs: the list, the form for a new one, and one run with its curves; for admins only."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.accounts.deps import AdminOnly
+from app.errors import DomainError, NotFoundError
+from app.jobs.commands import request_cancel
+from app.projects.queries import ProjectView, project_for
+from app.training.commands import start_run
+from app.training.display import (
+    KIND_NAMES,
+    TABLE_ROWS,
+    charts_of,
+    closing_numbers,
+    elapsed_text,
+    live_numbers,
+    shown_settings,
+)
+from app.training.log_tail import log_tail_of
+from app.training.new_run_form import form_context, new_run_from
+from app.training.queries import RunView, last_metrics_of, run_for, runs_of
+from app.training.settings import Preset, TrainingKind
+from app.web.deps import AppSettings, Engine, Tx
+from app.web.errors import status_of
+from app.web.render import page
+from app.web.schemas import MAX_ID, PathId
+
+router = APIRouter(include_in_schema=False)
+RUNS_PER_PAGE = 50
+# Validation is reported every few steps only: enough rows to fill the tables of rare numbers, too.
+LAST_STEPS = 200
+MAX_FORM_FIELDS = 60
+
+
+@router.get("/projects/{slug}/runs")
+async def show_runs(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: AdminOnly,
+    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> Response:
+    """Show the project's runs; HTMX asks for the list alone while one is going on."""
+    project = await project_for(tx, viewer, slug)
+    runs = await runs_of(tx, project, before=before, limit=RUNS_PER_PAGE)
+    here = f"/projects/{project.slug}/runs"
+    context = {
+        "project": project,
+        "runs": runs,
+        "kinds": KIND_NAMES,
+        "elapsed": elapsed_text,
+        "before": before,
+        "newer": here if before else None,
+        "older": f"{here}?before={runs[-1].id}" if len(runs) == RUNS_PER_PAGE else None,
+    }
+    is_fragment = request.headers.get("hx-request") == "true"
+    return page(request, "training/runs.html", context, block="list" if is_fragment else None)
+
+
+@router.get("/projects/{slug}/runs/new")
+async def show_new_run(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: AdminOnly,
+    kind: TrainingKind = "reward",
+    preset: Preset | None = None,
+) -> Response:
+    """Show the form; `base_model`, `reward_model` and `dataset` of the query are chosen in it."""
+    project = await project_for(tx, viewer, slug)
+    typed = {
+        name: request.query_params[name]
+        for name in ("base_model", "reward_model", "dataset")
+        if name in request.query_params
+    }
+    context = await form_context(tx, viewer, project, kind=kind, preset=preset, typed=typed)
+    return page(request, "training/new_run.html", context)
+
+
+@router.post("/projects/{slug}/runs")
+async def post_run(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    engine: Engine,
+    settings: AppSettings,
+    viewer: AdminOnly,
+    kind: Annotated[TrainingKind, Form()],
+) -> Response:
+    """Start a run, or show the form again with what was wrong."""
+    project = await project_for(tx, viewer, slug)
+    async with request.form(max_files=0, max_fields=MAX_FORM_FIELDS) as form:
+        typed = {name: value for name, value in form.items() if isinstance(value, str)}
+    try:
+        new = new_run_from(kind, typed)
+        started = await start_run(tx, engine, settings, viewer, project, new)
+    except DomainError as error:
+        context = await form_context(
+            tx, viewer, project, kind=kind, preset="default", typed=typed, error=error
+        )
+        return page(request, "training/new_run.html", context, status=status_of(error))
+    return RedirectResponse(f"/projects/{project.slug}/runs/{started.id}", status_code=303)
+
+
+@router.get("/projects/{slug}/runs/{run_id}")
+async def show_run(
+    request: Request, slug: str, run_id: PathId, tx: Tx, settings: AppSettings, viewer: AdminOnly
+) -> Response:
+    """Show one run."""
+    project = await project_for(tx, viewer, slug)
+    run = await run_for(tx, viewer, run_id)
+    _require_own(run, project)
+    metrics = await last_metrics_of(tx, run.id, limit=LAST_STEPS)
+    context = {
+        **_status_context(project, run),
+        "metrics": metrics[-TABLE_ROWS:],
+        "charts": charts_of(run.kind, metrics),
+        "closing": closing_numbers(run),
+        "settings": shown_settings(run),
+        "log": await log_tail_of(settings, run.id),
+    }
+    return page(request, "training/run.html", context)
+
+
+@router.get("/projects/{slug}/runs/{run_id}/status")
+async def show_run_status(
+    request: Request, slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly
+) -> Response:
+    """Answer the head of a run's page; once the run is over, the browser loads the whole page."""
+    project = await project_for(tx, viewer, slug)
+    run = await run_for(tx, viewer, run_id)
+    _require_own(run, project)
+    headers = {"HX-Refresh": "true"} if run.is_finished else {}
+    context = _status_context(project, run)
+    return page(request, "training/run.html", context, headers=headers, block="status")
+
+
+@router.post("/projects/{slug}/runs/{run_id}/cancel")
+async def post_cancel(slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly) -> Response:
+    """Cancel a run."""
+    project = await project_for(tx, viewer, slug)
+    run = await run_for(tx, viewer, run_id)
+    _require_own(run, project)
+    await request_cancel(tx, run.id)
+    return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
+
+
+def _require_own(run: RunView, project: ProjectView) -> None:
+    if run.project != project.slug:
+        raise NotFoundError("There is no such run in this project.")
+
+
+def _status_context(project: ProjectView, run: RunView) -> dict[str, Any]:
+    return {
+        "project": project,
+        "run": run,
+        "kind_name": KIND_NAMES[run.kind],
+        "elapsed": elapsed_text,
+        "numbers": live_numbers(run),
+    }
