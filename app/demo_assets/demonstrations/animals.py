@@ -59,7 +59,12 @@ ANIMALS = (
 
 FOOD = ("What do {} eat?", "What is the food of {}?", "I saw some {} today. What do they eat?")
 HOME = ("Where do {} live?", "Where can I find {}?", "In what kind of place do {} live?")
-YOUNG = ("What is a baby {} called?", "What do you call a young {}?")
+YOUNG = (
+    "What is a baby {} called?",
+    "What do you call a young {}?",
+    "What is the name for a young {}?",
+    "I saw a baby {}. What is it called?",
+)
 FACT = (
     "Tell me something about {}.",
     "Give me a fun fact about {}.",

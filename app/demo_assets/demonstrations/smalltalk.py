@@ -88,7 +88,7 @@ GREETINGS = (
         ),
     ),
     Greeting(
-        ("Thank you for your help!", "Thanks a lot!", "Thank you, that helped me."),
+        ("Thank you for your help!", "Thanks a lot!", "Thank you for this!"),
         (
             "You are welcome! Come back whenever you like.",
             "I was glad to help. Have a nice day!",
