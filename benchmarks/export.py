@@ -2,8 +2,8 @@
 
     python -m benchmarks.export [--quick]
 
-Downloads `GET /projects/bench/comparisons` in each shape while a thread samples the memory of the web
-process. The limit in the same run is Postgres' own `COPY` of the rows of the view, without texts.
+Downloads `GET /projects/bench/comparisons` in each shape while a thread samples the memory of the
+web process. The limit in the same run is Postgres' own `COPY` of the bare rows of the view.
 Writes `benchmarks/results/export.json`.
 """
 

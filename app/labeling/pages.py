@@ -1,13 +1,16 @@
 """The labeling screen: guidelines first, then one task after the other."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import SignedIn
-from app.labeling.commands import lease_next_task
+from app.labeling.commands import lease_next_task, submit_ranking
+from app.labeling.plain_form import ranking_from_form
 from app.labeling.queries import guidelines_read_by, leased_task_for, progress_of
 from app.projects.queries import project_for
 from app.web.deps import AppSettings, Tx
 from app.web.render import page
+from app.web.schemas import PathId
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,3 +33,16 @@ async def show_next_task(
     return page(
         request, "labeling/task.html", {"project": project, "task": task, "progress": progress}
     )
+
+
+@router.post("/projects/{slug}/label/{task_id}")
+async def post_plain_ranking(
+    request: Request, slug: str, task_id: PathId, tx: Tx, viewer: SignedIn
+) -> Response:
+    """Take the form of a browser without scripts; posted twice, it is stored once."""
+    project = await project_for(tx, viewer, slug)
+    ranking = ranking_from_form(await request.form())
+    await submit_ranking(
+        tx, viewer, task_id=task_id, request_key=ranking.lease_token, ranking=ranking
+    )
+    return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)

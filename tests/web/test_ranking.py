@@ -408,3 +408,31 @@ async def test_the_browsers_clock_is_clamped_and_never_refused(active_ms, app, l
     async with transaction(app.state.engine) as tx:
         stored = await tx.scalar(text("select active_ms from rankings"))
     assert 0 <= stored <= 86_400_000
+
+
+async def test_the_form_of_a_browser_without_scripts_is_stored_once(
+    app, slates, browser_for, admin
+):
+    browser = await browser_for("plain@example.org", "labeler")
+    await admin.put("/api/v1/projects/demo/members/plain@example.org", json={"role": "labeler"})
+    await browser.post("/projects/demo/guidelines/read", data={"version": "1"})
+    html = (await browser.get("/projects/demo/label")).text
+    lease_token = html.split('name="lease_token" value="')[1].split('"')[0]
+    async with transaction(app.state.engine) as tx:
+        task = (
+            await tx.execute(
+                text("select id, display_order from tasks where labeler_id is not null")
+            )
+        ).one()
+    form = {"lease_token": lease_token}
+    for position, response_id in enumerate(task.display_order):
+        form |= {f"rank-{response_id}": str(position + 1), f"rating-{response_id}": "4"}
+
+    empty = await browser.post(f"/projects/demo/label/{task.id}", data={"lease_token": lease_token})
+    first = await browser.post(f"/projects/demo/label/{task.id}", data=form)
+    second = await browser.post(f"/projects/demo/label/{task.id}", data=form)
+
+    assert empty.status_code == 422
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert await count(app, "rankings") == 1
+    assert await count(app, "comparisons") == 6
