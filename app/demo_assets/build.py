@@ -22,12 +22,36 @@ from app.demo_assets.demonstrations.corpus import (
     held_out_prompts,
     pretraining_texts,
 )
-from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
+from trainer.spec import DemonstrationRow, Message, RunResult, SFTSettings, SFTSpec
 
 ASSETS = Path(__file__).parent
 SETTINGS = SFTSettings(
     epochs=5, learning_rate=2e-3, batch_size=16, max_tokens=256, warmup_steps=50, seed=0
 )
+
+CARD = """# The demo's SFT model
+
+A Llama of 1.9 million parameters (hidden size 192, 4 layers, vocabulary 1,536, float32), trained
+from scratch so that `podium demo` has something to sample, rank and improve without a download.
+
+Made by one command, from the repository's root:
+
+    python -m app.demo_assets.build
+
+It draws the demonstrations from templates, trains the tokenizer and starts `python -m trainer sft`,
+the run that users start from the runs page. With `../base` as the base model and
+`../demonstrations.jsonl` as the data, the same model can be trained again there.
+
+- Data: {examples} demonstrations generated for this project in everyday English. About four in
+  five are good; the others are terse, wrong, rambling or unhelpful on purpose, so that the answers
+  to one prompt differ in quality. The prompts of `../prompts.jsonl` are not among them.
+- Settings: {settings}.
+- Loss of the last batch: {loss:.3f}.
+- Versions: {versions}.
+
+It knows a few hundred facts and a handful of patterns, and it is often wrong. Use it to try the
+program, for nothing else. License: Apache-2.0, as the project.
+"""
 
 
 def main() -> None:
@@ -74,7 +98,15 @@ def train_model(folder: Path) -> None:
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         command = [sys.executable, "-m", "trainer", "sft", str(run_dir)]
         subprocess.run(command, check=True, env=environment)  # noqa: S603
-        _keep_model(run_dir / "model", folder / "sft")
+        keep_model(run_dir, folder / "sft")
+
+
+def keep_model(run_dir: Path, target: Path) -> None:
+    """Copy the model of a finished run beside the data, with a card that says how it was made."""
+    result = RunResult.model_validate_json((run_dir / "result.json").read_bytes())
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(run_dir / "model", target, copy_function=shutil.copyfile)
+    (target / "MODEL_CARD.md").write_text(_model_card(result), encoding="utf-8")
 
 
 def _write_run(run_dir: Path, base_model: Path, drawn: list[Demonstration]) -> None:
@@ -92,13 +124,15 @@ def _write_run(run_dir: Path, base_model: Path, drawn: list[Demonstration]) -> N
     _write_lines(run_dir / spec.demonstrations, (row.model_dump() for row in rows))
 
 
-def _keep_model(trained: Path, target: Path) -> None:
-    card = target / "MODEL_CARD.md"
-    kept = card.read_text(encoding="utf-8") if card.exists() else None
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(trained, target)
-    if kept is not None:
-        card.write_text(kept, encoding="utf-8")
+def _model_card(result: RunResult) -> str:
+    settings = ", ".join(f"{key} {value}" for key, value in SETTINGS.model_dump().items())
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))
+    return CARD.format(
+        examples=result.rows["train"],
+        settings=settings,
+        loss=result.metrics["loss/sft"],
+        versions=versions,
+    )
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, object]]) -> None:
