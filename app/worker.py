@@ -22,7 +22,9 @@ from app.jobs.execution import Runner, execute_run
 from app.jobs.handlers import Handler
 from app.jobs.process import TRAINER
 from app.jobs.queue import EXECUTE_RUN, QUEUE, create_queue
+from app.rounds.sampling import SampleHandler
 from app.settings import Settings
+from app.training.handlers import TrainingHandler
 from trainer.spec import RunKind
 
 logger = logging.getLogger(__name__)
@@ -120,5 +122,10 @@ async def _recover(runner: Runner, queue: procrastinate.App) -> None:
 
 
 def _handlers(settings: Settings) -> dict[RunKind, Handler]:
-    """Kind of run -> what executes it."""
-    raise NotImplementedError(settings)
+    training = TrainingHandler(settings)
+    return {
+        "sample": SampleHandler(settings),
+        "sft": training,
+        "reward": training,
+        "ppo": training,
+    }

@@ -355,6 +355,18 @@ async def test_a_result_that_a_killed_worker_left_is_used(runner, engine, queued
     assert (await read(engine, run_id)).status == "succeeded"
 
 
+async def test_the_real_trainer_is_found_and_refuses_a_spec_it_does_not_know(
+    runner, engine, queued
+):
+    run_id = await queued(end="result")
+
+    await execute_run(dataclasses.replace(runner, trainer=process.TRAINER), run_id)
+
+    run = await read(engine, run_id)
+    assert run.status == "failed"
+    assert "spec.json" in run.error
+
+
 class RefusingHandler(SettingsHandler):
     async def complete(self, tx, run, run_dir, result):  # noqa: ARG002
         await tx.execute(text("update runs set latest = '{\"half\": 1}'"))

@@ -1,5 +1,6 @@
 """A real worker process under real faults: killed, stopped, and with a killed Postgres."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,13 @@ async def queue(url: str, **settings: object) -> int:
     return run_id
 
 
+async def cancel(url: str, run_id: int) -> None:
+    engine = create_engine(url)
+    async with transaction(engine) as tx:
+        await request_cancel(tx, run_id)
+    await engine.dispose()
+
+
 async def test_a_worker_takes_runs_that_wait_and_runs_that_come(database_url, start_worker):
     waiting = await queue(database_url, end="result")
     start_worker(database_url)
@@ -132,10 +140,7 @@ async def test_a_cancelled_run_frees_the_device_for_the_next(database_url, start
     trainer = trainer_pid(tmp_path, first)
     assert row_of(database_url, second)[0] == "queued"
 
-    engine = create_engine(database_url)
-    async with transaction(engine) as tx:
-        await request_cancel(tx, first)
-    await engine.dispose()
+    await cancel(database_url, first)
     until(lambda: not is_running(trainer), seconds=10)
 
     until(lambda: row_of(database_url, second)[0] == "succeeded", seconds=20)
@@ -149,15 +154,18 @@ async def test_a_worker_outlives_a_killed_postgres(start_worker, tmp_path):
     with EmbeddedPostgres(folder / "postgres") as postgres:
         url = postgres.ensure_database("podium")
         migrate(url)
-        interrupted = await queue(url, end="hang", bad_tries=1)
+        running = await queue(url, end="hang")
         worker = start_worker(url)
-        trainer_pid(tmp_path, interrupted)
+        trainer_pid(tmp_path, running)
         killed = postgres.server_pid
 
-        subprocess.run(["kill", "-9", str(killed)], check=True)
+        os.kill(killed, signal.SIGKILL)
         until(lambda: postgres.server_pid != killed)
 
-        until(lambda: row_of(url, interrupted)[0] == "succeeded")
+        await cancel(url, running)
+        until(lambda: row_of(url, running)[0] == "cancelled")
+        following = await queue(url, end="result")
+        until(lambda: row_of(url, following)[0] == "succeeded")
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(15) == 0
