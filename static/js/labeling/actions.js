@@ -1,0 +1,95 @@
+// What each action does to the work and where the focus goes afterwards. Actions come from keys, the rank
+// menu, clicks on the board and drags; `id` is the response that they are about.
+import { place, placeBetween, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
+import { placeText } from "./board-view.js";
+import { missing, rate, withBoard } from "./judgments.js";
+
+const LAYERS = { guidelines: "guidelines", help: "help", skip: "skip" };
+
+export function createActions({ store, cards, boardView, messages, trySubmit }) {
+  const { ids, letters } = store;
+
+  function rank(id, board) {
+    if (store.work().items[id].cannotJudge) {
+      messages.announce(`${letters.get(id)} is marked “cannot judge” and has no rank`);
+      return;
+    }
+    if (board !== store.work().board) {
+      store.change(withBoard(store.work(), board));
+    }
+    messages.announce(`${letters.get(id)} ${placeText(store.work().board, id, letters)}`);
+  }
+
+  function focusCard(id) {
+    store.look({ active: id });
+    cards.get(id).focus();
+  }
+
+  function focusNextOf(waiting, id) {
+    const later = waiting.filter((other) => ids.indexOf(other) > ids.indexOf(id));
+    const following = later[0] ?? waiting[0];
+    if (following !== undefined) {
+      focusCard(following);
+    }
+  }
+
+  const step = (id, by) => focusCard(ids[Math.min(Math.max(ids.indexOf(id) + by, 0), ids.length - 1)]);
+  const toggleDetails = (id, selector, inner) => {
+    const details = cards.get(id).querySelector(selector);
+    details.open = !details.open;
+    (details.open ? details.querySelector(inner) : details.querySelector("summary"))?.focus();
+  };
+
+  const actions = {
+    focus: (_id, position) => focusCard(ids[position]),
+    next: (id) => step(id, 1),
+    previous: (id) => step(id, -1),
+    rate(id, rating, { key }) {
+      store.change(rate(store.work(), id, rating));
+      messages.announce(`${letters.get(id)} ${rating ? `rated ${rating}` : "not rated"}`);
+      if (key && rating) {
+        focusNextOf(missing(store.work(), ids).unrated, id);
+      }
+    },
+    place(id, row, { key, isOnChip }) {
+      rank(id, place(store.work().board, id, row));
+      if (key && !isOnChip) {
+        focusNextOf(missing(store.work(), ids).unranked, id);
+      }
+    },
+    placeBetween: (id, gap) => rank(id, placeBetween(store.work().board, id, gap)),
+    unrank: (id) => rank(id, unrank(store.work().board, id)),
+    tie(id, _none, { isOnChip }) {
+      rank(id, tieWithLast(store.work().board, id));
+      if (!isOnChip) {
+        focusNextOf(missing(store.work(), ids).unranked, id);
+      }
+    },
+    move: (id, by) => rank(id, shift(store.work().board, id, by)),
+    moveApart: (id, by) => rank(id, shiftToNewRow(store.work().board, id, by)),
+    flags: (id) => toggleDetails(id, "[data-flags]", "input"),
+    note: (id) => toggleDetails(id, "[data-note]", "textarea"),
+    expand: (id) => cards.get(id).querySelector("[data-show-all]").click(),
+    goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
+    goToPrompt: () => document.getElementById("prompt").focus(),
+    putDown: () => store.look({ picked: null }),
+    submit: trySubmit,
+  };
+
+  // Returns false when nothing was done, so that the browser may use the key.
+  return ([name, argument], source) => {
+    if (name in LAYERS) {
+      document.getElementById(LAYERS[name]).showModal();
+      return true;
+    }
+    const isOnChip = source.target?.classList?.contains("chip") ?? false;
+    const isPlainDigit = name === "rate" && source.key && argument !== null;
+    const id = source.id ?? store.view().active;
+    if (isOnChip && isPlainDigit) {
+      actions.place(id, argument - 1, { key: source.key, isOnChip });
+    } else {
+      actions[name](id, argument, { key: source.key, isOnChip });
+    }
+    return true;
+  };
+}

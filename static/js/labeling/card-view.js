@@ -1,0 +1,65 @@
+// Shows the work on the response cards: rating, rank pill, flags, note, cannot judge; folds long texts.
+import { rowOf } from "./board.js";
+
+const LONG_LINES = 30;
+
+export function createCardView(cards, letters) {
+  for (const card of cards.values()) {
+    foldIfLong(card);
+  }
+  return {
+    render(work, { active }) {
+      for (const [id, card] of cards) {
+        const item = work.items[id];
+        card.classList.toggle("is-active", id === active);
+        card.classList.toggle("cannot-be-judged", item.cannotJudge);
+        for (const radio of card.querySelectorAll(".rating input")) {
+          radio.checked = Number(radio.value) === item.rating;
+        }
+        renderPill(card.querySelector("[data-rank-pill]"), work, id, letters);
+        for (const box of card.querySelectorAll(".flag-list input")) {
+          box.checked = item.flags.includes(box.value);
+        }
+        card.querySelector("[data-flag-count]").textContent = item.flags.length || "";
+        card.querySelector("[data-note-mark]").textContent = item.note.trim() ? "1" : "";
+        setValue(card.querySelector("[data-note] textarea"), item.note);
+        card.querySelector(".cannot-judge input").checked = item.cannotJudge;
+      }
+    },
+  };
+}
+
+function renderPill(pill, work, id, letters) {
+  const row = rowOf(work.board, id);
+  const tied = (work.board.rows[row] ?? []).filter((other) => other !== id).map((other) => letters.get(other));
+  const place = row === -1 ? "Not ranked" : `Row ${row + 1}${tied.length ? ` = ${tied.join(", ")}` : ""}`;
+  pill.textContent = work.items[id].cannotJudge ? "No rank" : place;
+  pill.setAttribute("aria-label", `Rank of response ${letters.get(id)}: ${pill.textContent}`);
+  pill.classList.toggle("is-ranked", row !== -1);
+  pill.disabled = work.items[id].cannotJudge;
+}
+
+// Writing the same value again would move the caret.
+function setValue(field, value) {
+  if (field.value !== value) {
+    field.value = value;
+  }
+}
+
+// Every long response is cut at the same height: the length that shows is no argument for it.
+function foldIfLong(card) {
+  const body = card.querySelector("[data-body]");
+  const button = card.querySelector("[data-show-all]");
+  const lineHeight = Number.parseFloat(getComputedStyle(body).lineHeight);
+  if (body.scrollHeight <= LONG_LINES * lineHeight) {
+    return;
+  }
+  button.hidden = false;
+  const fold = (isFolded) => {
+    card.classList.toggle("is-collapsed", isFolded);
+    button.setAttribute("aria-expanded", String(!isFolded));
+    button.textContent = isFolded ? "Show all" : "Show less";
+  };
+  button.addEventListener("click", () => fold(!card.classList.contains("is-collapsed")));
+  fold(true);
+}

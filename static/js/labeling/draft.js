@@ -1,0 +1,56 @@
+// Keeps the work on a task in this browser, so that a reload, a lost lease or a failed submit loses nothing.
+
+const PREFIX = "podium.draft.";
+const KEEP_MS = 14 * 24 * 3600 * 1000;
+
+export function openDraft(labelerId, taskId) {
+  const name = `${PREFIX}${labelerId}.${taskId}`;
+  dropOldDrafts();
+  return {
+    read: () => parsed(storage()?.getItem(name)),
+    write(draft) {
+      try {
+        storage().setItem(name, JSON.stringify({ ...draft, savedAt: Date.now() }));
+        return true;
+      } catch {
+        return false; // Storage is full or blocked.
+      }
+    },
+    drop: () => storage()?.removeItem(name),
+  };
+}
+
+// A random id as browsers make it on plain http too, where crypto.randomUUID is missing.
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function storage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function dropOldDrafts() {
+  const names = Object.keys(storage() ?? {}).filter((name) => name.startsWith(PREFIX));
+  for (const name of names) {
+    const draft = parsed(storage().getItem(name));
+    if (!draft || Date.now() - draft.savedAt > KEEP_MS) {
+      storage().removeItem(name);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+// Dragging chips between rows, gaps and the tray. SortableJS moves the element; what it means is reported,
+// and the next rendering puts everything where the work says.
+
+const SLOP_PX = 6;
+const TOUCH_DELAY_MS = 250;
+
+export function enableDrag(root, { onStart, onEnd }) {
+  const containers = root.querySelectorAll(".row-chips, .tray-chips, .gap");
+  for (const container of containers) {
+    window.Sortable.create(container, {
+      group: "board",
+      draggable: ".chip",
+      sort: false,
+      animation: 0,
+      fallbackTolerance: SLOP_PX,
+      delay: TOUCH_DELAY_MS,
+      delayOnTouchOnly: true,
+      onStart: (event) => onStart(Number(event.item.dataset.chip)),
+      onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
+    });
+  }
+}
+
+function targetOf(container) {
+  const gap = container.closest("[data-gap]");
+  if (gap) {
+    return ["placeBetween", Number(gap.dataset.gap)];
+  }
+  const row = container.closest("[data-row]");
+  return row ? ["place", Number(row.dataset.row)] : ["unrank"];
+}

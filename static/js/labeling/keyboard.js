@@ -1,0 +1,35 @@
+// Listens for shortcuts on the whole page, but never while somebody writes or a dialog is open.
+import { actionOf } from "./shortcuts.js";
+
+const SETTING = "podium.single-keys";
+
+export function enableKeyboard(responseCount, perform) {
+  const toggle = document.querySelector("[data-single-keys]");
+  toggle.checked = localStorage.getItem(SETTING) !== "off";
+  toggle.addEventListener("change", () => {
+    localStorage.setItem(SETTING, toggle.checked ? "on" : "off");
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const action = actionOf(event, responseCount);
+    const isSubmit = action?.[0] === "submit";
+    const isSingleKey = !event.altKey && !isSubmit;
+    if (!action || event.isComposing || isInLayer() || (isWriting(event.target) && !isSubmit)) {
+      return;
+    }
+    if (isSingleKey && (!toggle.checked || (event.repeat && action[0] !== "next" && action[0] !== "previous"))) {
+      return;
+    }
+    if (perform(action, event) !== false) {
+      event.preventDefault();
+    }
+  });
+}
+
+function isInLayer() {
+  return document.querySelector("dialog[open], [popover]:popover-open") !== null;
+}
+
+function isWriting(element) {
+  return element.matches?.("textarea, select, input:not([type=radio], [type=checkbox]), [contenteditable]");
+}

@@ -1,0 +1,38 @@
+// What the labeler is told: a visible message above the bar, and spoken announcements.
+
+export function createMessages(region, announcer) {
+  return {
+    show(text, { tone = "bad", link = null } = {}) {
+      const notice = document.createElement("div");
+      notice.className = `notice ${tone}`;
+      const paragraph = document.createElement("p");
+      paragraph.append(text);
+      if (link) {
+        const anchor = document.createElement("a");
+        anchor.href = link.href;
+        anchor.textContent = link.text;
+        paragraph.append(" ", anchor);
+      }
+      notice.append(paragraph);
+      region.replaceChildren(notice);
+    },
+    clear: () => region.replaceChildren(),
+    announce(text) {
+      announcer.textContent = "";
+      requestAnimationFrame(() => { announcer.textContent = text; });
+    },
+  };
+}
+
+// The problem of a refused call as {text, link} for people; `next` is where the next task is.
+export function explain(status, problem, next) {
+  const detail = problem.detail ?? "The server refused this without a reason.";
+  if (status === 401) {
+    return { text: "You are signed out. Your work is kept in this browser.",
+      link: { href: `/sign-in?next=${encodeURIComponent(next)}`, text: "Sign in again" } };
+  }
+  if (status === 409 || problem.code === "key_reused") {
+    return { text: `${detail} Your work is kept in this browser.`, link: { href: next, text: "Get a task" } };
+  }
+  return { text: `Not submitted: ${detail} Your work is kept; try again.`, link: null };
+}

@@ -1,0 +1,30 @@
+// The dialog that gives the task back with a reason.
+import { NetworkError, postSkip } from "./api.js";
+import { explain } from "./messages.js";
+
+export function enableSkip(dialog, { taskId, leaseToken, next, onSkipped }) {
+  const form = dialog.querySelector("[data-skip-form]");
+  const error = dialog.querySelector("[data-skip-error]");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { reason, note } = { reason: form.elements.reason.value, note: form.elements["skip-note"].value.trim() };
+    if (reason === "other" && !note) {
+      error.textContent = "Say in the note what the reason is.";
+      form.elements["skip-note"].focus();
+      return;
+    }
+    try {
+      const { status, body } = await postSkip(taskId, leaseToken, reason, note);
+      if (status < 300) {
+        onSkipped();
+      } else {
+        error.textContent = explain(status, body, next).text;
+      }
+    } catch (failure) {
+      if (!(failure instanceof NetworkError)) {
+        throw failure;
+      }
+      error.textContent = "The server cannot be reached. The task is still yours; try again.";
+    }
+  });
+}
