@@ -22,6 +22,14 @@ MAX_REJECTED = 1_000
 MAX_TURNS = 999
 MAX_CONVERSATION = 128_000
 MAX_TAGS = 20
+FRIENDLY = {
+    "extra_forbidden": "an unknown field; take it out",
+    "missing": "is missing",
+    "string_unicode": "must be valid Unicode (it has a lone surrogate)",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must not be longer than {max_length} characters",
+    "string_type": "must be a text",
+}
 
 
 @dataclass(frozen=True)
@@ -258,11 +266,11 @@ def parse_line(raw: bytes, model: type[In]) -> In:
 def _reason(error: ValidationError) -> str:
     """The first thing that is wrong, with the field's name but without its value."""
     first = error.errors(include_input=False, include_url=False)[0]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "an unknown field; take it out"
-    elif first["type"] == "string_unicode":
-        message = "must be valid Unicode (it has a lone surrogate)"
+    friendly = FRIENDLY.get(first["type"])
+    if friendly is None:
+        message = first["msg"].removeprefix("Value error, ")
+    else:
+        message = friendly.format_map(first.get("ctx", {}))
     # A key that is not a plain word stays unnamed: it can be anything, a lone surrogate too.
     where = ".".join(
         str(part)[:40] for part in first["loc"] if str(part).replace("_", "").isalnum()

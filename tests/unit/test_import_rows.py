@@ -121,7 +121,7 @@ def test_other_encodings_are_refused(encoding):
         (b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep"),
         (b'{"prompt": "a\\u0000b"}', "NUL"),
         (b'{"prompt": "a\\ud800b"}', "lone surrogate"),
-        (b'{"prompt": ""}', "prompt: "),
+        (b'{"prompt": ""}', "prompt: must not be empty"),
         (b'{"prompt": " \\n\\t "}', "blank"),
         (b"{}", "either prompt or messages"),
         (b'{"prompt": "a", "messages": [{"role": "user", "content": "a"}]}', "either"),
@@ -228,7 +228,7 @@ def test_a_demonstration_has_a_response_and_shares_its_prompts_group():
 
     assert rows[0].group == rows[1].group
     assert rows[0].content_hash != rows[1].content_hash
-    assert [item.error for item in rejected] == ["response: Field required"]
+    assert [item.error for item in rejected] == ["response: is missing"]
 
 
 def test_a_pretraining_text_is_text_alone():
