@@ -8,6 +8,7 @@ the process that started it.
 import argparse
 import ctypes
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.detached:
         _end_with_parent()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _stop)
     try:
         _run(options.kind, options.run_dir)

@@ -1,4 +1,4 @@
-"""Rows to batches: reading `.jsonl`, turning conversations into tokens, padding by length.
+"""Rows to batches: conversations become tokens, padded by length.
 
 What is padding is known from lengths, never from a token id: the pad id may equal the EOS id.
 Shapes: b sequences, t tokens.
@@ -7,18 +7,13 @@ Shapes: b sequences, t tokens.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from trainer.rundir import RunRefusedError, first_error
+from trainer.rundir import RunRefusedError
 from trainer.spec import Message
-
-Row = TypeVar("Row", bound=BaseModel)
 
 # Batches are cut from chunks of this many, sorted by length: little padding, and still random.
 BATCHES_PER_BUCKET = 50
@@ -55,27 +50,6 @@ class Batch:
     lengths: Tensor
     prompt_lengths: Tensor
     is_response_token: Tensor
-
-
-def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
-    """Read a `.jsonl` file.
-
-    Raises:
-        RunRefusedError: when it is missing or a line is not such a row.
-    """
-    rows: list[Row] = []
-    number = 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                number += 1
-                if line.strip():
-                    rows.append(row_type.model_validate_json(line))
-    except FileNotFoundError:
-        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
-    except ValidationError as error:
-        raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
-    return rows
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
@@ -148,6 +122,21 @@ def encode_examples(
         length = max(1, len(prompt) - surplus)
         examples.append(Example(tokens[surplus:], length, surplus > 0))
     return examples
+
+
+def encode_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_tokens: int
+) -> list[Example]:
+    """Turn plain texts into examples where all but the first token is to be predicted.
+
+    Of what is too long the beginning is kept; a text without two tokens is left out.
+    """
+    eos = eos_id_of(tokenizer)
+    return [
+        Example((*ids, eos)[:max_tokens], 1, len(ids) + 1 > max_tokens)
+        for ids in tokenize(tokenizer, texts, special=False)
+        if ids
+    ]
 
 
 def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -5,7 +5,6 @@ from that seed alone, so it does not depend on what else is in the batch.
 Shapes: u prompts, r responses, t tokens, v vocabulary entries.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,12 +32,6 @@ class Drawn:
 
     tokens: list[int] = field(default_factory=list)
     finish: Finish = "length"
-
-
-def derive_seed(*parts: object) -> int:
-    """Return a 48-bit seed that depends on every part and on nothing else."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:6], "big")
 
 
 def draw_responses(

@@ -34,6 +34,7 @@ HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"
 TINY_PARAMETERS = 20_000_000
+MIN_PROMPT_TOKENS = 8
 
 transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -212,6 +213,22 @@ def context_limit(model: PreTrainedModel, max_tokens: int) -> int:
     """Return the longest sequence: the setting, or less where the model has fewer positions."""
     positions = getattr(model.config, "max_position_embeddings", None)
     return min(max_tokens, positions) if positions else max_tokens
+
+
+def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -> int:
+    """Return how many prompt tokens fit before a response of the greatest length.
+
+    Raises:
+        RunRefusedError: when next to none do.
+    """
+    limit = context_limit(policy, max_tokens)
+    room = limit - max_new_tokens
+    if room < MIN_PROMPT_TOKENS:
+        raise RunRefusedError(
+            f"max_new_tokens is {max_new_tokens}, but prompt and response together may have "
+            f"{limit} tokens; lower max_new_tokens"
+        )
+    return room
 
 
 # --- saving --------------------------------------------------------------------------------------

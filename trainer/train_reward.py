@@ -16,6 +16,7 @@ from trainer.data import Example
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import Comparison, Ties, comparisons_of, kwise_loss
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
+from trainer.rows import read_rows
 from trainer.spec import DemonstrationRow, RankingRow, RewardSettings, RewardSpec, RunResult
 
 VALIDATIONS = 10
@@ -30,7 +31,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     """
     rundir.start_over(run_dir)
     settings = spec.settings
-    rows = data.read_rows(run_dir / spec.rankings, RankingRow)
+    rows = read_rows(run_dir / spec.rankings, RankingRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     model = models.load_reward_model(folder, seed=settings.seed)
@@ -52,7 +53,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     metrics |= _closing_numbers("validation", measure(model, held))
     demonstrations: list[DemonstrationRow] = []
     if spec.demonstrations is not None:
-        demonstrations = data.read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+        demonstrations = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     if demonstrations:
         metrics["reward/bias"] = center(model, tokenizer, demonstrations, max_tokens=max_tokens)
 

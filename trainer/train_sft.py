@@ -9,13 +9,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel
 
-from trainer import data, forward, models, optimization, rundir
+from trainer import data, models, optimization, rundir
 from trainer.data import Example
-from trainer.generate import Draw, derive_seed, draw_responses
-from trainer.spec import DemonstrationRow, RunResult, SFTSettings, SFTSpec
+from trainer.language_loss import accumulate_loss, mean_loss
+from trainer.preview import sample_texts
+from trainer.rows import read_rows
+from trainer.spec import DemonstrationRow, RunResult, Sampling, SFTSettings, SFTSpec
 
 VALIDATION_EXAMPLES = 256
 VALIDATIONS = 10
@@ -32,7 +33,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     """
     rundir.start_over(run_dir)
     settings = spec.settings
-    rows = data.read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+    rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=settings.seed)
@@ -52,14 +53,12 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
 
     metrics = train_policy(policy, train, held[:VALIDATION_EXAMPLES], settings, run_dir)
 
-    prompts = [example.tokens[: example.prompt_length] for example in (held or train)]
-    shown = draw_responses(
+    shown = sample_texts(
         policy,
-        [Draw(prompt, derive_seed(settings.seed, prompt)) for prompt in prompts[:SHOWN_TEXTS]],
-        eos_id=data.eos_id_of(tokenizer),
-        temperature=1.0,
-        top_p=1.0,
-        max_new_tokens=SHOWN_TOKENS,
+        tokenizer,
+        [row.messages for row in sorted(rows, key=lambda row: row.split == "train")[:SHOWN_TEXTS]],
+        Sampling(max_new_tokens=SHOWN_TOKENS, seed=settings.seed),
+        max_tokens=settings.max_tokens,
     )
     with rundir.saving_model(run_dir) as unfinished:
         models.save_model(policy, tokenizer, unfinished)
@@ -74,7 +73,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
                 "validation": len(held),
                 "cut": sum(example.is_cut for example in examples),
             },
-            texts=[tokenizer.decode(one.tokens, skip_special_tokens=True) for one in shown],
+            texts=shown,
             versions=rundir.versions(),
         ),
     )
@@ -121,35 +120,3 @@ def train_policy(
             rundir.append_metrics(file, step=step, progress=(step + 1) / steps, metrics=metrics)
     policy.eval()  # type: ignore[no-untyped-call]
     return metrics
-
-
-def accumulate_loss(policy: PreTrainedModel, batch: Sequence[Example]) -> float:
-    """Add the gradient of the mean loss over the batch's response tokens; return that loss."""
-    response_tokens = sum(len(example.tokens) - example.prompt_length for example in batch)
-    total = 0.0
-    for micro in data.micro_batches(
-        [len(example.tokens) for example in batch],
-        max_padded_tokens=optimization.MAX_PADDED_TOKENS,
-    ):
-        collated = data.collate([batch[index] for index in micro], device=policy.device)
-        loss = forward.text_loss(policy, collated) / response_tokens
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
-    return total
-
-
-@torch.no_grad()
-def mean_loss(policy: PreTrainedModel, examples: Sequence[Example]) -> float:
-    """Return the mean loss over the response tokens of held-out examples, dropout off."""
-    was_training = policy.training
-    policy.eval()  # type: ignore[no-untyped-call]
-    total, tokens = 0.0, 0
-    for micro in data.micro_batches(
-        [len(example.tokens) for example in examples],
-        max_padded_tokens=optimization.MAX_PADDED_TOKENS,
-    ):
-        batch = data.collate([examples[index] for index in micro], device=policy.device)
-        total += float(forward.text_loss(policy, batch))
-        tokens += int(batch.is_response_token.sum())
-    policy.train(was_training)
-    return total / tokens

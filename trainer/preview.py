@@ -1,0 +1,36 @@
+"""A few sampled texts at the end of a run, for people to look at."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import data, models
+from trainer.generate import Draw, draw_responses
+from trainer.seeds import derive_seed
+from trainer.spec import Message, Sampling
+
+
+def sample_texts(
+    policy: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    sampling: Sampling,
+    *,
+    max_tokens: int,
+) -> list[str]:
+    """Sample one response for each conversation: the last message, a blank line, the response."""
+    limit = models.context_limit(policy, max_tokens)
+    max_new_tokens = min(sampling.max_new_tokens, limit // 2)
+    prompts = data.encode_prompts(tokenizer, conversations, max_tokens=limit - max_new_tokens)
+    drawn = draw_responses(
+        policy,
+        [Draw(prompt.tokens, derive_seed(sampling.seed, *prompt.tokens)) for prompt in prompts],
+        eos_id=data.eos_id_of(tokenizer),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_new_tokens=max_new_tokens,
+    )
+    return [
+        f"{messages[-1].content}\n\n{tokenizer.decode(one.tokens, skip_special_tokens=True)}"
+        for messages, one in zip(conversations, drawn, strict=True)
+    ]

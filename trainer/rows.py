@@ -1,0 +1,31 @@
+"""Reading the `.jsonl` files of a run; needs no torch."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.rundir import RunRefusedError, first_error
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """Read a `.jsonl` file.
+
+    Raises:
+        RunRefusedError: when it is missing or a line is not such a row.
+    """
+    rows: list[Row] = []
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                number += 1
+                if line.strip():
+                    rows.append(row_type.model_validate_json(line))
+    except FileNotFoundError:
+        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
+    except ValidationError as error:
+        raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
+    return rows

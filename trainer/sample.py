@@ -1,0 +1,258 @@
+"""The sample run: K responses for each prompt, from folders or from an endpoint.
+
+A prompt's slate is appended to `responses.jsonl` as soon as it is complete. A run that is started
+again goes on after the last complete line, so nothing is sampled twice.
+"""
+
+import contextlib
+import importlib
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer import endpoint, rundir
+from trainer.rows import read_rows
+from trainer.seeds import derive_seed
+from trainer.spec import (
+    Finish,
+    Problem,
+    PromptRow,
+    RunResult,
+    SampledModel,
+    SampledResponse,
+    SampledSlate,
+    SampleSpec,
+    Sampling,
+)
+
+# Small batches: the first slates are there within seconds, also on two slow cores.
+PROMPTS_AT_ONCE = 4
+ENDPOINT_PROMPTS_AT_ONCE = 8
+ENDPOINT_THREADS = 16
+SHOWN_TEXTS = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """One response that is wanted from one model."""
+
+    prompt: PromptRow
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One response as a model gave it."""
+
+    text: str
+    finish: Finish
+
+
+Sampler = Callable[[Sequence[Request]], list[Sampled]]
+
+
+@dataclass
+class Place:
+    """One place of a slate while it is being filled."""
+
+    prompt: PromptRow
+    index: int
+    model: str
+    attempts: int = 0
+    seed: int = 0
+    sampled: Sampled = field(default_factory=lambda: Sampled("", "stop"))
+    problem: Problem | None = "empty"
+
+
+def run(spec: SampleSpec, run_dir: Path) -> None:
+    """Do a sample run: `responses.jsonl` and `result.json` are there afterwards.
+
+    Raises:
+        RunRefusedError: when there are no prompts or a model cannot be sampled.
+        RunDivergedError: when the endpoint fails for good.
+    """
+    prompts = _read_prompts(run_dir / spec.prompts)
+    (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(rundir.appending(run_dir / rundir.RESPONSES_FILE))
+        metrics_file = stack.enter_context(rundir.appending(run_dir / rundir.METRICS_FILE))
+        slates = {slate.prompt_id: slate for slate in rundir.read_sampled_from(run_dir, 0).rows}
+        waiting = [prompt for prompt in prompts if prompt.prompt_id not in slates]
+        samplers = _open_samplers(spec, stack) if waiting else {}
+        turn = {prompt.prompt_id: at for at, prompt in enumerate(prompts)}
+        at_once = ENDPOINT_PROMPTS_AT_ONCE if _asks_only_endpoint(spec) else PROMPTS_AT_ONCE
+        for start in range(0, len(waiting), at_once):
+            batch = waiting[start : start + at_once]
+            for slate in fill_slates(
+                spec, batch, samplers, turns=[turn[prompt.prompt_id] for prompt in batch]
+            ):
+                rundir.append_line(file, slate.model_dump())
+                slates[slate.prompt_id] = slate
+            rundir.append_metrics(
+                metrics_file,
+                step=len(slates),
+                progress=len(slates) / len(prompts),
+                metrics=_count(list(slates.values())),
+            )
+    complete = [slates[prompt.prompt_id] for prompt in prompts]
+    texts = [response.text for slate in complete for response in slate.responses]
+    rundir.write_result(
+        run_dir,
+        RunResult(
+            kind="sample",
+            metrics=_count(complete),
+            rows={"prompts": len(complete), "responses": len(texts)},
+            texts=texts[:SHOWN_TEXTS],
+            versions=rundir.versions(),
+        ),
+    )
+
+
+def fill_slates(
+    spec: SampleSpec,
+    prompts: Sequence[PromptRow],
+    samplers: dict[str, Sampler],
+    *,
+    turns: Sequence[int],
+) -> list[SampledSlate]:
+    """Sample a slate for each prompt; what is empty or a duplicate is drawn again with a new seed.
+
+    Args:
+        spec: of the run.
+        prompts: one slate each.
+        samplers: by model name.
+        turns: of each prompt; they rotate the models, so that each fills as many places overall.
+    """
+    names = [model.name for model in spec.models]
+    slates = [
+        [
+            Place(prompt, index, names[(index + turn) % len(names)])
+            for index in range(spec.responses_per_prompt)
+        ]
+        for prompt, turn in zip(prompts, turns, strict=True)
+    ]
+    for attempt in range(spec.max_resamples + 1):
+        _sample(
+            [place for slate in slates for place in slate if place.problem is not None],
+            samplers,
+            seed=spec.sampling.seed,
+            attempt=attempt,
+        )
+        for slate in slates:
+            mark_problems(slate)
+    return [
+        SampledSlate(
+            prompt_id=prompt.prompt_id,
+            responses=[_finished(place, spec.sampling) for place in slate],
+        )
+        for prompt, slate in zip(prompts, slates, strict=True)
+    ]
+
+
+def mark_problems(slate: Sequence[Place]) -> None:
+    """Say of each response whether it is empty, or a duplicate of one that stays."""
+    kept = {normalize(place.sampled.text) for place in slate if place.problem is None}
+    for place in slate:
+        if place.problem is None:
+            continue
+        text = normalize(place.sampled.text)
+        place.problem = "empty" if not text else "duplicate" if text in kept else None
+        kept.add(text)
+
+
+def normalize(text: str) -> str:
+    """Return what two responses are compared by: NFKC, runs of whitespace as one space."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def clean(text: str) -> str:
+    """Drop what no database stores: NUL, and halves of surrogate pairs become `?`."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _sample(
+    places: Sequence[Place], samplers: dict[str, Sampler], *, seed: int, attempt: int
+) -> None:
+    for name, sampler in samplers.items():
+        wanted = [place for place in places if place.model == name]
+        if not wanted:
+            continue
+        for place in wanted:
+            place.attempts += 1
+            place.seed = derive_seed(seed, place.prompt.prompt_id, place.index, attempt)
+        answers = sampler([Request(place.prompt, place.seed) for place in wanted])
+        for place, answer in zip(wanted, answers, strict=True):
+            place.sampled = Sampled(clean(answer.text), answer.finish)
+
+
+def _finished(place: Place, sampling: Sampling) -> SampledResponse:
+    return SampledResponse(
+        text=place.sampled.text,
+        model=place.model,
+        seed=place.seed,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_new_tokens=sampling.max_new_tokens,
+        attempts=place.attempts,
+        finish=place.sampled.finish,
+        problem=place.problem,
+    )
+
+
+def _read_prompts(path: Path) -> list[PromptRow]:
+    prompts = read_rows(path, PromptRow)
+    if not prompts:
+        raise rundir.RunRefusedError(f"{path} holds no prompt; there is nothing to sample for")
+    if len({prompt.prompt_id for prompt in prompts}) < len(prompts):
+        raise rundir.RunRefusedError(f"{path} holds a prompt_id twice; one slate a prompt is made")
+    return prompts
+
+
+def _open_samplers(spec: SampleSpec, stack: contextlib.ExitStack) -> dict[str, Sampler]:
+    samplers: dict[str, Sampler] = {}
+    for model in spec.models:
+        if model.path is None:
+            samplers[model.name] = stack.enter_context(_endpoint_sampler(model, spec.sampling))
+        else:
+            # Imported here: a run that only asks an endpoint needs no torch.
+            local = importlib.import_module("trainer.sample_local")
+            samplers[model.name] = local.open_sampler(model.path, spec.sampling)
+    return samplers
+
+
+@contextlib.contextmanager
+def _endpoint_sampler(model: SampledModel, sampling: Sampling) -> Iterator[Sampler]:
+    with endpoint.connect() as client:
+        pool = ThreadPoolExecutor(ENDPOINT_THREADS)
+
+        def ask(request: Request) -> Sampled:
+            answer = endpoint.ask(
+                client,
+                request.prompt.messages,
+                model=model.endpoint_model or model.name,
+                sampling=sampling,
+                seed=request.seed,
+            )
+            return Sampled(answer.text, answer.finish)
+
+        try:
+            yield lambda requests: list(pool.map(ask, requests))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _asks_only_endpoint(spec: SampleSpec) -> bool:
+    return all(model.path is None for model in spec.models)
+
+
+def _count(slates: Sequence[SampledSlate]) -> rundir.Metrics:
+    responses = [response for slate in slates for response in slate.responses]
+    return {
+        "sampled/prompts": len(slates),
+        "sampled/responses": len(responses),
+        "sampled/resampled": sum(response.attempts > 1 for response in responses),
+        "sampled/empty": sum(response.problem == "empty" for response in responses),
+        "sampled/duplicate": sum(response.problem == "duplicate" for response in responses),
+    }

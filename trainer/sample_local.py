@@ -1,0 +1,61 @@
+"""Sampling from a model folder on this machine; `sample` loads this module only when it must."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from trainer import data, models
+from trainer.generate import Draw, draw_responses
+from trainer.sample import Request, Sampled, Sampler
+from trainer.spec import Sampling
+
+log = logging.getLogger(__name__)
+
+# A model whose config names no limit is taken to read this much.
+DEFAULT_CONTEXT_TOKENS = 131_072
+
+
+def open_sampler(location: str, sampling: Sampling) -> Sampler:
+    """Load a policy and return what samples from it.
+
+    Raises:
+        RunRefusedError: when it cannot be loaded or has no room for so long a response.
+    """
+    folder = models.resolve_folder(location)
+    tokenizer = models.load_tokenizer(folder)
+    policy = models.load_policy(folder, seed=sampling.seed, dtype=_dtype())
+    models.require_same_vocabulary(policy, tokenizer, name=str(folder))
+    room = models.prompt_room(policy, sampling.max_new_tokens, DEFAULT_CONTEXT_TOKENS)
+
+    def sample(requests: Sequence[Request]) -> list[Sampled]:
+        prompts = data.encode_prompts(
+            tokenizer, [request.prompt.messages for request in requests], max_tokens=room
+        )
+        for request, prompt in zip(requests, prompts, strict=True):
+            if prompt.is_cut:
+                log.warning(
+                    "prompt %s is cut to its last %d tokens", request.prompt.prompt_id, room
+                )
+        drawn = draw_responses(
+            policy,
+            [
+                Draw(prompt.tokens, request.seed)
+                for request, prompt in zip(requests, prompts, strict=True)
+            ],
+            eos_id=data.eos_id_of(tokenizer),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_new_tokens=sampling.max_new_tokens,
+        )
+        return [
+            Sampled(str(tokenizer.decode(one.tokens, skip_special_tokens=True)), one.finish)
+            for one in drawn
+        ]
+
+    return sample
+
+
+def _dtype() -> torch.dtype:
+    # Sampling is bound by memory traffic on a GPU; a CPU is slower in bfloat16.
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
