@@ -11,9 +11,10 @@ import signal
 from collections.abc import Mapping, Sequence
 
 import procrastinate
+import psycopg
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import create_engine, transaction
 from app.jobs.code_version import code_version
@@ -33,6 +34,7 @@ RECOVERY_SECONDS = 5
 WORKER_HEARTBEAT_SECONDS = 3
 RESTART_SECONDS = 2
 CONCURRENT_RUNS = 4
+LOST_DATABASE = (SQLAlchemyError, ConnectorException, psycopg.Error)
 
 
 async def run_worker(
@@ -73,7 +75,7 @@ async def _work_until(stopping: asyncio.Event, runner: Runner, database_url: str
         await work
     except asyncio.CancelledError:
         logger.info("worker.stopped")
-    except (DBAPIError, ConnectorException):
+    except LOST_DATABASE:
         logger.exception("worker.database.lost")
     if not stopping.is_set():
         with contextlib.suppress(TimeoutError):
@@ -116,7 +118,7 @@ async def _recover(runner: Runner, queue: procrastinate.App) -> None:
                 lost = await requeue_lost_runs(tx)
             if lost:
                 logger.warning("worker.runs.recovered runs=%s", lost)
-        except (DBAPIError, ConnectorException):
+        except LOST_DATABASE:
             logger.exception("worker.recovery.failed")
         await asyncio.sleep(RECOVERY_SECONDS)
 
