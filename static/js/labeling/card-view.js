@@ -51,7 +51,9 @@ function foldIfLong(card) {
   const body = card.querySelector("[data-body]");
   const button = card.querySelector("[data-show-all]");
   const lineHeight = Number.parseFloat(getComputedStyle(body).lineHeight);
-  if (body.scrollHeight <= LONG_LINES * lineHeight) {
+  const isLong = body.scrollHeight > LONG_LINES * lineHeight;
+  card.classList.add("is-measured");
+  if (!isLong) {
     return;
   }
   button.hidden = false;

@@ -1,4 +1,5 @@
 // Keeps the work on a task in this browser, so that a reload, a lost lease or a failed submit loses nothing.
+import { storage } from "./storage.js";
 
 const PREFIX = "podium.draft.";
 const KEEP_MS = 14 * 24 * 3600 * 1000;
@@ -27,14 +28,6 @@ export function newKey() {
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-function storage() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
-  }
 }
 
 function parsed(text) {

@@ -3,6 +3,7 @@
 
 const SLOP_PX = 6;
 const TOUCH_DELAY_MS = 250;
+const IS_FIREFOX = navigator.userAgent.includes("Firefox"); // It does not drag buttons natively.
 
 export function enableDrag(root, { onStart, onEnd }) {
   const containers = root.querySelectorAll(".row-chips, .tray-chips, .gap");
@@ -12,6 +13,7 @@ export function enableDrag(root, { onStart, onEnd }) {
       draggable: ".chip",
       sort: false,
       animation: 0,
+      forceFallback: IS_FIREFOX,
       fallbackTolerance: SLOP_PX,
       delay: TOUCH_DELAY_MS,
       delayOnTouchOnly: true,

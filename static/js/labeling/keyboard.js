@@ -1,13 +1,14 @@
 // Listens for shortcuts on the whole page, but never while somebody writes or a dialog is open.
 import { actionOf } from "./shortcuts.js";
+import { storage } from "./storage.js";
 
 const SETTING = "podium.single-keys";
 
 export function enableKeyboard(responseCount, perform) {
   const toggle = document.querySelector("[data-single-keys]");
-  toggle.checked = localStorage.getItem(SETTING) !== "off";
+  toggle.checked = storage()?.getItem(SETTING) !== "off";
   toggle.addEventListener("change", () => {
-    localStorage.setItem(SETTING, toggle.checked ? "on" : "off");
+    storage()?.setItem(SETTING, toggle.checked ? "on" : "off");
   });
 
   document.addEventListener("keydown", (event) => {
