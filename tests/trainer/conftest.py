@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from pydantic import BaseModel
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+
+from trainer.__main__ import main
 
 torch.set_num_threads(1)
 
@@ -98,18 +102,47 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **extra}
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    returncode: int
+    stderr: str
+
+
 @pytest.fixture
-def train() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `python -m trainer KIND RUN_DIR` as the worker does."""
+def train(capfd, monkeypatch) -> Iterator[Callable[..., Ended]]:
+    """Do a run in this process: importing torch again takes seconds."""
+    on_sigterm = signal.getsignal(signal.SIGTERM)
 
-    def run(kind: str, run_dir: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(kind: str, run_dir: Path, **variables: str) -> Ended:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        code = main([kind, str(run_dir), "--detached"])
+        return Ended(code, capfd.readouterr().err)
+
+    yield run
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start `python -m trainer KIND RUN_DIR` as the worker does."""
+    started = []
+
+    def start(kind: str, run_dir: Path, **variables: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
             [sys.executable, "-m", "trainer", kind, str(run_dir)],
-            env=environment(**extra),
-            capture_output=True,
+            env=environment(**variables),
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
         )
+        started.append(process)
+        return process
 
-    return run
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -28,7 +28,7 @@ def ranking(prompt_id, texts, ranks, **changes):
 
 def rankings_by_share_of_a(count, *, seed=0):
     """Rankings where more of the letter `a` is better."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     rows = []
     for number in range(count):
         shares = draw.sample(range(9), 4)

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
-from trainer import data, forward, models, optimization, rundir, train_sft
+from trainer import data, forward, language_loss, models, optimization, rundir
 from trainer.spec import Message, SFTSettings, SFTSpec
 
 DEMONSTRATIONS = [
@@ -55,7 +55,7 @@ def test_the_loss_is_the_same_whether_the_pad_id_is_the_eos_id_or_not(base, monk
     for pad, pad_id in (("<|end|>", 2), ("a", 40)):
         monkeypatch.setattr(data, "PAD_ID", pad_id)
         examples = encode(make_tokenizer(pad=pad), [("Hi", "a"), ("Tell me more", "No, thank you")])
-        losses.append(train_sft.mean_loss(policy, examples))
+        losses.append(language_loss.mean_loss(policy, examples))
 
     assert losses[0] == losses[1]
 
@@ -74,11 +74,11 @@ def test_four_ragged_micro_batches_give_the_gradient_of_one_batch(base, tokenize
     policy = models.load_policy(Path(base), seed=0)
     examples = encode(tokenizer, [("p" * n, "r" * (2 * n)) for n in range(1, 9)])
 
-    whole = train_sft.accumulate_loss(policy, examples)
+    whole = language_loss.accumulate_loss(policy, examples)
     expected = [parameter.grad.clone() for parameter in policy.parameters()]
     policy.zero_grad()
-    monkeypatch.setattr(optimization, "MAX_PADDED_TOKENS", 40)
-    parts = train_sft.accumulate_loss(policy, examples)
+    monkeypatch.setattr(language_loss, "MAX_PADDED_TOKENS", 40)
+    parts = language_loss.accumulate_loss(policy, examples)
 
     assert parts == pytest.approx(whole, abs=1e-6)
     for parameter, gradient in zip(policy.parameters(), expected, strict=True):
@@ -88,7 +88,7 @@ def test_four_ragged_micro_batches_give_the_gradient_of_one_batch(base, tokenize
 def test_every_example_is_in_one_batch_and_batches_hold_similar_lengths():
     lengths = list(range(1, 1001))
 
-    batches = data.bucketed_batches(lengths, batch_size=10, order=random.Random(1))  # noqa: S311
+    batches = data.bucketed_batches(lengths, batch_size=10, order=random.Random(1))
 
     assert sorted(index for batch in batches for index in batch) == list(range(1000))
     spans = [max(batch) - min(batch) for batch in batches]
@@ -133,7 +133,7 @@ def test_an_sft_run_overfits_and_then_stops_at_the_right_place(tmp_path, base, t
         assert tokenizer.decode(output[0, prompt.shape[1] :]) == row["response"] + "<|end|>"
 
 
-def test_an_sft_run_from_an_untrained_base_leaves_metrics_and_a_result(tmp_path, train):
+def test_an_sft_run_from_an_untrained_base_leaves_metrics_and_a_result(tmp_path, spawn):
     base = save_base(tmp_path / "base", seed=None)
     settings = SFTSettings(epochs=2, learning_rate=1e-3, batch_size=3)
     run_dir = make_run(
@@ -141,9 +141,10 @@ def test_an_sft_run_from_an_untrained_base_leaves_metrics_and_a_result(tmp_path,
     )
     (run_dir / "metrics.jsonl").write_text('{"step": 99, "progress": 0.5}\n')
 
-    done = train("sft", run_dir)
+    process = spawn("sft", run_dir)
+    _, stderr = process.communicate(timeout=120)
 
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, stderr
     steps = rundir.read_metrics_from(run_dir, 0).rows
     assert [row["step"] for row in steps] == [0, 1, 2, 3]
     assert steps[-1]["progress"] == 1.0

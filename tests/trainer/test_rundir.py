@@ -1,0 +1,210 @@
+"""The run directory: complete lines only, atomic results, second attempts, exit codes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.trainer.conftest import environment, make_run, user
+from trainer import rundir
+from trainer.spec import RunResult, SFTSettings, SFTSpec
+
+RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})
+
+
+def test_metrics_are_read_line_by_line_and_never_half(tmp_path):
+    with rundir.appending(tmp_path / "metrics.jsonl") as file:
+        rundir.append_metrics(file, step=0, progress=0.5, metrics={"loss/sft": 2.0})
+    first = rundir.read_metrics_from(tmp_path, 0)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1, "progr')
+
+    second = rundir.read_metrics_from(tmp_path, first.offset)
+
+    assert first.rows == [{"step": 0, "progress": 0.5, "loss/sft": 2.0}]
+    assert second == rundir.Tail([], first.offset)
+
+
+def test_appending_cuts_the_line_that_a_kill_left_incomplete(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "progress": 0.1}\n{"step": 1, "pro')
+
+    with rundir.appending(tmp_path / "metrics.jsonl") as file:
+        rundir.append_metrics(file, step=1, progress=0.2, metrics={})
+
+    assert [row["step"] for row in rundir.read_metrics_from(tmp_path, 0).rows] == [0, 1]
+
+
+def test_a_file_that_became_shorter_is_read_afresh(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "progress": 0.1}\n')
+
+    assert len(rundir.read_metrics_from(tmp_path, 5_000).rows) == 1
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path):
+    with rundir.appending(tmp_path / "metrics.jsonl") as file:
+        rundir.append_metrics(file, step=0, progress=2.0, metrics={"a": float("nan"), "b": None})
+
+    assert rundir.read_metrics_from(tmp_path, 0).rows == [
+        {"step": 0, "progress": 1.0, "a": None, "b": None}
+    ]
+
+
+def test_a_result_is_there_whole_or_not_at_all(tmp_path):
+    assert rundir.read_result(tmp_path) is None
+    (tmp_path / "result.json").write_text('{"kind": "sft"')
+    assert rundir.read_result(tmp_path) is None
+
+    rundir.write_result(tmp_path, RESULT)
+
+    assert rundir.read_result(tmp_path) == RESULT
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_model_appears_only_when_it_is_complete(tmp_path):
+    def save_and_fail():
+        with rundir.saving_model(tmp_path) as unfinished:
+            (unfinished / "half").write_text("x")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        save_and_fail()
+    assert not (tmp_path / "model").exists()
+
+    with rundir.saving_model(tmp_path) as unfinished:
+        (unfinished / "config.json").write_text("{}")
+
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
+
+
+def test_the_last_log_line_with_text_is_found(tmp_path):
+    (tmp_path / "log.txt").write_text("Traceback\nerror: no data\n\n")
+
+    assert rundir.read_last_log_line(tmp_path) == "error: no data"
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        (None, "does not exist; a run directory needs a spec.json"),
+        ('{"kind": "sft"', "Invalid JSON"),
+        ('{"kind": "reward", "base_model": "b", "settings": {}}', "is for a reward run"),
+        ('{"kind": "sft", "base_model": "b", "settings": {"epochs": -1}}', "greater than 0"),
+        ('{"kind": "sft", "base_model": "b", "settings": {"color": 1}}', "sft.settings.color"),
+        ('{"kind": "sft", "base_model": "nowhere", "settings": {}}', "no config.json"),
+    ],
+)
+def test_a_bad_spec_is_refused_with_exit_code_2_and_one_line(tmp_path, train, spec, complaint):
+    (tmp_path / "demonstrations.jsonl").write_text("")
+    if spec is not None:
+        (tmp_path / "spec.json").write_text(spec)
+
+    done = train("sft", tmp_path)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert rundir.read_result(tmp_path) is None
+
+
+def test_the_command_line_ends_with_the_code_and_the_reason(tmp_path, spawn):
+    process = spawn("sample", tmp_path)
+
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert stderr.splitlines() == [
+        f"error: {tmp_path}/spec.json does not exist; a run directory needs a spec.json"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (None, "demonstrations.jsonl does not exist"),
+        ('{"prompt_id": "1", "messages": [], "response": "x"}\n', "line 1: messages"),
+    ],
+)
+def test_a_missing_file_or_a_bad_row_is_refused(tmp_path, base, train, lines, complaint):
+    run_dir = make_run(tmp_path / "run", SFTSpec(base_model=base, settings=SFTSettings()))
+    if lines is not None:
+        (run_dir / "demonstrations.jsonl").write_text(lines)
+
+    done = train("sft", run_dir)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr.splitlines()[-1]
+
+
+def start_long_run(tmp_path, base):
+    settings = SFTSettings(epochs=100, batch_size=1, learning_rate=1e-4)
+    rows = [{"prompt_id": str(n), "messages": user("Hi"), "response": "Yes"} for n in range(500)]
+    return make_run(
+        tmp_path / "run", SFTSpec(base_model=base, settings=settings), demonstrations=rows
+    )
+
+
+def wait_for_steps(run_dir):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if rundir.read_metrics_from(run_dir, 0).rows:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no step was made within a minute")
+
+
+def test_sigterm_stops_a_run_cleanly_with_143_and_no_result(tmp_path, base, spawn):
+    run_dir = start_long_run(tmp_path, base)
+    process = spawn("sft", run_dir)
+    wait_for_steps(run_dir)
+
+    process.terminate()
+    _, stderr = process.communicate(timeout=10)
+
+    assert process.returncode == 143
+    assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
+    assert rundir.read_result(run_dir) is None
+    assert not (run_dir / "model").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_a_run_ends_with_the_process_that_started_it(tmp_path, base):
+    run_dir = start_long_run(tmp_path, base)
+    code = (
+        "import subprocess, sys; "
+        f"child = subprocess.Popen([sys.executable, '-m', 'trainer', 'sft', {str(run_dir)!r}]); "
+        "print(child.pid, flush=True); child.wait()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    child = int(parent.stdout.readline())
+    wait_for_steps(run_dir)
+
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+
+    deadline = time.monotonic() + 10
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(child)
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+    finally:
+        # A child whose parent died may be ours to reap in a container without an init.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
