@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Podium:
     url: str
     environment: dict[str, str]
     data_dir: Path
+    clients: ExitStack  # closed at the end
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run `podium ARGUMENTS` and return what it prints."""
@@ -38,8 +39,12 @@ class Podium:
         password = password or secrets.token_urlsafe(12)
         self.command("user", "create", email, "--role", role, stdin=password + "\n")
         token = self.command("token", "create", email)
-        return httpx2.Client(
-            base_url=self.url + "/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=60
+        return self.clients.enter_context(
+            httpx2.Client(
+                base_url=self.url + "/api/v1",
+                headers={"authorization": f"Bearer {token}"},
+                timeout=60,
+            )
         )
 
 
@@ -64,10 +69,11 @@ def podium_processes(
     }
     arguments = {"serve": ["--port", str(port)], "worker": []}
     processes = {name: _start(name, arguments[name], environment, data_dir) for name in commands}
-    podium = Podium(f"http://127.0.0.1:{port}", environment, data_dir)
     try:
-        _wait_until_ready(podium, processes["serve"])
-        yield podium
+        with ExitStack() as clients:
+            podium = Podium(f"http://127.0.0.1:{port}", environment, data_dir, clients)
+            _wait_until_ready(podium, processes["serve"])
+            yield podium
     finally:
         for process in processes.values():
             process.terminate()
