@@ -4,7 +4,7 @@ import { place, placeBetween, shift, shiftToNewRow, tieWithLast, unrank } from "
 import { placeText } from "./board-view.js";
 import { missing, rate, withBoard } from "./judgments.js";
 
-const LAYERS = { guidelines: "guidelines", help: "help", skip: "skip" };
+const LAYERS = ["guidelines", "help", "skip"];
 
 export function createActions({ store, cards, boardView, messages, trySubmit }) {
   const { ids, letters } = store;
@@ -76,11 +76,11 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     submit: trySubmit,
   };
 
-  // Returns false when nothing was done, so that the browser may use the key.
+  // `source` is the key press, or {id}; keys act on the active response, on a chip digits choose its row.
   return ([name, argument], source) => {
-    if (name in LAYERS) {
-      document.getElementById(LAYERS[name]).showModal();
-      return true;
+    if (LAYERS.includes(name)) {
+      document.getElementById(name).showModal();
+      return;
     }
     const isOnChip = source.target?.classList?.contains("chip") ?? false;
     const isPlainDigit = name === "rate" && source.key && argument !== null;
@@ -90,6 +90,5 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     } else {
       actions[name](id, argument, { key: source.key, isOnChip });
     }
-    return true;
   };
 }

@@ -21,9 +21,8 @@ export function enableKeyboard(responseCount, perform) {
     if (isSingleKey && (!toggle.checked || (event.repeat && action[0] !== "next" && action[0] !== "previous"))) {
       return;
     }
-    if (perform(action, event) !== false) {
-      event.preventDefault();
-    }
+    event.preventDefault();
+    perform(action, event);
   });
 }
 

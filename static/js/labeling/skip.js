@@ -7,7 +7,8 @@ export function enableSkip(dialog, { taskId, leaseToken, next, onSkipped }) {
   const error = dialog.querySelector("[data-skip-error]");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { reason, note } = { reason: form.elements.reason.value, note: form.elements["skip-note"].value.trim() };
+    const reason = form.elements.reason.value;
+    const note = form.elements["skip-note"].value.trim();
     if (reason === "other" && !note) {
       error.textContent = "Say in the note what the reason is.";
       form.elements["skip-note"].focus();
