@@ -11,7 +11,15 @@ from app.jobs.commands import request_cancel
 from app.projects.queries import project_for
 from app.training.commands import NewRun, start_run
 from app.training.queries import metrics_of, run_for, runs_of
-from app.training.schemas import CancelOut, MetricsOut, RunIn, RunList, RunOut, RunStarted
+from app.training.schemas import (
+    CancelOut,
+    MetricsList,
+    MetricsOut,
+    RunIn,
+    RunList,
+    RunOut,
+    RunStarted,
+)
 from app.training.settings import parse_settings
 from app.web.deps import AppSettings, Engine, Tx
 from app.web.json_body import StrictJSONRoute
@@ -79,11 +87,11 @@ async def get_metrics(
     viewer: AdminOnly,
     after: Annotated[int, Query(ge=-1, le=MAX_STEP)] = -1,
     limit: Annotated[int, Query(ge=1, le=MAX_STEPS)] = 2000,
-) -> list[MetricsOut]:
+) -> MetricsList:
     """List what the run reported after the step `after`, oldest first."""
     run = await run_for(tx, viewer, run_id)
     rows = await metrics_of(tx, run.id, after=after, limit=limit)
-    return [MetricsOut.of(row) for row in rows]
+    return MetricsList(metrics=[MetricsOut.of(row) for row in rows])
 
 
 @router.post("/runs/{run_id}/cancel", responses={202: {"model": CancelOut}})

@@ -69,7 +69,34 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
         ),
         Chart("Gradient norm", "before clipping", (Series("gradient/norm", "norm"),)),
     ),
-    "ppo": (),
+    "ppo": (
+        Chart(
+            "Score",
+            "of the sampled responses, in units of the reward model",
+            (
+                Series("objective/scores", "reward model"),
+                Series("objective/rlhf_reward", "with the KL penalty"),
+            ),
+        ),
+        Chart(
+            "KL",
+            "from the reference model, nats per response",
+            (Series("objective/kl", "KL"),),
+        ),
+        Chart("Length", "tokens per response", (Series("response/length", "length"),)),
+        Chart(
+            "Responses cut off",
+            "share that did not end by themselves",
+            (Series("response/no_eos", "share"),),
+        ),
+        Chart(
+            "Entropy", "of the policy, nats per token", (Series("objective/entropy", "entropy"),)
+        ),
+        Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),)),
+        Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
+        Chart("Value loss", "squared error", (Series("loss/value", "value"),)),
+        Chart("Pretraining loss", "nats per token", (Series("loss/ptx", "pretraining texts"),)),
+    ),
     "sample": (),
 }
 NUMBERS: dict[str, tuple[Series, ...]] = {
@@ -79,7 +106,12 @@ NUMBERS: dict[str, tuple[Series, ...]] = {
         Series("accuracy/train", "Accuracy, train"),
         Series("accuracy/validation", "Accuracy, validation"),
     ),
-    "ppo": (),
+    "ppo": (
+        Series("objective/scores", "Score"),
+        Series("objective/kl", "KL, nats"),
+        Series("response/length", "Length, tokens"),
+        Series("policy/clipfrac", "Clipped share"),
+    ),
     "sample": (),
 }
 

@@ -112,6 +112,12 @@ class MetricsOut(Answer):
         return cls(step=row.step, attempt=row.attempt, values=row.values)
 
 
+class MetricsList(Answer):
+    """What a run reported, oldest step first."""
+
+    metrics: list[MetricsOut]
+
+
 class CancelOut(Answer):
     """What became of the run: `cancelled` at once, or `cancelling` until its process is gone."""
 

@@ -102,7 +102,7 @@ function attach(section) {
       headers: { accept: "application/json" },
     });
     if (!answer.ok) throw new Error(`The curves cannot be loaded at the moment (${answer.status}).`);
-    return answer.json();
+    return (await answer.json()).metrics;
   }
 
   async function update() {

@@ -1,0 +1,112 @@
+"""Settings of training runs: bounds, unknown keys, and how a form's texts are read. No database."""
+
+import math
+
+import pytest
+
+from app.errors import InvalidError
+from app.training.settings import (
+    PRESETS,
+    SETTINGS,
+    TRAINING_KINDS,
+    WORDS,
+    fields_of,
+    parse_settings,
+    parse_settings_form,
+    preset_texts,
+)
+from trainer.spec import PPOSettings, RewardSettings, SFTSettings
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "where"),
+    [
+        ("sft", {"learning_rate": 0}, "learning_rate"),
+        ("sft", {"learning_rate": -1}, "learning_rate"),
+        ("sft", {"learning_rate": 1e9}, "learning_rate"),
+        ("sft", {"learning_rate": "1e-5"}, "learning_rate"),
+        ("sft", {"batch_size": 0}, "batch_size"),
+        ("sft", {"batch_size": 1000000000}, "batch_size"),
+        ("sft", {"batch_size": 1.5}, "batch_size"),
+        ("sft", {"batch_size": True}, "batch_size"),
+        ("sft", {"epochs": 1000000}, "epochs"),
+        ("reward", {"seed": -1}, "seed"),
+        ("reward", {"seed": 18446744073709551616}, "seed"),
+        ("reward", {"learning_rate": {"value": 1}}, "learning_rate"),
+        ("reward", {"learnig_rate": 0.1}, "learnig_rate"),
+        ("reward", {"ties": "$(touch x)"}, "ties"),
+        ("reward", {"ties": "; rm -rf /"}, "ties"),
+        ("reward", {"ties": "--config=/etc/passwd"}, "ties"),
+        ("reward", {"ties": "drop\n"}, "ties"),
+        ("reward", {"__class__": "x"}, "__class__"),
+        ("ppo", {"kl_coefficient": -0.1}, "kl_coefficient"),
+        ("ppo", {"ema_decay": 1}, "ema_decay"),
+        ("ppo", {"steps": 10000000}, "steps"),
+        ("ppo", {"max_new_tokens": 1024, "max_tokens": 1024}, "max_new_tokens"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_its_place(kind, values, where):
+    with pytest.raises(InvalidError) as refused:
+        parse_settings(kind, values)
+
+    assert refused.value.faults[0].loc == ("body", "settings", where)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused(value):
+    with pytest.raises(InvalidError, match="finite number"):
+        parse_settings("ppo", {"kl_coefficient": value})
+
+
+def test_a_refusal_names_the_bound_and_the_unit():
+    with pytest.raises(InvalidError) as refused:
+        parse_settings("reward", {"max_tokens": 1})
+
+    assert refused.value.detail == (
+        "settings.max_tokens: Input should be greater than or equal to 8 "
+        "(tokens; longer rows are left out)"
+    )
+
+
+def test_a_refusal_does_not_repeat_what_was_sent():
+    with pytest.raises(InvalidError) as refused:
+        parse_settings("reward", {"ties": "secret-value", "k" * 500: 1})
+
+    assert "secret-value" not in refused.value.detail
+    assert max(len(str(fault.loc[-1])) for fault in refused.value.faults) == 100
+
+
+def test_whole_numbers_are_taken_where_a_fraction_may_stand():
+    assert parse_settings("sft", {"epochs": 3}) == SFTSettings(epochs=3)
+
+
+def test_a_form_reads_texts_and_leaves_empty_fields_at_their_defaults():
+    typed = {"learning_rate": " 1e-4 ", "steps": "7", "ema_decay": "", "seed": ""}
+
+    assert parse_settings_form("ppo", typed) == PPOSettings(learning_rate=1e-4, steps=7)
+
+
+@pytest.mark.parametrize("text", ["nan", "1e400", "0x10", "ten", "1;2", "--1"])
+def test_a_form_refuses_what_is_not_a_number(text):
+    with pytest.raises(InvalidError):
+        parse_settings_form("reward", {"learning_rate": text})
+
+
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid(kind, preset):
+    assert parse_settings_form(kind, preset_texts(kind, preset)).model_fields_set == set(
+        PRESETS[preset][1][kind]
+    )
+
+
+@pytest.mark.parametrize("settings", [SFTSettings, RewardSettings, PPOSettings])
+def test_every_setting_has_words_on_the_form(settings):
+    assert set(settings.model_fields) <= set(WORDS)
+
+
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+def test_the_untouched_form_gives_the_defaults(kind):
+    texts = {field.name: field.value for field in fields_of(kind, {})}
+
+    assert parse_settings_form(kind, texts) == SETTINGS[kind]()

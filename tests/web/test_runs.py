@@ -1,0 +1,513 @@
+"""Runs over HTTP: what is refused before a GPU is used, what is shown, how a run is cancelled."""
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import transaction
+from app.settings import Settings
+from trainer.spec import RewardSettings
+
+RUNS = "/api/v1/projects/demo/runs"
+PAGES = "/projects/demo/runs"
+NDJSON = {"content-type": "application/x-ndjson"}
+SHA = "a" * 64
+CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64}
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        secret_key="k" * 48,
+        database_pool_size=5,
+        sampler_url="http://localhost:1",
+    )
+
+
+@pytest.fixture
+async def insert(app):
+    """Run a statement in a transaction of its own; returns its first value."""
+
+    async def inserted(statement: str, **values: object):
+        async with transaction(app.state.engine) as tx:
+            return await tx.scalar(text(statement), values)
+
+    return inserted
+
+
+@pytest.fixture
+async def models(insert, tmp_path: Path) -> dict[str, Path]:
+    """One model of each kind, in folders with a tokenizer; `served` is behind an endpoint."""
+    folders = {}
+    for name, kind in (("raw", "base"), ("tuned", "sft"), ("judge", "reward"), ("pi", "policy")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(CONFIG))
+        (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
+        await insert(
+            "insert into models (name, kind, path, file_sha256) values (:name, :kind, :path, "
+            """cast('{"tokenizer.json": "' || :name || '"}' as jsonb)) returning id""",
+            name=name,
+            kind=kind,
+            path=str(folder),
+        )
+        folders[name] = folder
+    await insert(
+        "insert into models (name, kind, endpoint_model) values ('served', 'sft', 'x') returning id"
+    )
+    return folders
+
+
+@pytest.fixture
+async def dataset(project, insert) -> int:
+    """A dataset of the project, as its row stands; its files are not needed to start a run."""
+    return await insert_dataset(insert, "demo")
+
+
+async def insert_dataset(insert, slug: str, **changes: int) -> int:
+    counts = {
+        "prompts": 3, "ranked_prompts": 2, "rankings": 2, "comparisons": 5,
+        "demonstrations": 4, "pretraining": 0, **changes,
+    }  # fmt: skip
+    return await insert(
+        "insert into datasets (project_id, sha256, manifest, prompts, rankings, comparisons) "
+        "select id, :sha256, cast(:manifest as jsonb), 3, 2, :comparisons from projects "
+        "where slug = :slug returning id",
+        sha256=SHA,
+        manifest=json.dumps({"counts": counts, "files": {}}),
+        comparisons=counts["comparisons"],
+        slug=slug,
+    )
+
+
+def reward_run(of: int | None, **changes: object) -> dict[str, object]:
+    return {"kind": "reward", "base_model": "tuned", "dataset": of, "settings": {}, **changes}
+
+
+def ppo_run(of: int | None, **changes: object) -> dict[str, object]:
+    base = {"kind": "ppo", "base_model": "tuned", "reward_model": "judge", "settings": {}}
+    return {**base, "dataset": of, **changes}
+
+
+async def test_a_started_run_is_queued_with_its_lineage(admin, dataset, models):
+    started = await admin.post(RUNS, json=reward_run(dataset, settings={"seed": 7}))
+
+    run = (await admin.get(f"/api/v1/runs/{started.json()['id']}")).json()
+    assert started.status_code == 202
+    assert run["status"] == "queued"
+    assert run["kind"] == "reward"
+    assert run["progress"] == 0
+    assert run["latest"] == {}
+    assert run["error"] is None
+    assert run["model"] is None
+    assert run["base_model"] == "tuned"
+    assert run["dataset"] == {"id": dataset, "sha256": SHA}
+    assert run["settings"] == RewardSettings(seed=7).model_dump()
+    assert (await admin.get(RUNS)).json()["runs"] == [run]
+
+
+async def test_without_a_dataset_a_snapshot_is_made(admin, project, models, settings):
+    rows = json.dumps({"prompt": "Hello?", "response": "Hello."})
+    await admin.post("/api/v1/projects/demo/demonstrations", content=rows, headers=NDJSON)
+
+    started = await admin.post(RUNS, json={"kind": "sft", "base_model": "raw"})
+
+    run = (await admin.get(f"/api/v1/runs/{started.json()['id']}")).json()
+    folder = settings.root / "datasets" / str(run["dataset"]["id"])
+    assert started.status_code == 202
+    assert len((folder / "demonstrations.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "where"),
+    [
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learnig_rate": 0.1}, "learnig_rate"),
+        ({"ties": "$(touch x)"}, "ties"),
+    ],
+)
+async def test_a_bad_setting_is_refused_with_its_place(admin, dataset, models, chosen, where):
+    answer = await admin.post(RUNS, json=reward_run(dataset, settings=chosen))
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["loc"] == ["body", "settings", where]
+    assert (await admin.get(RUNS)).json()["runs"] == []
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400"])
+async def test_a_number_that_is_not_finite_is_refused(admin, dataset, models, value):
+    body = json.dumps(ppo_run(dataset)).replace(
+        '"settings": {}', f'"settings": {{"kl_coefficient": {value}}}'
+    )
+
+    answer = await admin.post(RUNS, content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_message_names_the_bound_and_the_unit(admin, dataset, models):
+    answer = await admin.post(RUNS, json=reward_run(dataset, settings={"max_tokens": 1}))
+
+    assert "greater than or equal to 8" in answer.json()["detail"]
+    assert "tokens" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base_model": "../x"},
+        {"base_model": "--config=/etc/passwd"},
+        {"base_model": "$(touch x)"},
+        {"base_model": "a\nb"},
+        {"base_model": ""},
+        {"base_model": "a" * 101},
+        {"kind": "sample"},
+        {"kind": "dpo"},
+        {"dataset": 0},
+        {"dataset": "1"},
+        {"dataset": 2**63},
+        {"settings": []},
+        {"lerning_rate": 1},
+    ],
+)
+async def test_a_bad_body_is_refused(admin, dataset, models, changes):
+    answer = await admin.post(RUNS, json=reward_run(dataset, **changes))
+
+    assert answer.status_code == 422, answer.text
+    assert (await admin.get(RUNS)).json()["runs"] == []
+
+
+async def test_a_body_of_5_mb_is_refused_with_413(admin, dataset, models):
+    answer = await admin.post(RUNS, json=reward_run(dataset, settings={"x": "y" * 5_000_000}))
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts", "shown"),
+    [
+        ("sft", {"demonstrations": 0}, "0 demonstrations"),
+        ("reward", {"comparisons": 0}, "2 rankings, 0 comparisons"),
+        ("ppo", {"prompts": 0}, "0 prompts"),
+    ],
+)
+async def test_too_little_data_is_refused_with_counts(
+    admin, project, insert, models, kind, counts, shown
+):
+    dataset = await insert_dataset(insert, "demo", **counts)
+    bodies = {
+        "sft": {"kind": "sft", "base_model": "raw", "dataset": dataset},
+        "reward": reward_run(dataset),
+        "ppo": ppo_run(dataset),
+    }
+
+    answer = await admin.post(RUNS, json=bodies[kind])
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "not_enough_data"
+    assert shown in answer.json()["detail"]
+
+
+async def test_an_empty_project_is_refused_before_a_snapshot_is_made(admin, project, models):
+    answer = await admin.post(RUNS, json=reward_run(None))
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "not_enough_data"
+    assert "0 rankings, 0 comparisons" in answer.json()["detail"]
+
+
+async def test_the_pretraining_mix_needs_pretraining_texts(admin, insert, dataset, models):
+    mixed = {"ptx_coefficient": 0.5}
+
+    refused = await admin.post(RUNS, json=ppo_run(dataset, settings=mixed))
+    with_texts = await insert_dataset(insert, "demo", pretraining=2)
+    taken = await admin.post(RUNS, json=ppo_run(with_texts, settings=mixed))
+
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "not_enough_data"
+    assert taken.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"base_model": "nobody"}, "base_model", "unknown_model"),
+        ({"base_model": "raw"}, "base_model", "wrong_model_kind"),
+        ({"base_model": "judge"}, "base_model", "wrong_model_kind"),
+        ({"base_model": "served"}, "base_model", "no_folder"),
+        ({"reward_model": "tuned"}, "reward_model", "wrong_model_kind"),
+        ({"reward_model": "nobody"}, "reward_model", "unknown_model"),
+        ({"reward_model": None}, "reward_model", "no_reward_model"),
+        ({"kind": "reward"}, "reward_model", "wrong_model_kind"),
+        ({"kind": "reward", "base_model": "pi"}, "base_model", "wrong_model_kind"),
+        ({"dataset": 999_999}, "dataset", "unknown_dataset"),
+    ],
+)
+async def test_what_does_not_fit_the_kind_of_run_is_refused(
+    admin, dataset, models, changes, field, code
+):
+    answer = await admin.post(RUNS, json=ppo_run(dataset, **changes))
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == code
+    assert answer.json()["errors"][0]["loc"] == ["body", field]
+
+
+async def test_a_policy_can_be_trained_further(admin, dataset, models):
+    answer = await admin.post(RUNS, json=ppo_run(dataset, base_model="pi"))
+
+    assert answer.status_code == 202
+
+
+async def test_a_reward_model_with_another_vocabulary_is_refused(admin, dataset, models):
+    other = {"model": {"vocab": {"a": 1, "b": 0}}}
+    (models["judge"] / "tokenizer.json").write_text(json.dumps(other))
+
+    answer = await admin.post(RUNS, json=ppo_run(dataset))
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "other_vocabulary"
+
+
+async def test_a_dataset_of_another_project_is_refused(admin, insert, dataset, models):
+    await admin.post(
+        "/api/v1/projects", json={"slug": "other", "name": "Other", "guidelines": "Be kind."}
+    )
+    foreign = await insert_dataset(insert, "other")
+
+    answer = await admin.post(RUNS, json=reward_run(foreign))
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "unknown_dataset"
+
+
+async def test_the_same_key_starts_one_run(admin, dataset, models):
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+
+    first = await admin.post(RUNS, json=reward_run(dataset), headers=key)
+    second = await admin.post(RUNS, json=reward_run(dataset), headers=key)
+    third = await admin.post(RUNS, json=reward_run(dataset))
+
+    assert [first.status_code, second.status_code, third.status_code] == [202, 200, 202]
+    assert first.json() == second.json()
+    assert third.json() != first.json()
+    assert len((await admin.get(RUNS)).json()["runs"]) == 2
+
+
+async def test_a_malformed_key_is_refused(admin, dataset, models):
+    answer = await admin.post(
+        RUNS, json=reward_run(dataset), headers={"Idempotency-Key": "not-a-uuid"}
+    )
+
+    assert answer.status_code == 400
+
+
+async def test_runs_are_for_admins_only(labeler, client, admin, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+
+    for path in (RUNS, f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/metrics"):
+        assert (await labeler.get(path)).status_code == 403
+        assert (await client.get(path)).status_code == 401
+    assert (await labeler.post(RUNS, json=reward_run(dataset))).status_code == 403
+    assert (await labeler.post(f"/api/v1/runs/{run}/cancel")).status_code == 403
+    assert (await client.post(f"/api/v1/runs/{run}/cancel")).status_code == 401
+
+
+async def test_what_is_not_there_is_404(admin, dataset, models):
+    assert (await admin.get("/api/v1/runs/999999")).status_code == 404
+    assert (await admin.get("/api/v1/runs/999999/metrics")).status_code == 404
+    assert (await admin.post("/api/v1/runs/999999/cancel")).status_code == 404
+    assert (await admin.get("/api/v1/projects/none/runs")).status_code == 404
+    answer = await admin.post("/api/v1/projects/none/runs", json=reward_run(dataset))
+    assert answer.status_code == 404
+
+
+async def test_a_run_is_cancelled_by_its_state(admin, insert, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    other = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    begin = (
+        "update runs set status = 'running', attempt = 1, heartbeat_at = now() where id = :run "
+        "returning id"
+    )
+    await insert(begin, run=other)
+
+    queued = await admin.post(f"/api/v1/runs/{run}/cancel")
+    finished = await admin.post(f"/api/v1/runs/{run}/cancel")
+    running = await admin.post(f"/api/v1/runs/{other}/cancel")
+    cancelling = await admin.post(f"/api/v1/runs/{other}/cancel")
+
+    assert (queued.status_code, queued.json()["status"]) == (200, "cancelled")
+    assert finished.status_code == 409
+    assert (running.status_code, running.json()["status"]) == (202, "cancelling")
+    assert cancelling.status_code == 202
+    assert (await admin.get(f"/api/v1/runs/{other}")).json()["cancel_requested"] is True
+
+
+async def report(insert, run: int, attempt: int, step: int, **values: float) -> None:
+    await insert(
+        "insert into run_metrics (run_id, attempt, step, values) "
+        "values (:run, :attempt, :step, cast(:values as jsonb)) returning run_id",
+        run=run,
+        attempt=attempt,
+        step=step,
+        values=json.dumps(values),
+    )
+
+
+async def test_metrics_are_listed_after_a_step(admin, insert, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    for step in range(5):
+        await report(insert, run, 1, step, loss=step / 10)
+
+    everything = (await admin.get(f"/api/v1/runs/{run}/metrics")).json()["metrics"]
+    later = (await admin.get(f"/api/v1/runs/{run}/metrics?after=2&limit=1")).json()["metrics"]
+
+    assert [row["step"] for row in everything] == [0, 1, 2, 3, 4]
+    assert later == [{"step": 3, "attempt": 1, "values": {"loss": 0.3}}]
+    for query in ("after=-2", "after=x", "limit=0", "limit=10001"):
+        assert (await admin.get(f"/api/v1/runs/{run}/metrics?{query}")).status_code == 422
+
+
+async def test_a_resumed_attempt_replaces_what_came_after_its_checkpoint(
+    admin, insert, dataset, models
+):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    for step in range(4):
+        await report(insert, run, 1, step, loss=1.0)
+    await report(insert, run, 2, 2, loss=2.0)
+
+    rows = (await admin.get(f"/api/v1/runs/{run}/metrics")).json()["metrics"]
+
+    assert [(row["step"], row["values"]["loss"]) for row in rows] == [(0, 1.0), (1, 1.0), (2, 2.0)]
+
+
+async def test_runs_are_listed_in_pages(admin, dataset, models):
+    ids = [(await admin.post(RUNS, json=reward_run(dataset))).json()["id"] for _ in range(3)]
+
+    first = (await admin.get(f"{RUNS}?limit=2")).json()
+    rest = (await admin.get(f"{RUNS}?limit=2&before={first['next']}")).json()
+
+    assert [run["id"] for run in first["runs"]] == [ids[2], ids[1]]
+    assert [run["id"] for run in rest["runs"]] == [ids[0]]
+    assert rest["next"] is None
+
+
+async def test_the_pages_of_runs_are_shown(admin, admin_browser, insert, settings, dataset, models):
+    empty = await admin_browser.get(PAGES)
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    await report(insert, run, 1, 0, **{"loss/reward": 0.6931})
+    folder = settings.root / "runs" / str(run)
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_bytes(b"<script>alert(1)</script>\n\x1b[31mred\n\xff\n")
+
+    listed = await admin_browser.get(PAGES)
+    shown = await admin_browser.get(f"{PAGES}/{run}")
+
+    assert (empty.status_code, listed.status_code, shown.status_code) == (200, 200, 200)
+    assert "No runs yet" in empty.text
+    assert f"Run {run}" in listed.text
+    assert "0.693" in shown.text
+    assert SHA in shown.text
+    assert "&lt;script&gt;alert(1)" in shown.text
+    assert "␛[31mred" in shown.text
+    assert "\x1b" not in shown.text
+
+
+async def test_each_form_can_be_opened(admin_browser, dataset, models):
+    sft = await admin_browser.get(f"{PAGES}/new?kind=sft&preset=instructgpt")
+    reward = await admin_browser.get(f"{PAGES}/new")
+    ppo = await admin_browser.get(f"{PAGES}/new?kind=ppo&preset=small&reward_model=judge")
+
+    assert (sft.status_code, reward.status_code, ppo.status_code) == (200, 200, 200)
+    assert 'value="9.65e-06"' in sft.text
+    assert "settings.ties" in reward.text
+    assert '<option value="judge" selected' in ppo.text
+
+
+def reward_form(of: int, **changes: str) -> dict[str, str]:
+    fields = {
+        f"settings.{name}": str(value) for name, value in RewardSettings().model_dump().items()
+    }
+    return {
+        "kind": "reward",
+        "dataset": str(of),
+        "base_model": "tuned",
+        "request_key": str(uuid.uuid4()),
+        **fields,
+        **changes,
+    }
+
+
+async def test_a_form_sent_twice_starts_one_run(admin, admin_browser, dataset, models):
+    form = reward_form(dataset)
+
+    first = await admin_browser.post(PAGES, data=form)
+    second = await admin_browser.post(PAGES, data=form)
+
+    runs = (await admin.get(RUNS)).json()["runs"]
+    assert first.status_code == second.status_code == 303
+    assert first.headers["location"] == second.headers["location"] == f"{PAGES}/{runs[0]['id']}"
+    assert len(runs) == 1
+    assert runs[0]["settings"] == RewardSettings().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings.learning_rate": "fast"}, "valid number"),
+        ({"settings.learning_rate": "nan"}, "finite"),
+        ({"settings.batch_size": "0"}, "greater than or equal to 1"),
+        ({"settings.unknown": "1"}, "no such setting"),
+        ({"base_model": "pi"}, "takes a sft or base model"),
+        ({"base_model": ""}, "no model with this name"),
+        ({"dataset": "x"}, "must be a dataset"),
+        ({"dataset": "99999"}, "no dataset with this id"),
+    ],
+)
+async def test_a_wrong_form_comes_back_with_what_was_typed(
+    admin, admin_browser, dataset, models, changes, message
+):
+    answer = await admin_browser.post(PAGES, data=reward_form(dataset, **changes))
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert 'name="settings.max_tokens" type="text" value="1024"' in answer.text
+    assert (await admin.get(RUNS)).json()["runs"] == []
+
+
+async def test_the_head_of_a_finished_run_asks_for_the_whole_page(
+    admin, admin_browser, dataset, models
+):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+
+    live = await admin_browser.get(f"{PAGES}/{run}/status", headers={"hx-request": "true"})
+    cancelled = await admin_browser.post(f"{PAGES}/{run}/cancel")
+    over = await admin_browser.get(f"{PAGES}/{run}/status", headers={"hx-request": "true"})
+
+    assert "<html" not in live.text
+    assert 'hx-trigger="every 2s"' in live.text
+    assert "hx-refresh" not in live.headers
+    assert cancelled.status_code == 303
+    assert over.headers["hx-refresh"] == "true"
+    assert "hx-trigger" not in over.text
+
+
+async def test_a_run_is_shown_in_its_own_project_only(admin, admin_browser, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    await admin.post(
+        "/api/v1/projects", json={"slug": "other", "name": "Other", "guidelines": "Be kind."}
+    )
+
+    assert (await admin_browser.get(f"/projects/other/runs/{run}")).status_code == 404
+    assert (await admin_browser.post(f"/projects/other/runs/{run}/cancel")).status_code == 404
+
+
+async def test_a_labeler_sees_no_page_of_runs(labeler_browser, dataset, models):
+    assert (await labeler_browser.get(PAGES)).status_code == 403
+    assert (await labeler_browser.post(PAGES, data=reward_form(dataset))).status_code == 403
