@@ -1,6 +1,6 @@
 """Shapes of the agreement call. What is undefined or hidden is null, with a reason."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,10 +12,22 @@ from app.web.schemas import Answer, Line, PathId
 
 
 class AgreementParameters(Parameters):
-    """Query parameters of the call and of the page."""
+    """Query parameters of the call."""
 
     round: PathId | None = Field(None, description="number of a round; none: the whole project")
     baseline: Line | None = Field(None, description="model that win rates are over; none: SFT")
+
+
+class PageParameters(Parameters):
+    """Query parameters of the page; its form sends empty ones for "all" and "default"."""
+
+    round: PathId | Literal[""] = ""
+    baseline: Line | Literal[""] = ""
+
+    @property
+    def round_number(self) -> int | None:
+        """The chosen round; None for all."""
+        return self.round or None
 
 
 class EstimateOut(Answer):

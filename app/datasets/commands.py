@@ -165,7 +165,7 @@ def _prompt(row: Any) -> bytes:  # noqa: ANN401 a row of the query `PROMPTS`
             "prompt_id": row.prompt_id,
             "group": row.group_key,
             "split": row.split,
-            "messages": orjson.Fragment(row.messages),
+            "messages": orjson.loads(row.messages),
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )
@@ -177,7 +177,7 @@ def _demonstration(row: Any) -> bytes:  # noqa: ANN401 a row of the query `DEMON
             "prompt_id": row.prompt_id,
             "group": row.group_key,
             "split": row.split,
-            "messages": orjson.Fragment(row.messages),
+            "messages": orjson.loads(row.messages),
             "response": row.response,
         },
         option=orjson.OPT_APPEND_NEWLINE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -168,7 +169,7 @@ def compared(row: Row[Any]) -> Compared:
             round=row.round,
             labeler=row.labeler,
             labeled_at=row.labeled_at,
-            messages=row.messages.encode(),
+            messages=orjson.dumps(orjson.loads(row.messages)),  # without spaces
             texts=dict(zip(ids, row.texts, strict=True)),
             models=dict(zip(ids, row.models, strict=True)),
         ),

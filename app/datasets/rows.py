@@ -64,7 +64,7 @@ def ranking_line(row: Any) -> bytes:  # noqa: ANN401 a row of the query `RANKING
             "prompt_id": row.prompt_id,
             "group": row.group_key,
             "split": row.split,
-            "messages": orjson.Fragment(row.messages),
+            "messages": orjson.loads(row.messages),
             "responses": [{"id": str(i), "text": text, "model": m} for i, text, m in responses],
             "ranks": row.ranks,
             "ratings": row.ratings,
