@@ -40,9 +40,13 @@ def psycopg_url(url: str) -> str:
 
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """Make the process's engine; connections that a restarted server dropped are replaced."""
+    """Make the process's engine.
+
+    Connections are not pinged first, which would cost every request a round trip: when the server
+    was restarted, one request answers 503 and SQLAlchemy then replaces all of them.
+    """
     return create_async_engine(
-        psycopg_url(url), pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=10
+        psycopg_url(url), pool_size=pool_size, max_overflow=0, pool_timeout=10
     )
 
 

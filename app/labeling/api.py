@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Response
 from app.accounts.deps import SignedIn
 from app.errors import MalformedError
 from app.labeling.commands import extend_lease, lease_next_task, skip_task, submit_ranking
-from app.labeling.queries import leased_task_for
 from app.labeling.schemas import (
     LeaseIn,
     LeaseOut,
@@ -18,7 +17,6 @@ from app.labeling.schemas import (
     SkipOut,
     TaskOut,
 )
-from app.projects.queries import project_for
 from app.web.deps import AppSettings, Tx
 from app.web.json_body import StrictJSONRoute
 from app.web.schemas import PathId
@@ -36,13 +34,8 @@ async def post_next_task(
     slug: str, tx: Tx, viewer: SignedIn, settings: AppSettings
 ) -> TaskOut | Response:
     """Lease the next task; the one that is held already comes again."""
-    project = await project_for(tx, viewer, slug)
-    task_id = await lease_next_task(
-        tx, viewer, project_id=project.id, lease_minutes=settings.lease_minutes
-    )
-    if task_id is None:
-        return Response(status_code=204)
-    return await leased_task_for(tx, viewer, task_id)
+    task = await lease_next_task(tx, viewer, slug=slug, lease_minutes=settings.lease_minutes)
+    return Response(status_code=204) if task is None else task
 
 
 @router.post("/tasks/{task_id}/heartbeat")

@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, Fault, InvalidError, NotFoundError
+from app.labeling.queries import leased_task_for, task_columns, task_from
 from app.labeling.ranking import dense_ranks
-from app.labeling.schemas import MAX_ACTIVE_MS, JudgedResponse, RankingIn
+from app.labeling.schemas import MAX_ACTIVE_MS, JudgedResponse, RankingIn, TaskOut
 
 MAX_SKIPS_PER_PLACE = 3  # then nobody is asked any more: an admin has to look
 
 # Behind the member's cursor, so that a labeler never walks over slates they have already ranked.
-LEASE = text("""
+LEASE = text(f"""
 with chosen as (
     select t.id from tasks t
     where t.project_id = :project_id and t.status = 'open' and t.id > :after
@@ -31,17 +32,19 @@ with chosen as (
 ), cursor as (
     update project_members set last_task_id = chosen.id from chosen
     where project_id = :project_id and user_id = :labeler_id
+), leased as (
+    update tasks set
+        status = 'leased', labeler_id = :labeler_id, lease_token = gen_random_uuid(),
+        lease_expires_at = now() + make_interval(mins => :lease_minutes),
+        display_order = (
+            select array_agg(r.id order by random()) from responses r
+            where r.slate_id = tasks.slate_id and r.problem is null
+        )
+    from chosen where tasks.id = chosen.id
+    returning tasks.*
 )
-update tasks set
-    status = 'leased', labeler_id = :labeler_id, lease_token = gen_random_uuid(),
-    lease_expires_at = now() + make_interval(mins => :lease_minutes),
-    display_order = (
-        select array_agg(r.id order by random()) from responses r
-        where r.slate_id = tasks.slate_id and r.problem is null
-    )
-from chosen where tasks.id = chosen.id
-returning tasks.id
-""")
+{task_columns("leased")}
+""")  # noqa: S608 - the relation's name is ours
 
 # The task that the labeler holds already, else where to go on searching.
 HELD = text("""
@@ -53,15 +56,15 @@ with reopened as (
         order by lease_expires_at limit 100 for update skip locked
     )
 )
-select m.last_task_id, held.id as task_id
-from project_members m
+select m.project_id, m.last_task_id, held.id as task_id
+from project_members m join projects on projects.id = m.project_id
 left join lateral (
     select t.id from tasks t
     where t.labeler_id = m.user_id and t.project_id = m.project_id and t.status = 'leased'
       and t.lease_expires_at > now()
     order by t.id limit 1
 ) held on true
-where m.project_id = :project_id and m.user_id = :labeler_id
+where projects.slug = :slug and m.user_id = :labeler_id
 """)
 
 EXTEND = text("""
@@ -169,28 +172,32 @@ class Submitted:
 
 
 async def lease_next_task(
-    tx: AsyncSession, viewer: Viewer, *, project_id: int, lease_minutes: int
-) -> int | None:
+    tx: AsyncSession, viewer: Viewer, *, slug: str, lease_minutes: int
+) -> TaskOut | None:
     """Give the viewer the task they hold, else the next open place at a slate new to them.
 
     Returns:
-        The task's id, or None when there is nothing (more) to label.
+        The task with everything that the screen shows, or None when there is nothing (more) to
+        label.
 
     Raises:
         NotFoundError: the viewer is not a labeler of this project.
     """
-    who = {"project_id": project_id, "labeler_id": viewer.id}
-    held = (await tx.execute(HELD, who)).one_or_none()
+    held = (await tx.execute(HELD, {"slug": slug, "labeler_id": viewer.id})).one_or_none()
     if held is None:
-        raise NotFoundError("You are not a labeler of this project; an admin can add you.")
+        raise NotFoundError("There is no such project, or you are not a labeler of it.")
     if held.task_id is not None:
-        return int(held.task_id)
+        return await leased_task_for(tx, viewer, held.task_id)
+    who = {
+        "project_id": held.project_id,
+        "labeler_id": viewer.id,
+        "lease_minutes": lease_minutes,
+    }
     # From the cursor on, then once more from the start: skipped and expired tasks lie behind.
     for after in dict.fromkeys((held.last_task_id, 0)):
-        leased = await tx.execute(LEASE, {**who, "after": after, "lease_minutes": lease_minutes})
-        task_id = leased.scalar_one_or_none()
-        if task_id is not None:
-            return int(task_id)
+        leased = (await tx.execute(LEASE, {**who, "after": after})).one_or_none()
+        if leased is not None:
+            return task_from(leased)
     return None
 
 

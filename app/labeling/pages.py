@@ -6,7 +6,7 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import SignedIn
 from app.labeling.commands import lease_next_task, submit_ranking
 from app.labeling.plain_form import ranking_from_form
-from app.labeling.queries import guidelines_read_by, leased_task_for, progress_of
+from app.labeling.queries import guidelines_read_by, progress_of
 from app.projects.queries import project_for
 from app.web.deps import AppSettings, Tx
 from app.web.render import page
@@ -23,13 +23,10 @@ async def show_next_task(
     project = await project_for(tx, viewer, slug)
     if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
         return page(request, "labeling/guidelines.html", {"project": project})
-    task_id = await lease_next_task(
-        tx, viewer, project_id=project.id, lease_minutes=settings.lease_minutes
-    )
+    task = await lease_next_task(tx, viewer, slug=slug, lease_minutes=settings.lease_minutes)
     progress = await progress_of(tx, viewer, project.id)
-    if task_id is None:
+    if task is None:
         return page(request, "labeling/empty.html", {"project": project, "progress": progress})
-    task = await leased_task_for(tx, viewer, task_id)
     return page(
         request, "labeling/task.html", {"project": project, "task": task, "progress": progress}
     )

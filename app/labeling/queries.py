@@ -2,8 +2,9 @@
 
 import string
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
@@ -17,7 +18,10 @@ from app.labeling.schemas import (
     TaskOut,
 )
 
-TASK = text("""
+
+def task_columns(tasks: str) -> str:
+    """The SQL that selects what the screen shows of the leased tasks in the relation `tasks`."""
+    return f"""
 select t.id, t.lease_token, t.lease_expires_at, p.messages,
        (select jsonb_agg(jsonb_build_object('id', r.id, 'text', r.text) order by shown.position)
         from unnest(t.display_order) with ordinality as shown (id, position)
@@ -25,15 +29,20 @@ select t.id, t.lease_token, t.lease_expires_at, p.messages,
        (select jsonb_agg(jsonb_build_object('key', f.key, 'label', f.label) order by f.position)
         from flags f where f.project_id = t.project_id) as flags,
        g.version, g.text as guidelines
-from tasks t
+from {tasks} t
 join slates s on s.id = t.slate_id
 join prompts p on p.id = s.prompt_id
 join lateral (
     select version, text from guideline_versions where project_id = t.project_id
     order by version desc limit 1
 ) g on true
-where t.id = :task_id and t.labeler_id = :labeler_id and t.status = 'leased'
-""")
+"""  # noqa: S608 - the name is ours
+
+
+TASK = text(
+    task_columns("tasks")
+    + "where t.id = :task_id and t.labeler_id = :labeler_id and t.status = 'leased'"
+)
 
 PROGRESS = text("""
 select count(*) filter (where status = 'done') as done,
@@ -66,6 +75,11 @@ async def leased_task_for(tx: AsyncSession, viewer: Viewer, task_id: int) -> Tas
     row = rows.one_or_none()
     if row is None:
         raise NotFoundError("There is no such task, or it is not yours (any more).")
+    return task_from(row)
+
+
+def task_from(row: Row[tuple[Any, ...]]) -> TaskOut:
+    """A row of `task_columns`, with letters in the order in which the responses are shown."""
     return TaskOut(
         id=row.id,
         lease_token=row.lease_token,
