@@ -95,7 +95,17 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
         Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),)),
         Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
         Chart("Value loss", "squared error", (Series("loss/value", "value"),)),
+        Chart(
+            "Variance explained",
+            "by the value model, of the returns",
+            (Series("value/explained_variance", "share"),),
+        ),
         Chart("Pretraining loss", "nats per token", (Series("loss/ptx", "pretraining texts"),)),
+        Chart(
+            "Gradient norm",
+            "before clipping",
+            (Series("gradient/policy", "PPO"), Series("gradient/ptx", "pretraining mix")),
+        ),
     ),
     "sample": (),
 }
@@ -121,7 +131,7 @@ def charts_of(kind: str, metrics: Sequence[MetricsRow]) -> list[DrawnChart]:
     drawn = []
     for chart in CHARTS[kind]:
         keys = [one.key for one in chart.series]
-        rows = [row for row in metrics if any(key in row.values for key in keys)][-TABLE_ROWS:]
+        rows = [row for row in metrics if any(row.values.get(key) is not None for key in keys)]
         drawn.append(
             DrawnChart(
                 title=chart.title,
@@ -130,7 +140,9 @@ def charts_of(kind: str, metrics: Sequence[MetricsRow]) -> list[DrawnChart]:
                 series_json=json.dumps(
                     [{"key": one.key, "label": one.label} for one in chart.series]
                 ),
-                rows=[(row.step, [row.values.get(key) for key in keys]) for row in rows],
+                rows=[
+                    (row.step, [row.values.get(key) for key in keys]) for row in rows[-TABLE_ROWS:]
+                ],
             )
         )
     return drawn

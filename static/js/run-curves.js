@@ -1,25 +1,13 @@
 // Live curves of a run: draws each [data-curve] with uPlot and keeps the table beside it up to date.
 // Polls the metrics every 2 seconds while the run goes on and the page is visible.
 
+import { columns, shown } from "./curve-data.js";
+
 const POLL_MS = 2000;
 const PAGE = 2000;
 const TABLE_ROWS = 6;
 const HEIGHT = 220;
 const SERIES_COLORS = ["--accent", "--warn", "--good", "--bad"];
-
-/** Numbers as people read them: 4 significant digits, a dash for what is undefined. */
-export function shown(value) {
-  if (value === null || value === undefined) return "–";
-  if (value === 0 || Number.isInteger(value)) return String(value);
-  const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e6 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
-}
-
-/** Rows as uPlot wants them: the steps, then one list per key; only steps that have one of the keys. */
-export function columns(rows, keys) {
-  const known = rows.filter((row) => keys.some((key) => key in row.values));
-  return [known.map((row) => row.step), ...keys.map((key) => known.map((row) => row.values[key] ?? null))];
-}
 
 class Curve {
   constructor(figure) {
