@@ -10,11 +10,12 @@ from app.db import transaction
 from app.settings import Settings
 
 
-def _engine(request: Request) -> AsyncEngine:
+# `async` although nothing is awaited: FastAPI sends plain functions through a thread pool.
+async def _engine(request: Request) -> AsyncEngine:
     return cast("AsyncEngine", request.app.state.engine)
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
