@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from app.accounts.deps import AdminOnly
 from app.registry.commands import NewModel, register_model
@@ -33,16 +33,23 @@ class ModelBody(Body):
     endpoint_model: Short | None = None
     parent: Short | None = Field(None, description="name of the model that it was made from")
 
-    def as_new_model(self) -> NewModel:
-        """The same for the command."""
-        named = Location(
+    @model_validator(mode="after")
+    def _check_one_form(self) -> Self:
+        if self.location is not None and self._named() != Location():
+            raise ValueError("send location or the other fields, not both")
+        return self
+
+    def _named(self) -> Location:
+        return Location(
             path=self.path,
             hub_id=self.hub_id,
             hub_revision=self.hub_revision,
             endpoint_model=self.endpoint_model,
         )
-        is_line = self.location is not None and named == Location()
-        location = location_from(self.location) if is_line and self.location else named
+
+    def as_new_model(self) -> NewModel:
+        """The same for the command."""
+        location = self._named() if self.location is None else location_from(self.location)
         return NewModel(name=self.name, kind=self.kind, location=location, parent=self.parent)
 
 

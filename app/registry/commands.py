@@ -32,6 +32,7 @@ values (:name, :kind, :path, :hub_id, :hub_revision, :endpoint_model, :file_sha2
 on conflict do nothing
 returning id
 """).bindparams(bindparam("file_sha256", type_=JSONB))
+ID_BY_NAME = text("select id from models where name = :name")
 MADE_BY_RUN = text("select id from models where run_id = :run_id")
 
 
@@ -60,7 +61,7 @@ async def register_model(tx: AsyncSession, settings: Settings, new: NewModel) ->
         )
     if new.kind not in KINDS:
         raise InvalidError(f"The kind must be one of {', '.join(KINDS)}.", code="bad_kind")
-    parent = await model_by_name(tx, new.parent) if new.parent else None
+    parent_id = await _parent_id(tx, new.parent)
     location, hashes = await _checked(settings, new)
     rows = await tx.execute(
         INSERT,
@@ -69,7 +70,7 @@ async def register_model(tx: AsyncSession, settings: Settings, new: NewModel) ->
             "kind": new.kind,
             **asdict(location),
             "file_sha256": hashes,
-            "parent_id": parent.id if parent else None,
+            "parent_id": parent_id,
             "run_id": None,
         },
     )
@@ -78,6 +79,15 @@ async def register_model(tx: AsyncSession, settings: Settings, new: NewModel) ->
             f"A model named {new.name!r} exists already; choose another name.", code="name_taken"
         )
     return await model_by_name(tx, new.name)
+
+
+async def _parent_id(tx: AsyncSession, parent: str | None) -> int | None:
+    if parent is None:
+        return None
+    parent_id: int | None = await tx.scalar(ID_BY_NAME, {"name": parent})
+    if parent_id is None:
+        raise InvalidError("There is no model with the parent's name.", code="unknown_model")
+    return parent_id
 
 
 async def _checked(settings: Settings, new: NewModel) -> tuple[Location, dict[str, str]]:

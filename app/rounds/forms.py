@@ -44,12 +44,8 @@ class RoundForm(SamplingIn):
 def read_typed(typed: Mapping[str, Any]) -> dict[str, Any]:
     """What was typed with its numbers as numbers; an empty optional field is None."""
     given = dict(typed)
-    for name in (*WHOLE_NUMBERS, *DECIMALS, *MAY_BE_EMPTY):
-        value = str(given[name]).strip()
-        if not value and name in MAY_BE_EMPTY:
-            given[name] = None
-        elif name in WHOLE_NUMBERS:
-            given[name] = number_or_text(int, value)
-        elif name in DECIMALS:
-            given[name] = number_or_text(float, value)
-    return given
+    for name in WHOLE_NUMBERS:
+        given[name] = number_or_text(int, typed[name].strip())
+    for name in DECIMALS:
+        given[name] = number_or_text(float, typed[name].strip())
+    return given | {name: None for name in MAY_BE_EMPTY if not typed[name].strip()}
