@@ -459,16 +459,17 @@ def test_ppo_learns_and_the_pretraining_mix_keeps_the_pretraining_loss(tmp_path)
 
     def train(coefficient):
         settings = PPOSettings(
-            steps=40,
-            batch_size=32,
-            minibatch_size=32,
+            steps=50,
+            batch_size=64,
+            minibatch_size=64,
             inner_epochs=2,
-            learning_rate=5e-3,
-            value_learning_rate=5e-3,
+            learning_rate=3e-3,
+            value_learning_rate=3e-3,
             warmup_steps=2,
             kl_coefficient=0.02,
             ptx_coefficient=coefficient,
-            max_new_tokens=8,
+            ptx_texts_per_episode=0.25,
+            max_new_tokens=4,
             max_tokens=32,
             missing_eos_penalty=0.0,
         )
@@ -494,7 +495,8 @@ def test_ppo_learns_and_the_pretraining_mix_keeps_the_pretraining_loss(tmp_path)
 
     for steps in (without, mixed):
         assert steps[-1]["objective/scores"] > steps[0]["objective/scores"] + 0.5
-        assert max(row["objective/kl"] for row in steps) < 40
+        # Four tokens of 1 in 259 each would be 22.2 nats if nothing held the policy back.
+        assert max(row["objective/kl"] for row in steps) < 22.5
     assert without[-1]["loss/ptx"] > without[0]["loss/ptx"] + 0.2
     assert mixed[-1]["loss/ptx"] < mixed[0]["loss/ptx"] + 0.05
 
