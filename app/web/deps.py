@@ -21,7 +21,7 @@ async def _settings(request: Request) -> Settings:
 
 async def open_transaction(request: Request) -> AsyncIterator[AsyncSession]:
     """One transaction for the request, committed before the answer is sent."""
-    async with transaction(_engine(request)) as tx:
+    async with transaction(await _engine(request)) as tx:
         yield tx
 
 

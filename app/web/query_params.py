@@ -14,7 +14,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _no_repeats(request: Request) -> None:
+async def _no_repeats(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     repeated = sorted({name[:100] for name in names if names.count(name) > 1})
     if repeated:
