@@ -1,7 +1,7 @@
 """What a `sample` run does: tell the trainer which slates are pending, store what it has sampled.
 
-An attempt that follows a killed one first stores what that one left and then asks only for the
-rest, so that nothing is sampled twice.
+An attempt that follows a killed one first stores what that one left. The trainer then goes on
+behind its last complete line, so that nothing is sampled twice.
 """
 
 import asyncio
@@ -30,7 +30,11 @@ class SampleHandler:
         self._offsets: dict[tuple[int, int], int] = {}
 
     async def prepare(self, engine: AsyncEngine, run: StartedRun, run_dir: Path) -> None:
-        """Write `spec.json` and the prompts of the slates that are still pending."""
+        """Write `spec.json` and, unless an earlier attempt has, the prompts of the pending slates.
+
+        A list that is there stays: the trainer passes over what it has sampled already, and shares
+        the models out by a prompt's position in the list.
+        """
         await self.ingest(engine, run, run_dir)
         async with transaction(engine) as tx:
             models = [await model_by_name(tx, name) for name in run.settings["models"]]
@@ -80,13 +84,19 @@ def _round_id(run: StartedRun) -> int:
 
 
 def _write(run_dir: Path, spec: SampleSpec, slates: Iterable[PendingSlate]) -> None:
-    with (run_dir / spec.prompts).open("w", encoding="utf-8") as file:
-        for slate in slates:
-            row = PromptRow(
-                prompt_id=str(slate.id),
-                group=slate.group,
-                split=slate.split,
-                messages=[Message.model_validate(message) for message in slate.messages],
-            )
-            file.write(row.model_dump_json() + "\n")
+    prompts = run_dir / spec.prompts
+    if not prompts.exists():
+        unfinished = prompts.with_suffix(".tmp")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.writelines(_prompt_row(slate).model_dump_json() + "\n" for slate in slates)
+        unfinished.replace(prompts)
     (run_dir / SPEC_FILE).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _prompt_row(slate: PendingSlate) -> PromptRow:
+    return PromptRow(
+        prompt_id=str(slate.id),
+        group=slate.group,
+        split=slate.split,
+        messages=[Message.model_validate(message) for message in slate.messages],
+    )

@@ -273,7 +273,7 @@ async def test_half_a_line_is_read_when_it_is_complete(engine, settings, viewer,
     assert await count(engine, "responses") == 4
 
 
-async def test_the_attempt_after_a_killed_worker_asks_only_for_what_is_missing(
+async def test_the_attempt_after_a_killed_worker_stores_what_that_one_left_and_goes_on(
     engine, settings, viewer, project, tmp_path
 ):
     made = await started(engine, settings, viewer, project)
@@ -290,12 +290,34 @@ async def test_the_attempt_after_a_killed_worker_asks_only_for_what_is_missing(
 
     await SampleHandler(settings).prepare(engine, second, tmp_path)
 
-    assert asked_for(tmp_path) == wanted[2:]
+    # The list is the same: the trainer passes over the two that stand in responses.jsonl.
+    assert asked_for(tmp_path) == wanted
     assert await count(engine, "slates", "status = 'ready'") == 2
     answer(tmp_path, wanted[2])
     with pytest.raises(StaleAttemptError):
         await handler.ingest(engine, first, tmp_path)
     assert await count(engine, "slates", "status = 'ready'") == 2
+
+
+async def test_without_the_files_of_the_killed_attempt_only_pending_slates_are_asked_for(
+    engine, settings, viewer, project, tmp_path
+):
+    made = await started(engine, settings, viewer, project)
+    first = await attempt_at(engine, made.run_id)
+    handler = SampleHandler(settings)
+    await handler.prepare(engine, first, tmp_path)
+    wanted = asked_for(tmp_path)
+    answer(tmp_path, wanted[0])
+    await handler.ingest(engine, first, tmp_path)
+    async with transaction(engine) as tx:
+        await tx.execute(text("update runs set heartbeat_at = now() - interval '1 hour'"))
+    second = await attempt_at(engine, made.run_id)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    await SampleHandler(settings).prepare(engine, second, elsewhere)
+
+    assert asked_for(elsewhere) == wanted[1:]
 
 
 async def test_a_cancelled_run_keeps_what_it_has_and_stores_no_more(
