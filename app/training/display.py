@@ -162,9 +162,10 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
 
 
 def shown_settings(run: RunView) -> list[tuple[str, str]]:
-    """The run's settings in words, with the seed among them."""
+    """The run's settings in words, in the order of the form."""
     shown = []
-    for name, value in run.settings.items():
+    # The database keeps no order of keys.
+    for name, value in sorted(run.settings.items(), key=lambda item: _place(item[0])):
         label = WORDS[name][0] if name in WORDS else _spoken(name).capitalize()
         text = f"{value:g}" if isinstance(value, float) else _text(value)
         shown.append((label, text))
@@ -181,6 +182,10 @@ def elapsed_text(run: RunView) -> str:
     if seconds < HOUR:
         return f"{seconds // MINUTE} min {seconds % MINUTE} s"
     return f"{seconds // HOUR} h {seconds % HOUR // MINUTE} min"
+
+
+def _place(name: str) -> int:
+    return list(WORDS).index(name) if name in WORDS else len(WORDS)
 
 
 def _spoken(name: str) -> str:

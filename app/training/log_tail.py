@@ -10,15 +10,13 @@ from trainer.rundir import LOG_FILE
 MAX_BYTES = 64 * 1024
 MAX_LINES = 200
 MAX_LINE_LENGTH = 2000
-# U+2400 to U+241F are the pictures of the control characters, U+2421 that of DEL; bidirectional
-# overrides could show a line in another order than it was written.
 TAB = 0x09
-VISIBLE = (
-    {code: 0x2400 + code for code in range(0x20) if code != TAB}
-    | {0x7F: 0x2421}
-    | {code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F))}
-    | {code: f"<U+{code:04X}>" for code in range(0x2066, 0x206A)}
-)
+# Written as escapes: a terminal would act on the first, and the others reorder what people read.
+CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+REORDERING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+VISIBLE = {code: f"\\x{code:02x}" for code in CONTROLS if code != TAB} | {
+    code: f"\\u{code:04x}" for code in REORDERING
+}
 
 
 async def log_tail_of(settings: Settings, run_id: int) -> str:

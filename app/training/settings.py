@@ -40,11 +40,11 @@ INSTRUCTGPT: dict[TrainingKind, dict[str, Any]] = {
 # A model of a few million parameters needs rates that are a hundred times higher.
 SMALL: dict[TrainingKind, dict[str, Any]] = {
     "sft": {
-        "epochs": 8,
-        "learning_rate": 3e-3,
-        "batch_size": 32,
+        "epochs": 5,
+        "learning_rate": 2e-3,
+        "batch_size": 16,
         "max_tokens": 256,
-        "warmup_steps": 20,
+        "warmup_steps": 50,
     },
     "reward": {"epochs": 3, "learning_rate": 3e-4, "batch_size": 16, "max_tokens": 256},
     "ppo": {
@@ -95,7 +95,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "ties": ("Ties", "left out, or pulled together with a half-half target"),
     "seed": ("Seed", "same seed, data and machine: same numbers"),
 }
-ROWS = {"sft": "demonstrations", "reward": "prompts", "ppo": "episodes"}
+# Where a name means something else, or more, for one kind.
+OTHER_WORDS: dict[tuple[TrainingKind, str], str] = {
+    ("sft", "batch_size"): "demonstrations per optimizer step",
+    ("reward", "batch_size"): "prompts per optimizer step, each with all its comparisons",
+    ("ppo", "batch_size"): "episodes per iteration: one prompt and one response each",
+    ("ppo", "learning_rate"): "of AdamW, constant after the warm-up",
+    ("ppo", "warmup_steps"): "iterations until the full learning rate",
+}
 MAIN_FIELDS: dict[TrainingKind, tuple[str, ...]] = {
     "sft": ("epochs", "learning_rate", "batch_size", "max_tokens", "seed"),
     "reward": ("epochs", "learning_rate", "batch_size", "max_tokens", "ties", "seed"),
@@ -158,8 +165,7 @@ def fields_of(kind: TrainingKind, typed: Mapping[str, str]) -> list[SettingField
     fields = []
     for name in (*MAIN_FIELDS[kind], *rest):
         label, words = WORDS[name]
-        if name == "batch_size":
-            words = f"{ROWS[kind]} per {'iteration' if kind == 'ppo' else 'optimizer step'}"
+        words = OTHER_WORDS.get((kind, name), words)
         info = model.model_fields[name]
         choices = get_args(info.annotation) if name == "ties" else ()
         default = "" if info.default is None else f"{info.default:g}" if not choices else "drop"

@@ -415,7 +415,7 @@ async def test_the_pages_of_runs_are_shown(admin, admin_browser, insert, setting
     assert "0.693" in shown.text
     assert SHA in shown.text
     assert "&lt;script&gt;alert(1)" in shown.text
-    assert "␛[31mred" in shown.text
+    assert "\\x1b[31mred" in shown.text
     assert "\x1b" not in shown.text
 
 
