@@ -92,7 +92,8 @@ def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | 
         sft: names of the SFT models, one of which is the default baseline.
         baseline: the model that win rates are over; None for the SFT model ranked most often.
     """
-    overlap = first_two(labels)
+    shared = _shared(labels)
+    overlap = first_two(shared)
     counts = pair_counts(overlap)
     strict = _headline(averages(counts, counts.strict))
     half = _headline(averages(counts, counts.half))
@@ -108,7 +109,7 @@ def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | 
         alpha=shown("agreement_card", pair_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
         ratings_alpha=shown("agreement_card", rating_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
         tie_share=_tie_share(counts) if half.estimate.value is not None else None,
-        labelers=_labelers(labels, counts),
+        labelers=_labelers(labels, shared, counts),
         pairs=[
             PairAgreement(pair, shown("labeler_pair", measured, undefined=NO_PREFERENCE))
             for pair, measured in per_pair(counts).items()
@@ -137,16 +138,26 @@ def _tie_share(counts: PairCounts) -> float:
     return 1 - float(np.sum(strict_units)) / float(np.sum(all_units))
 
 
-def _labelers(labels: Sequence[Label], counts: PairCounts) -> list[LabelerAgreement]:
+def _shared(labels: Sequence[Label]) -> list[Label]:
+    """The labels of slates with two or more: the others, most of them, say nothing of agreement."""
+    count = Counter(label.slate for label in labels)
+    return [label for label in labels if count[label.slate] > 1]
+
+
+def _labelers(
+    labels: Sequence[Label], shared: Sequence[Label], counts: PairCounts
+) -> list[LabelerAgreement]:
     rankings = Counter(label.labeler for label in labels)
     with_others = per_labeler(counts)
-    with_consensus = leave_one_out(labels)
+    with_consensus = leave_one_out(shared)
     return [
         LabelerAgreement(
             labeler=name,
             rankings=rankings[name],
             strict=shown("labeler", with_others.get(name, NOTHING), undefined=NO_PREFERENCE),
-            leave_one_out=shown("labeler", with_consensus[name], undefined=NO_PREFERENCE),
+            leave_one_out=shown(
+                "labeler", with_consensus.get(name, NOTHING), undefined=NO_PREFERENCE
+            ),
         )
         for name in sorted(rankings)
     ]
