@@ -18,7 +18,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Settings of one Podium process, from `PODIUM_*` environment variables."""
 
-    model_config = SettingsConfigDict(env_prefix="PODIUM_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PODIUM_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     database_url: str | None = Field(
         None,

@@ -1,10 +1,11 @@
-"""Alembic's entry: runs migrations on psycopg under an advisory lock, leaving procrastinate's schema alone."""
+"""Alembic's entry: runs migrations under an advisory lock; leaves procrastinate's schema alone."""
 
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.accounts import models as accounts
+from app.datasets import models as datasets
 from app.db import Base
 from app.jobs import models as jobs
 from app.labeling import models as labeling
@@ -12,7 +13,6 @@ from app.projects import models as projects
 from app.prompts import models as prompts
 from app.registry import models as registry
 from app.rounds import models as rounds
-from app.datasets import models as datasets
 
 LOADED = (accounts, jobs, labeling, projects, prompts, registry, rounds, datasets)
 MIGRATION_LOCK = 727_274
