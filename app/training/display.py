@@ -196,7 +196,8 @@ def _text(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, dict):
-        return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in value.items())
+        given = {key: one for key, one in value.items() if one is not None}
+        return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in given.items()) or "all"
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     return str(value)
