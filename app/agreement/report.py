@@ -84,8 +84,8 @@ class Report:
 def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | None) -> Report:
     """Compute the report.
 
-    The headline and the tables take the first two labels of each slate; leave-one-out and win
-    rates take all.
+    The headline takes the first two labels of each slate, so that a later third label, asked for
+    because two disagreed, can never move it; the tables and win rates take all labels.
 
     Args:
         labels: current rankings in the order of their first submission.
@@ -94,7 +94,7 @@ def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | 
     """
     shared = _shared(labels)
     overlap = first_two(shared)
-    counts = pair_counts(overlap)
+    counts, everyones_counts = pair_counts(overlap), pair_counts(shared)
     strict = _headline(averages(counts, counts.strict))
     half = _headline(averages(counts, counts.half))
     ranked = Counter(model for label in labels for model in label.models if model is not None)
@@ -109,10 +109,10 @@ def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | 
         alpha=shown("agreement_card", pair_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
         ratings_alpha=shown("agreement_card", rating_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
         tie_share=_tie_share(counts) if half.estimate.value is not None else None,
-        labelers=_labelers(labels, shared, counts),
+        labelers=_labelers(labels, shared, everyones_counts),
         pairs=[
             PairAgreement(pair, shown("labeler_pair", measured, undefined=NO_PREFERENCE))
-            for pair, measured in per_pair(counts).items()
+            for pair, measured in per_pair(everyones_counts).items()
         ],
         models=sorted(ranked),
         baseline=baseline,

@@ -109,7 +109,7 @@ async def test_one_round_can_be_asked_for(admin, seed_slates):
     assert (await admin.get(PATH, params={"round": 3})).status_code == 404
 
 
-async def test_a_third_label_is_not_in_the_headline(admin, seed_slates):
+async def test_a_third_label_is_in_the_tables_and_not_in_the_headline(admin, seed_slates):
     third = Given(3, [(4, 3, 2, 1)])
     slates = [
         GivenSlate([*slate.rankings, third], models=slate.models) for slate in doubly_ranked(12)
@@ -119,8 +119,12 @@ async def test_a_third_label_is_not_in_the_headline(admin, seed_slates):
     answer = (await admin.get(PATH)).json()
 
     assert (answer["strict"]["value"], answer["strict"]["units"]) == (1, 72)
-    assert [row["labelers"] for row in answer["pairs"]] == [["L-01", "L-02"]]
-    assert answer["labelers"][2]["reason"] == "not enough data: 0 of 10 shared prompts"
+    assert [row["labelers"] for row in answer["pairs"]] == [
+        ["L-01", "L-02"],
+        ["L-01", "L-03"],
+        ["L-02", "L-03"],
+    ]
+    assert answer["labelers"][2]["reason"] == "provisional: 12 of 30 prompts"
 
 
 async def test_only_the_last_version_of_a_ranking_counts(admin, seed_slates):
