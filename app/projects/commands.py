@@ -46,11 +46,11 @@ where id = :project_id
 
 ADD_MEMBER = text("""
 insert into project_members (project_id, user_id, pseudonym)
-select :project_id, u.id, 'L-' || lpad(cast(1 + coalesce((
-    select max(cast(substring(m.pseudonym from 3) as integer)) from project_members m
-    where m.project_id = :project_id
-), 0) as text), 2, '0')
-from users u where u.email = :email and u.is_active
+select :project_id, u.id, 'L-' || lpad(number, greatest(2, length(number)), '0')
+from users u, (
+    select cast(1 + coalesce(max(cast(substring(pseudonym from 3) as int)), 0) as text) as number
+    from project_members where project_id = :project_id
+) free where u.email = :email and u.is_active
 on conflict (project_id, user_id) do nothing
 """)
 

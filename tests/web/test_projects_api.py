@@ -3,6 +3,9 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
+
+from app.db import transaction
 
 API = "/api/v1"
 NEW = {"slug": "demo", "name": "Demo", "guidelines": "Be fair."}
@@ -169,3 +172,24 @@ async def test_guidelines_edited_from_an_old_version_are_refused_with_409(admin,
 @pytest.mark.parametrize("slug", ["none", "%00", "DEMO"])
 async def test_a_project_that_is_not_there_is_404(admin, project, slug):
     assert (await admin.get(f"{API}/projects/{slug}")).status_code == 404
+
+
+async def test_the_hundredth_member_gets_a_pseudonym_of_their_own(app, admin, sign_up, project):
+    await sign_up("late@example.org", "labeler")
+    await sign_up("later@example.org", "labeler")
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text(
+                "insert into project_members (project_id, user_id, pseudonym) "
+                "select p.id, u.id, 'L-99' from projects p, users u where u.role = 'admin'"
+            )
+        )
+
+    for email in ("late", "later"):
+        await admin.put(
+            f"/api/v1/projects/{project}/members/{email}@example.org", json={"role": "labeler"}
+        )
+
+    async with transaction(app.state.engine) as tx:
+        pseudonyms = await tx.scalars(text("select pseudonym from project_members order by 1"))
+    assert sorted(pseudonyms) == ["L-100", "L-101", "L-99"]
