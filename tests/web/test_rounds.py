@@ -215,7 +215,7 @@ async def test_an_upload_shows_what_became_of_its_lines(admin_browser, project):
     shown = await admin_browser.get("/projects/demo/rounds/1")
 
     assert sent.status_code == 200
-    assert "1 slates are ready" in sent.text
+    assert "1 slate is ready" in sent.text
     assert "Line 2" in sent.text
     assert "The &lt;b&gt;Nile&lt;/b&gt;." in shown.text
 
