@@ -1,6 +1,7 @@
 """Rounds over HTTP: the API and the pages, for admins only."""
 
 import json
+import re
 
 import pytest
 from sqlalchemy import text
@@ -182,6 +183,14 @@ async def test_the_form_starts_a_round_and_shows_it(admin_browser, model):
     assert (sent.status_code, sent.headers["location"]) == (303, "/projects/demo/rounds/1")
     assert "0 of 3 sampled" in shown.text
     assert "Q0?" in shown.text
+
+
+async def test_browsers_let_the_form_be_sent_with_all_prompts(admin_browser, model):
+    shown = await admin_browser.get("/projects/demo/rounds")
+
+    # A required select whose choice has an empty value is never sent.
+    assert re.search(r'<select id="split"[^>]*>', shown.text)
+    assert not re.search(r'<select id="split"[^>]*required', shown.text)
 
 
 @pytest.mark.parametrize(
