@@ -69,7 +69,6 @@ def estimate_advantages(
     """
     is_counted = is_response_token.to(values.dtype)
     values = torch.where(is_response_token, values, 0.0)
-    rewards = torch.where(is_response_token, rewards, 0.0)
     advantages = torch.zeros_like(values)
     following = torch.zeros_like(values[:, 0])  # (b,)
     next_value = torch.zeros_like(values[:, 0])  # (b,)

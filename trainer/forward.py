@@ -28,10 +28,8 @@ def response_logits(model: PreTrainedModel, batch: Batch) -> tuple[Tensor, int]:
     return logits[:, :-1], first
 
 
-def response_logprobs(
-    model: PreTrainedModel, batch: Batch, *, temperature: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Return log-probability and entropy of every response token.
+def response_logprobs(model: PreTrainedModel, batch: Batch, *, temperature: float = 1.0) -> Tensor:
+    """Return the log-probability of every response token.
 
     Args:
         model: a causal language model.
@@ -39,17 +37,25 @@ def response_logprobs(
         temperature: that the responses were sampled with.
 
     Returns:
-        Twice (b, t) float32, 0 where `is_response_token` is False; the first has gradients.
+        (b, t) float32 with gradients, 0 where `is_response_token` is False.
     """
     logits, first = response_logits(model, batch)
     logprobs = token_logprobs(logits, batch.tokens[:, first:], temperature=temperature)
-    with torch.no_grad():
-        entropy = token_entropy(logits, temperature=temperature)
-    is_response = batch.is_response_token
-    return (
-        torch.where(is_response, functional.pad(logprobs, (first, 0)), 0.0),
-        torch.where(is_response, functional.pad(entropy, (first, 0)), 0.0),
-    )
+    return _at_response(logprobs, batch, first)
+
+
+def response_logprobs_and_entropy(
+    model: PreTrainedModel, batch: Batch, *, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Return `response_logprobs` and the entropy of each distribution: twice (b, t) float32."""
+    logits, first = response_logits(model, batch)
+    logprobs = token_logprobs(logits, batch.tokens[:, first:], temperature=temperature)
+    entropy = token_entropy(logits, temperature=temperature)
+    return _at_response(logprobs, batch, first), _at_response(entropy, batch, first)
+
+
+def _at_response(values: Tensor, batch: Batch, first: int) -> Tensor:
+    return torch.where(batch.is_response_token, functional.pad(values, (first, 0)), 0.0)
 
 
 def text_loss(model: PreTrainedModel, batch: Batch) -> Tensor:

@@ -137,9 +137,7 @@ def accumulate_gradients(
         batch = select(rollouts.batch, rows)
         is_response, width = batch.is_response_token, batch.tokens.shape[1]
         old_logprobs = rollouts.logprobs[rows, :width]
-        logprobs, _ = forward.response_logprobs(
-            models.policy, batch, temperature=settings.temperature
-        )
+        logprobs = forward.response_logprobs(models.policy, batch, temperature=settings.temperature)
         policy_loss = losses.policy_loss(
             logprobs,
             old_logprobs,

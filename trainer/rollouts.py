@@ -99,10 +99,10 @@ def assess(
     for rows in micro_batches(examples):
         part = select(batch, rows)
         width = part.tokens.shape[1]
-        logprobs[rows, :width], entropy[rows, :width] = forward.response_logprobs(
+        logprobs[rows, :width], entropy[rows, :width] = forward.response_logprobs_and_entropy(
             models.policy, part, temperature=settings.temperature
         )
-        reference_logprobs[rows, :width], _ = forward.response_logprobs(
+        reference_logprobs[rows, :width] = forward.response_logprobs(
             models.reference, part, temperature=settings.temperature
         )
         values[rows, :width] = forward.state_values(models.value, part)

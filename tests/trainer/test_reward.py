@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
-from trainer import data, forward, models, rundir, train_reward
+from trainer import data, forward, models, optimization, rundir, train_reward
 from trainer.rankings import group_by_prompt, split_held_out
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
 
@@ -126,8 +126,10 @@ def test_each_response_is_forwarded_once_however_many_rank_it(base, tokenizer):
     assert loss == pytest.approx(softplus(gaps).mean().item(), abs=1e-6)
 
 
-def test_prompts_of_different_size_weigh_the_same(base, tokenizer):
-    """R8."""
+@pytest.mark.parametrize("max_padded_tokens", [16_384, 1])
+def test_prompts_of_different_size_weigh_the_same(base, tokenizer, monkeypatch, max_padded_tokens):
+    """R8, also when each prompt needs a forward pass of its own."""
+    monkeypatch.setattr(optimization, "MAX_PADDED_TOKENS", max_padded_tokens)
     model = models.load_reward_model(Path(base), seed=0)
     rows = [
         RankingRow(**ranking("p", ["a", "b"], [1, 2])),

@@ -148,12 +148,12 @@ def start_long_run(tmp_path, base):
 
 
 def wait_for_steps(run_dir):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if rundir.read_metrics_from(run_dir, 0).rows:
             return
         time.sleep(0.05)
-    raise AssertionError("no step was made within a minute")
+    raise AssertionError("no step was made within two minutes")
 
 
 def test_sigterm_stops_a_run_cleanly_with_143_and_no_result(tmp_path, base, spawn):
@@ -162,7 +162,7 @@ def test_sigterm_stops_a_run_cleanly_with_143_and_no_result(tmp_path, base, spaw
     wait_for_steps(run_dir)
 
     process.terminate()
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=30)
 
     assert process.returncode == 143
     assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
