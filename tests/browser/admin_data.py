@@ -1,0 +1,125 @@
+"""A project far into its loop: rounds, rankings, models, datasets, runs with curves, tasks."""
+
+import json
+import math
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.accounts.commands import create_user
+from app.db import transaction
+from tests.browser.labeling_data import PASSWORD
+from tests.labeled_project import Given, GivenSlate, seed
+from tests.slates import make_slates
+
+STEPS = 40
+JOIN = text("""
+insert into project_members (project_id, user_id, pseudonym, guidelines_read_version)
+values (:project_id, :user_id, :pseudonym, :version)
+""")
+DATASET = text("""
+insert into datasets (project_id, sha256, manifest, prompts, rankings, comparisons)
+values (:project_id, repeat('ab', 32), cast(:manifest as jsonb), 8, 16, 84) returning id
+""")
+RUN = text("""
+insert into runs (project_id, kind, status, settings, dataset_id, base_model_id, reward_model_id,
+                  attempt, progress, latest, error, started_at, heartbeat_at, finished_at,
+                  created_by_id, code_version)
+select :project_id, :kind, :status, '{"seed": 7, "learning_rate": 0.00001}', :dataset_id,
+       (select id from models where name = 'sft'),
+       case when :kind = 'ppo' then (select id from models where name = 'judge') end,
+       1, :progress, cast(:latest as jsonb), :error, now() - interval '4 minutes', now(),
+       case when :status = 'running' then null else now() end, :admin_id, '0.1.0'
+returning id
+""")
+METRICS = text("""
+insert into run_metrics (run_id, attempt, step, values)
+values (:run_id, 1, :step, cast(:values as jsonb))
+""")
+
+
+@dataclass(frozen=True)
+class World:
+    """Who may look at the project `pilot`, and the runs in it."""
+
+    admin_id: int
+    labeler_id: int
+    newcomer_id: int
+    finished_run: int
+    failed_run: int
+
+
+async def make_world(engine: AsyncEngine) -> World:
+    """Store everything that the pages of a project can show."""
+    async with transaction(engine) as tx:
+        admin_id, labeler_id, newcomer_id = [
+            await create_user(
+                tx, email=f"{name}@example.org", name=name.title(), role=role, password=PASSWORD
+            )
+            for name, role in (("ada", "admin"), ("lee", "labeler"), ("noa", "labeler"))
+        ]
+        project_id = await _make_ranked_rounds(tx)
+        for user_id, version, pseudonym in ((labeler_id, 1, "L-08"), (newcomer_id, None, "L-09")):
+            await tx.execute(
+                JOIN, {"project_id": project_id, "user_id": user_id, "version": version,
+                       "pseudonym": pseudonym},
+            )  # fmt: skip
+        here = {"project_id": project_id, "admin_id": admin_id}
+        finished_run = await _make_run(tx, "reward", "succeeded", here)
+        failed_run = await _make_run(
+            tx, "ppo", "failed", here, error="The KL grew past 50 at step 31; lower the step size."
+        )
+    return World(admin_id, labeler_id, newcomer_id, finished_run, failed_run)
+
+
+async def _make_ranked_rounds(tx: AsyncSession) -> int:
+    slates = [
+        GivenSlate(
+            rankings=[
+                Given(1, [[1, 2, 3, 4]], [6, 5, 3, 1]),
+                Given(2, [[1, 2, 2, 3] if number % 3 else [2, 1, 3, 3]], [7, 4, 4, 2]),
+            ],
+            texts=[f"Answer {letter} to question {number}." for letter in "abcd"],
+            models=["sft", "ppo", "sft", "ppo"],
+            round=1 + number % 2,
+            prompt=f"What is the {number}th thing to know about a **long** question?",
+        )
+        for number in range(8)
+    ]
+    seeded = await seed(tx, slates, slug="pilot")
+    await tx.execute(
+        text("insert into models (name, kind, path) values ('judge', 'reward', '/x'), "
+             "('base', 'base', '/x')")
+    )  # fmt: skip
+    await make_slates(tx, project_id=seeded.project.id, count=3, responses=6)
+    return seeded.project.id
+
+
+async def _make_run(
+    tx: AsyncSession, kind: str, status: str, here: dict[str, int], error: str | None = None
+) -> int:
+    counts = {"prompts": 8, "ranked_prompts": 8, "rankings": 16, "comparisons": 84,
+              "demonstrations": 4, "pretraining": 0}  # fmt: skip
+    manifest = json.dumps({"counts": counts, "files": {}})
+    dataset_id = await tx.scalar(DATASET, {"project_id": here["project_id"], "manifest": manifest})
+    run_id = await tx.scalar(
+        RUN,
+        {**here, "kind": kind, "status": status, "dataset_id": dataset_id, "error": error,
+         "progress": 1.0 if status == "succeeded" else 0.4,
+         "latest": json.dumps(_values(kind, STEPS - 1))},
+    )  # fmt: skip
+    rows = [
+        {"run_id": run_id, "step": step, "values": json.dumps(_values(kind, step))}
+        for step in range(STEPS)
+    ]
+    await tx.execute(METRICS, rows)
+    return run_id
+
+
+def _values(kind: str, step: int) -> dict[str, float]:
+    falling = math.exp(-step / 15)
+    if kind == "reward":
+        return {"loss/reward": 0.2 + falling / 2, "accuracy/train": 0.9 - falling / 3,
+                "gradient/norm": 1 + falling}  # fmt: skip
+    return {"reward/score": 2 - falling, "kl/reference": 3 - 3 * falling, "loss/policy": falling}

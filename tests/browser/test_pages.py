@@ -1,0 +1,127 @@
+"""Every page in both themes, wide and narrow: no complaints, no sideways scrolling, accessible."""
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.browser.admin_data import World, make_world
+
+AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
+RUN_AXE = """
+async () => {
+  await new Promise(requestAnimationFrame);
+  const transitions = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(transitions.map((one) => one.finished));
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await axe.run({ runOnly: tags, resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) =>
+    `${id}: ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`));
+}
+"""
+WIDTHS = {1440: 900, 390: 844}
+PAGES = {
+    "sign-in": (None, "/sign-in"),
+    "projects": ("admin", "/projects"),
+    "new project": ("admin", "/projects/new"),
+    "project overview": ("admin", "/projects/pilot"),
+    "guidelines": ("admin", "/projects/pilot/guidelines"),
+    "prompts": ("admin", "/projects/pilot/prompts"),
+    "rounds": ("admin", "/projects/pilot/rounds"),
+    "one round": ("admin", "/projects/pilot/rounds/1"),
+    "agreement": ("admin", "/projects/pilot/agreement"),
+    "datasets": ("admin", "/projects/pilot/datasets"),
+    "models": ("admin", "/models"),
+    "one model": ("admin", "/models/sft"),
+    "runs": ("admin", "/projects/pilot/runs"),
+    "new SFT run": ("admin", "/projects/pilot/runs/new?kind=sft"),
+    "new PPO run": ("admin", "/projects/pilot/runs/new?kind=ppo"),
+    "finished run": ("admin", "/projects/pilot/runs/{world.finished_run}"),
+    "failed run": ("admin", "/projects/pilot/runs/{world.failed_run}"),
+    "users": ("admin", "/users"),
+    "account": ("admin", "/account"),
+    "labeler's home": ("labeler", "/"),
+    "labeler's project": ("labeler", "/projects/pilot"),
+    "labeling": ("labeler", "/projects/pilot/label"),
+    "guidelines to read": ("newcomer", "/projects/pilot/label"),
+}
+# How many pixels of a chart have the color of its first curve.
+CURVE_PIXELS = """
+canvas => {
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = getComputedStyle(canvas).getPropertyValue("--accent").trim();
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const isCurve = [red, green, blue, 255].every((part, index) => data[at + index] === part);
+    count += isCurve ? 1 : 0;
+  }
+  return count;
+}
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def world(engine) -> World:
+    return await make_world(engine)
+
+
+async def faults(page: Page) -> list[str]:
+    """What is wrong with the page as it stands."""
+    found = await page.evaluate(RUN_AXE)
+    sideways = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return [*found, *([f"{sideways} pixels too wide"] if sideways else [])]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_is_accessible_and_fits_in_both_themes(open_page, world, name, width):
+    role, path = PAGES[name]
+    page = await open_page(
+        getattr(world, f"{role}_id") if role else None,
+        viewport={"width": width, "height": WIDTHS[width]},
+        color_scheme="light",
+    )
+    answer = await page.goto(path.format(world=world))
+    assert answer.status == 200
+    await page.evaluate(AXE)
+
+    light = await faults(page)
+    await page.emulate_media(color_scheme="dark")
+    dark = await faults(page)
+
+    assert {"light": light, "dark": dark} == {"light": [], "dark": []}
+
+
+async def test_the_page_of_a_run_draws_its_curves(open_page, world):
+    page = await open_page(world.admin_id)
+
+    await page.goto(f"/projects/pilot/runs/{world.finished_run}")
+
+    figures = page.locator("[data-curve]:visible")
+    await expect(figures.locator("canvas")).to_have_count(3)
+    for figure in await figures.all():
+        canvas = figure.locator("canvas")
+        assert await canvas.evaluate(CURVE_PIXELS) > 100
+
+
+async def test_the_theme_can_be_chosen_and_stays(open_page, world):
+    page = await open_page(world.admin_id, color_scheme="light")
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    await page.goto("/projects")
+    light = await page.evaluate(background)
+
+    await page.emulate_media(color_scheme="dark")
+    dark = await page.evaluate(background)
+    assert dark != light
+    toggle = page.get_by_role("button", name="Theme")
+    while await page.evaluate("document.documentElement.dataset.theme") != "light":
+        await toggle.click()
+    await page.goto("/account")
+
+    assert await page.evaluate(background) == light
