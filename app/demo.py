@@ -10,10 +10,10 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
+import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.accounts.commands import create_user
 from app.accounts.viewer import Viewer
 from app.db import create_engine, migrate, transaction
-from app.embedded_postgres import EmbeddedPostgres, die_with_parent
+from app.embedded_postgres import EmbeddedPostgres
 from app.errors import ConflictError, UnavailableError
 from app.projects.commands import NewProject, add_member, create_project
 from app.prompts.commands import import_demonstrations, import_pretraining, import_prompts
@@ -33,6 +33,7 @@ from app.registry.commands import NewModel, register_model
 from app.registry.location import Location
 from app.rounds.commands import NewRound, create_round
 from app.settings import Settings
+from app.supervision import Program, revive, running
 from trainer.spec import Sampling
 
 ASSETS = Path(__file__).parent / "demo_assets"
@@ -47,7 +48,7 @@ RESPONSES_PER_PROMPT = 5
 # Two labelers each: a newcomer sees agreement after ten prompts, not after a hundred.
 LABELS_PER_SLATE = 2
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=96, seed=1)
-STOP_SECONDS, START_SECONDS = 10, 60
+START_SECONDS = 60
 BAR_WIDTH = 32
 POLL_SECONDS = 0.5
 
@@ -65,15 +66,17 @@ class Login:
 def run(settings: Settings, *, port: int) -> None:
     """Start everything, print where and who, and stop everything on Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _require_free(port)
     settings.root.mkdir(parents=True, exist_ok=True)
     settings.secret()
     _say(f"Podium demo, data in {settings.root}")
     try:
         with _postgres(settings) as url:
             logins = _set_up(settings, url)
-            with _processes(settings, port) as processes:
-                _wait_for_web(port, processes)
-                asyncio.run(_show_progress(url, processes, port=port, logins=logins))
+            programs = _programs(settings, port)
+            with running(programs):
+                _wait_for_web(port, programs)
+                asyncio.run(_show_progress(url, programs, port=port, logins=logins))
     except KeyboardInterrupt:
         _say("\nStopped. The data stays; start again with the same command.")
 
@@ -180,46 +183,34 @@ async def _create_project(
     )
 
 
-@contextmanager
-def _processes(settings: Settings, port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """The web server and the worker as processes of their own, stopped at the end."""
+def _programs(settings: Settings, port: int) -> list[Program]:
     environment = {**os.environ, "PODIUM_DATA_DIR": str(settings.root)}
-    processes = {
-        name: _spawn(settings, name, arguments, environment)
-        for name, arguments in (("serve", ["--port", str(port)]), ("worker", []))
-    }
-    try:
-        yield processes
-    finally:
-        for process in processes.values():
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in processes.values():
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _spawn(
-    settings: Settings, name: str, arguments: list[str], environment: dict[str, str]
-) -> subprocess.Popen[bytes]:
-    with (settings.root / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-            [sys.executable, "-m", "app", name, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C reaches only us; we stop them in order
-            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads yet
+    return [
+        Program(
+            name=f"podium {name}",
+            command=(sys.executable, "-m", "app", name, *arguments),
+            environment=environment,
+            log=settings.root / f"{name}.log",
         )
+        for name, arguments in (("serve", ("--port", str(port))), ("worker", ()))
+    ]
 
 
-def _wait_for_web(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _require_free(port: int) -> None:
+    """Refuse a port that another program answers on: its pages would be taken for ours."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise UnavailableError(
+            f"Port {port} is in use; stop what uses it or choose another with --port.",
+            code="port_in_use",
+        ) from None
+
+
+def _wait_for_web(port: int, programs: Sequence[Program]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        _check_alive(processes)
+        _revive(programs)
         try:
             if httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=1).is_success:
                 return
@@ -231,19 +222,14 @@ def _wait_for_web(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> N
     )
 
 
-def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    for name, process in processes.items():
-        if process.poll() is not None:
-            raise UnavailableError(
-                f"`podium {name}` ended with code {process.returncode}; see {name}.log in the "
-                "data folder.",
-                code="process_ended",
-            )
+def _revive(programs: Sequence[Program]) -> None:
+    for line in revive(programs):
+        _say(f"\n{line}")
 
 
 async def _show_progress(
     url: str,
-    processes: dict[str, subprocess.Popen[bytes]],
+    programs: Sequence[Program],
     *,
     port: int,
     logins: list[Login],
@@ -253,7 +239,7 @@ async def _show_progress(
     has_told = False
     ready, total = await _sampled(engine)
     while True:
-        _check_alive(processes)
+        _revive(programs)
         if ready and not has_told:
             _tell(port, logins)
             has_told = True
@@ -265,7 +251,7 @@ async def _show_progress(
     _draw_bar(ready, total)
     _say("\nReady. Ctrl-C stops everything.")
     while True:
-        _check_alive(processes)
+        _revive(programs)
         await asyncio.sleep(POLL_SECONDS)
 
 
