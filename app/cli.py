@@ -61,7 +61,8 @@ def main() -> None:
         _fail(error.detail, code=1)
     except ValidationError as error:
         first = error.errors()[0]
-        _fail(f"{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}")
+        name = "_".join(map(str, first["loc"])).upper()
+        _fail(f"PODIUM_{name}: {first['msg'].removeprefix('Value error, ')}")
     except (SettingsError, EmbeddedPostgresError) as error:
         _fail(str(error))
     except OperationalError as error:

@@ -1,11 +1,12 @@
 """Every environment variable, typed and frozen; nothing else reads the environment."""
 
+import contextlib
 import os
 import secrets
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIN_SECRET_LENGTH = 32
@@ -52,6 +53,13 @@ class Settings(BaseSettings):
     session_max_days: int = Field(7, ge=1, le=90)
     database_pool_size: int = Field(10, ge=1, le=90, description="connections per process")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with postgresql://")
+        return url
+
     @cached_property
     def root(self) -> Path:
         """The data folder as an absolute path."""
@@ -88,14 +96,18 @@ class Settings(BaseSettings):
 
 def _generated_secret(path: Path) -> str:
     """Read the secret file, or write it once with mode 0600."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
         return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-    return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"PODIUM_DATA_DIR: {path.parent} cannot be used ({error.strerror}); choose a folder "
+            "that this user may write to"
+        ) from error
 
 
 def describe_settings() -> str:
