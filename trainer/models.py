@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -33,6 +34,7 @@ ATTENTION_IMPLEMENTATIONS = ("eager", "sdpa", "flash_attention_2", None)
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"
+HEAD_WEIGHT = "score.weight"
 TINY_PARAMETERS = 20_000_000
 MIN_PROMPT_TOKENS = 8
 
@@ -168,16 +170,25 @@ def is_reward_model(folder: Path) -> bool:
 
 def _load(auto: Any, folder: Path, **options: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
     try:
-        model: PreTrainedModel = auto.from_pretrained(
+        model, report = auto.from_pretrained(
             folder,
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
+            output_loading_info=True,
             **{"dtype": torch.float32, **options},
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise RunRefusedError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return model
+    # What is missing would be random; only the head of a new reward model may be.
+    missing = sorted(set(report["missing_keys"]) - {HEAD_WEIGHT})
+    if missing or (HEAD_WEIGHT in report["missing_keys"] and is_reward_model(folder)):
+        raise RunRefusedError(
+            f"{folder} lacks {len(missing) or 1} weights of its architecture, the first is "
+            f"{(missing or [HEAD_WEIGHT])[0]}; save the model again"
+        )
+    loaded: PreTrainedModel = model
+    return loaded
 
 
 def _ready(model: PreTrainedModel) -> PreTrainedModel:
