@@ -47,11 +47,16 @@ ATTRIBUTES = {
     "td": {"align"},
     "code": {"class"},
 }
-# Quadratic in markdown-it: long runs of openers that never close (half a second from 5 kB on).
-SLOW_SHAPE = re.compile(
-    r"(?:!?\[){200}|(?:[*_`~][^\s]{0,3}){2000}|(?:>\s?){100}|<{2000}|(?:\n[-*+>] ?){3000}"
+# Several rules of markdown-it take quadratic time, so what they look at is counted beforehand.
+MAX_COUNTS = {"[": 800, "<": 2000, "`": 2000, "*": 3000, "_": 3000, "~": 3000, "\n": 2000}
+MAX_TABLE_CELLS = 10_000
+MAX_NESTING = 20
+INVISIBLE = re.compile(
+    "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef]"
+    # Joiners belong to emoji and to some scripts, but never beside ASCII.
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
-INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 HEADING_SHIFT, LOWEST_HEADING = 3, 6
 
 
@@ -74,7 +79,11 @@ def _shifted(tag: str) -> int:
     return min(int(tag[1]) + HEADING_SHIFT, LOWEST_HEADING)
 
 
-_parser = MarkdownIt("js-default", {"html": False, "linkify": False}, renderer_cls=_Renderer)
+_parser = MarkdownIt(
+    "js-default",
+    {"html": False, "linkify": False, "maxNesting": MAX_NESTING},
+    renderer_cls=_Renderer,
+)
 
 
 def _is_safe_link(url: str) -> bool:
@@ -84,13 +93,17 @@ def _is_safe_link(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    return (
+        parts.scheme in ("http", "https")
+        and parts.username is None
+        and re.fullmatch(r"[a-z0-9._:-]+", parts.hostname or "") is not None
+    )
 
 
 _parser.validateLink = _is_safe_link  # type: ignore[method-assign]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def render_untrusted(text: str) -> Markup:
     """This function will return HTML that is safe to put into a page.
 
@@ -100,18 +113,31 @@ def render_untrusted(text: str) -> Markup:
     Returns:
         Sanitized HTML. Invisible and direction-changing characters are shown as their code point.
     """
-    visible = INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
-    if len(visible.encode()) > MAX_RICH_BYTES or SLOW_SHAPE.search(visible):
-        return Markup("<pre>{}</pre>").format(visible)
+    if len(text.encode()) > MAX_RICH_BYTES or _is_slow(text):
+        return Markup("<pre>{}</pre>").format(_visible(text))
     clean = nh3.clean(
-        _parser.render(visible),
+        _parser.render(text),
         tags=TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=_keep_attribute,
         url_schemes={"http", "https"},
         link_rel="noopener noreferrer nofollow ugc",
     )
-    return Markup(clean)  # noqa: S704 - sanitized in the line above; nothing else makes Markup
+    # Last, because Markdown also has entities for invisible characters.
+    return Markup(_visible(clean))  # noqa: S704 - sanitized above; nothing else makes Markup
+
+
+def _visible(text: str) -> str:
+    return INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def _is_slow(text: str) -> bool:
+    """Whether parsing could take long; counted without a regex, which could itself be slow."""
+    if any(text.count(character) > limit for character, limit in MAX_COUNTS.items()):
+        return True
+    # A table's short rows are filled up to the width of its head.
+    widest = max(line.count("|") for line in text.split("\n"))
+    return widest * text.count("\n") > MAX_TABLE_CELLS
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
