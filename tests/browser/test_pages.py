@@ -125,3 +125,19 @@ async def test_the_theme_can_be_chosen_and_stays(open_page, world):
     await page.goto("/account")
 
     assert await page.evaluate(background) == light
+
+
+async def test_after_a_wrong_password_only_the_password_is_asked_again(open_page, complaints):
+    page = await open_page()
+    await page.goto("/sign-in")
+    await expect(page.get_by_label("Email address")).to_be_focused()
+
+    await page.keyboard.type("nobody@example.org")
+    await page.get_by_label("Password").fill("not the password")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("Email address and password do not fit.")).to_be_visible()
+    await expect(page.get_by_label("Email address")).to_have_value("nobody@example.org")
+    await expect(page.get_by_label("Password")).to_be_focused()
+    assert all("401" in line for line in complaints)
+    complaints.clear()
