@@ -19,6 +19,8 @@ from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
 from trainer.rows import read_rows
 from trainer.spec import DemonstrationRow, RankingRow, RewardSettings, RewardSpec, RunResult
 
+# Evenly spread over the file: their mean is then as good as that of all, and costs seconds.
+MAX_CENTERING = 512
 VALIDATIONS = 10
 
 
@@ -54,6 +56,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     demonstrations: list[DemonstrationRow] = []
     if spec.demonstrations is not None:
         demonstrations = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+        demonstrations = demonstrations[:: -(-len(demonstrations) // MAX_CENTERING) or 1]
     if demonstrations:
         metrics["reward/bias"] = center(model, tokenizer, demonstrations, max_tokens=max_tokens)
 
