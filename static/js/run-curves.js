@@ -28,8 +28,16 @@ class Curve {
     this.figure.hidden = data[0].length === 0;
     if (this.figure.hidden) return;
     this.tabulate(data);
-    if (this.chart) this.chart.setData(data);
-    else this.chart = new window.uPlot(this.options(), data, this.plot);
+    // A series that the run never reports (a mix that is off) has no place in the legend.
+    const reported = this.series.map((_one, index) => data[index + 1].some((value) => value !== null));
+    const drawn = data.filter((_column, index) => index === 0 || reported[index - 1]);
+    if (this.chart && String(reported) === String(this.reported)) {
+      this.chart.setData(drawn);
+      return;
+    }
+    this.chart?.destroy();
+    this.reported = reported;
+    this.chart = new window.uPlot(this.options(), drawn, this.plot);
   }
 
   options() {
@@ -46,14 +54,16 @@ class Curve {
       axes: [axis, { ...axis, size: 64, values: (_plot, ticks) => ticks.map(shown) }],
       series: [
         { label: "Step" },
-        ...this.series.map((one, index) => ({
-          label: one.label,
-          stroke: color(SERIES_COLORS[index % SERIES_COLORS.length]),
-          width: 2,
-          dash: index > 1 ? [6, 4] : undefined,
-          spanGaps: true,
-          value: (_plot, value) => shown(value),
-        })),
+        ...this.series
+          .map((one, index) => ({
+            label: one.label,
+            stroke: color(SERIES_COLORS[index % SERIES_COLORS.length]),
+            width: 2,
+            dash: index > 1 ? [6, 4] : undefined,
+            spanGaps: true,
+            value: (_plot, value) => shown(value),
+          }))
+          .filter((_one, index) => this.reported[index]),
       ],
     };
   }
