@@ -1,15 +1,19 @@
-"""The untrained base model of the demo: BPE tokenizer, chat template and a tiny Llama's config.
+"""The untrained base model of the demo: tokenizer, chat template and a tiny Llama's config.
 
 Written without transformers, so that the app package stays free of it; the trainer loads it.
 """
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-VOCABULARY_SIZE = 1536
+VOCABULARY_SIZE = 2560
+# Far below the score of any word: letters are the last resort.
+LETTER_SCORE = -30.0
 MAX_POSITIONS = 512
 PAD, SYSTEM, USER, ASSISTANT, END = (
     "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
@@ -28,7 +32,7 @@ CONFIG = {
     "model_type": "llama",
     "vocab_size": VOCABULARY_SIZE,
     "hidden_size": 192,
-    "intermediate_size": 512,
+    "intermediate_size": 416,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -62,22 +66,32 @@ TOKENIZER_CONFIG = {
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Train a byte-level BPE tokenizer; digits are kept apart so that sums can be learned."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    """Make a tokenizer from the frequent words of the texts, and single bytes for everything else.
+
+    A model this small spells badly: it has to pick whole words. Digits stay apart so that it can
+    learn sums.
+    """
+    splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
+    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    for letter in alphabet:
+        counts.pop(letter, None)
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))
+    words = frequent[: VOCABULARY_SIZE - len(SPECIAL_TOKENS) - len(alphabet)]
+    vocabulary = [
+        *((token, 0.0) for token in SPECIAL_TOKENS),
+        *((letter, LETTER_SCORE) for letter in alphabet),
+        *((word, math.log(counts[word] / counts.total())) for word in words),
+    ]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=None, byte_fallback=False))
+    tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens(SPECIAL_TOKENS)
     return tokenizer
 
 

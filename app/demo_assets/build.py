@@ -26,12 +26,12 @@ from trainer.spec import DemonstrationRow, Message, RunResult, SFTSettings, SFTS
 
 ASSETS = Path(__file__).parent
 SETTINGS = SFTSettings(
-    epochs=5, learning_rate=2e-3, batch_size=16, max_tokens=256, warmup_steps=50, seed=0
+    epochs=6, learning_rate=2e-3, batch_size=16, max_tokens=256, warmup_steps=50, seed=0
 )
 
 CARD = """# The demo's SFT model
 
-A Llama of 1.9 million parameters (hidden size 192, 4 layers, vocabulary 1,536, float32), trained
+A Llama of 1.9 million parameters (hidden size 192, 4 layers, vocabulary 2,560, float32), trained
 from scratch so that `podium demo` has something to sample, rank and improve without a download.
 
 Made by one command, from the repository's root:

@@ -11,10 +11,10 @@ from typing import Literal
 Quality = Literal["best", "fair", "terse", "wrong", "rambling", "unhelpful"]
 
 SHARES: dict[Quality, float] = {
-    "best": 0.52,
+    "best": 0.54,
     "fair": 0.27,
     "terse": 0.08,
-    "wrong": 0.05,
+    "wrong": 0.03,
     "rambling": 0.05,
     "unhelpful": 0.03,
 }

@@ -88,7 +88,7 @@ GREETINGS = (
         ),
     ),
     Greeting(
-        ("Thank you for your help!", "Thanks a lot!", "Thank you for this!"),
+        ("Thank you for your help!", "Thank you for your help today!", "Thank you for this!"),
         (
             "You are welcome! Come back whenever you like.",
             "I was glad to help. Have a nice day!",
