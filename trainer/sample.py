@@ -7,16 +7,16 @@ again goes on after the last complete line, so nothing is sampled twice.
 import contextlib
 import importlib
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer import endpoint, rundir
 from trainer.rows import read_rows
+from trainer.sampler import Request, Sampled, Sampler
 from trainer.seeds import derive_seed
 from trainer.spec import (
-    Finish,
     Problem,
     PromptRow,
     RunResult,
@@ -32,25 +32,6 @@ PROMPTS_AT_ONCE = 4
 ENDPOINT_PROMPTS_AT_ONCE = 8
 ENDPOINT_THREADS = 16
 SHOWN_TEXTS = 8
-
-
-@dataclass(frozen=True)
-class Request:
-    """One response that is wanted from one model."""
-
-    prompt: PromptRow
-    seed: int
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """One response as a model gave it."""
-
-    text: str
-    finish: Finish
-
-
-Sampler = Callable[[Sequence[Request]], list[Sampled]]
 
 
 @dataclass

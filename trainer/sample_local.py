@@ -7,7 +7,7 @@ import torch
 
 from trainer import data, models
 from trainer.generate import Draw, draw_responses
-from trainer.sample import Request, Sampled, Sampler
+from trainer.sampler import Request, Sampled, Sampler
 from trainer.spec import Sampling
 
 log = logging.getLogger(__name__)
