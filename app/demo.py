@@ -47,7 +47,7 @@ PEOPLE = (
 RESPONSES_PER_PROMPT = 5
 # Two labelers each: a newcomer sees agreement after ten prompts, not after a hundred.
 LABELS_PER_SLATE = 2
-SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=96, seed=1)
+SAMPLING = Sampling(temperature=0.9, top_p=0.95, max_new_tokens=96, seed=1)
 START_SECONDS = 60
 BAR_WIDTH = 32
 POLL_SECONDS = 0.5

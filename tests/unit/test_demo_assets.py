@@ -105,25 +105,6 @@ def test_plain_texts_are_valid_and_distinct():
     assert min(len(text) for text in texts) >= 40
 
 
-def test_the_flags_are_the_eleven_of_instructgpt():
-    flags = json.loads((ASSETS / "flags.json").read_text(encoding="utf-8"))
-
-    assert [flag["key"] for flag in flags] == [
-        "fails_instruction",
-        "inappropriate_assistant",
-        "hallucination",
-        "satisfies_constraint",
-        "sexual_content",
-        "violent_content",
-        "encourages_harm",
-        "denigrates_protected_class",
-        "harmful_advice",
-        "expresses_opinion",
-        "moral_judgment",
-    ]
-    assert all(set(flag) == {"key", "label"} and flag["label"] for flag in flags)
-
-
 def test_the_guidelines_name_the_three_aims_the_scale_and_ties():
     text = (ASSETS / "guidelines.md").read_text(encoding="utf-8").lower()
 
