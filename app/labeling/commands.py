@@ -46,24 +46,31 @@ with chosen as (
 {task_columns("leased")}
 """)  # noqa: S608 - the relation's name is ours
 
-# The task that the labeler holds already, else where to go on searching.
+# The task that the labeler holds already, renewed, else where to go on searching. A labeler whose
+# lease has expired gets the task back with a new token, unless somebody else took it meanwhile.
 HELD = text("""
 with reopened as (
     update tasks set status = 'open', labeler_id = null, lease_token = null,
                      lease_expires_at = null, display_order = null
     where id in (
-        select id from tasks where status = 'leased' and lease_expires_at <= now()
+        select id from tasks
+        where status = 'leased' and lease_expires_at <= now() and labeler_id <> :labeler_id
         order by lease_expires_at limit 100 for update skip locked
     )
+), held as (
+    update tasks set
+        lease_token = case when lease_expires_at <= now() then gen_random_uuid()
+                           else lease_token end,
+        lease_expires_at = now() + make_interval(mins => :lease_minutes)
+    where labeler_id = :labeler_id and status = 'leased' and id = (
+        select min(t.id) from tasks t join projects on projects.id = t.project_id
+        where projects.slug = :slug and t.labeler_id = :labeler_id and t.status = 'leased'
+    )
+    returning id
 )
 select m.project_id, m.last_task_id, held.id as task_id
 from project_members m join projects on projects.id = m.project_id
-left join lateral (
-    select t.id from tasks t
-    where t.labeler_id = m.user_id and t.project_id = m.project_id and t.status = 'leased'
-      and t.lease_expires_at > now()
-    order by t.id limit 1
-) held on true
+left join held on true
 where projects.slug = :slug and m.user_id = :labeler_id
 """)
 
@@ -183,7 +190,8 @@ async def lease_next_task(
     Raises:
         NotFoundError: the viewer is not a labeler of this project.
     """
-    held = (await tx.execute(HELD, {"slug": slug, "labeler_id": viewer.id})).one_or_none()
+    asked = {"slug": slug, "labeler_id": viewer.id, "lease_minutes": lease_minutes}
+    held = (await tx.execute(HELD, asked)).one_or_none()
     if held is None:
         raise NotFoundError("There is no such project, or you are not a labeler of it.")
     if held.task_id is not None:
@@ -275,8 +283,7 @@ async def _why_not(tx: AsyncSession, viewer: Viewer, task_id: int) -> Exception:
     if status == "done":
         return ConflictError("This task is submitted already.", code="already_submitted")
     return ConflictError(
-        "Your hold on this task has ended. Your work is kept in this browser; get a next task.",
-        code="lease_lost",
+        "Your hold on this task has ended; ask for a task again.", code="lease_lost"
     )
 
 
@@ -292,7 +299,8 @@ async def submit_ranking(
         ConflictError: the lease was lost.
         InvalidError: the responses are not those of the slate, or break a rule.
     """
-    request_hash = hashlib.sha256(ranking.model_dump_json().encode()).digest()
+    judgments = ranking.model_dump_json(include={"responses", "note"})
+    request_hash = hashlib.sha256(judgments.encode()).digest()
     who = {"task_id": task_id, "labeler_id": viewer.id, "request_key": request_key}
     lookup = {**who, "lease_token": ranking.lease_token}
     task = (await tx.execute(FOR_SUBMISSION, lookup)).one_or_none()

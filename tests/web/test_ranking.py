@@ -54,6 +54,11 @@ async def count(app, table):
         return await tx.scalar(text(f"select count(*) from {table}"))
 
 
+async def expire_leases(app):
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update tasks set lease_expires_at = now() where status = 'leased'"))
+
+
 async def test_a_task_shows_everything_that_labelers_need_and_no_model(task):
     assert set(task) == {
         "id", "lease_token", "lease_expires_at", "prompt", "responses", "flags", "guidelines"
@@ -130,6 +135,17 @@ async def test_a_used_key_with_another_ranking_is_refused(labeler, task):
     assert (answer.status_code, answer.json()["code"]) == (422, "key_reused")
 
 
+async def test_a_key_names_the_judgments_and_not_the_time_they_took(app, labeler, task):
+    key = str(uuid.uuid4())
+    await put(labeler, task, ranking_of(task, active_ms=1000), key)
+    later = ranking_of(task, active_ms=2000, lease_token=str(uuid.uuid4()))
+
+    answer = await put(labeler, task, later, key)
+
+    assert answer.status_code == 200, answer.text
+    assert await count(app, "rankings") == 1
+
+
 async def test_a_correction_is_a_new_version_and_the_last_one_counts(app, labeler, task):
     await put(labeler, task, ranking_of(task, ranks=(1, 2, 3, 4)))
 
@@ -186,8 +202,7 @@ async def test_a_heartbeat_keeps_the_task(labeler, task):
 
 
 async def test_an_expired_lease_is_refused_with_409_and_offered_again(app, labeler, project, task):
-    async with transaction(app.state.engine) as tx:
-        await tx.execute(text("update tasks set lease_expires_at = now() where status = 'leased'"))
+    await expire_leases(app)
 
     answer = await put(labeler, task, ranking_of(task))
 
@@ -199,6 +214,51 @@ async def test_an_expired_lease_is_refused_with_409_and_offered_again(app, label
         await put(labeler, leased, ranking_of(leased))
         seen.add(leased["id"])
     assert task["id"] in seen
+
+
+async def test_who_comes_back_late_gets_the_same_task_with_a_new_lease(app, labeler, project, task):
+    await expire_leases(app)
+
+    again = (await labeler.post(f"/api/v1/projects/{project}/tasks/next")).json()
+
+    assert (again["id"], again["responses"]) == (task["id"], task["responses"])
+    assert again["lease_token"] != task["lease_token"]
+    assert (await put(labeler, again, ranking_of(again))).status_code == 201
+    assert await violations(app.state.engine) == {}
+
+
+async def test_an_expired_task_goes_to_whoever_comes_first(
+    app, admin, labeler, sign_up, project, task
+):
+    other = await sign_up("other@example.org", "labeler")
+    await admin.put(
+        f"/api/v1/projects/{project}/members/other@example.org", json={"role": "labeler"}
+    )
+    await expire_leases(app)
+
+    offered = []
+    for _ in range(4):
+        answer = await other.post(f"/api/v1/projects/{project}/tasks/next")
+        if answer.status_code == 200:
+            offered.append(answer.json()["id"])
+            await put(other, answer.json(), ranking_of(answer.json()))
+    late = await labeler.post(f"/api/v1/projects/{project}/tasks/next")
+
+    assert task["id"] in offered
+    assert late.status_code == 204
+    assert (await put(labeler, task, ranking_of(task))).status_code == 404
+    assert await violations(app.state.engine) == {}
+
+
+async def test_who_asks_twice_at_once_when_late_gets_one_task(app, labeler, project, task):
+    await expire_leases(app)
+
+    answers = await asyncio.gather(
+        *(labeler.post(f"/api/v1/projects/{project}/tasks/next") for _ in range(6))
+    )
+
+    assert {answer.json()["id"] for answer in answers} == {task["id"]}
+    assert len({answer.json()["lease_token"] for answer in answers}) == 1
 
 
 async def test_a_skipped_slate_goes_to_somebody_else_only(
