@@ -37,11 +37,11 @@ from app.web.security import SecurityMiddleware
 
 API = "/api/v1"
 APIS = (
+    labeling_api,  # first: routes are searched in order, and labelers call these all day
     projects_api,
     prompts_api,
     registry_api,
     rounds_api,
-    labeling_api,
     agreement_api,
     datasets_api,
     training_api,
