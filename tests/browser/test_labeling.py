@@ -42,6 +42,13 @@ async def complete(screen: Screen) -> None:
     await expect(screen.status).to_have_text("Ready to submit")
 
 
+async def hurry(page: Page) -> None:
+    """Make the pauses between attempts short."""
+    await page.add_init_script(
+        "const wait = window.setTimeout; window.setTimeout = (run, ms) => wait(run, ms / 100);"
+    )
+
+
 async def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     return await page.evaluate(
@@ -227,11 +234,11 @@ async def test_skipping_with_a_reason_gives_the_next_task(open_page, engine):
 
 
 async def test_a_lost_lease_is_said_and_the_draft_is_kept(open_page, engine, complaints):
-    place = await make_place(engine, slates=1)
+    place = await make_place(engine)
     page = await open_page(place.labeler_id)
     screen = Screen(page)
     await screen.open(place.label)
-    ids = await screen.ids()
+    ids, task = await screen.ids(), await screen.task()
     await complete(screen)
     await expire_leases(engine, place)
 
@@ -240,9 +247,9 @@ async def test_a_lost_lease_is_said_and_the_draft_is_kept(open_page, engine, com
     assert await stored_rankings(engine, place) == []
     await page.get_by_role("link", name="Get a task").click()
 
-    await expect(screen.status).to_have_text("Ready to submit")
+    await expect(page.locator("[data-save-state]")).to_have_text("Draft restored")
     await screen.submit.click()
-    await expect(page.get_by_role("heading", name="Nothing to label right now")).to_be_visible()
+    await screen.is_another_than(task)
     [ranking] = await stored_rankings(engine, place)
     assert [ranking.items[ids[letter]].rank for letter in "ABCD"] == [1, 2, 3, 4]
     assert [line for line in complaints if "409" not in line] == []
@@ -309,6 +316,62 @@ async def test_an_answer_that_got_lost_on_its_way_back_is_not_stored_twice(
     assert len(await stored_rankings(engine, place)) == 1
     assert all("ERR_CONNECTION_RESET" in line for line in complaints)
     complaints.clear()
+
+
+async def test_a_correction_after_lost_answers_becomes_the_next_version(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    await hurry(page)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+    await complete(screen)
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort("connectionreset")
+
+    await page.route("**/api/v1/tasks/*/ranking", lose_the_answer)
+    await screen.submit.click()
+    await expect(page.get_by_role("alert")).to_contain_text("Not submitted: the server cannot be")
+    await page.unroute("**/api/v1/tasks/*/ranking")
+    await screen.rate("B", 7)
+    await expect(page.locator("[data-message]")).to_be_empty()
+    await screen.submit.click()
+
+    await screen.is_another_than(task)
+    rankings = await stored_rankings(engine, place)
+    assert [(one.version, one.items[ids["B"]].rating) for one in rankings] == [(1, 4), (2, 7)]
+    assert all("ERR_CONNECTION_RESET" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_what_is_changed_while_a_ranking_is_sent_is_not_lost(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+    await complete(screen)
+    is_changed = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await is_changed.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/v1/tasks/*/ranking", answer_late)
+    await page.keyboard.press("Control+Enter")
+    await screen.rate("B", 7)
+    is_changed.set()
+    await expect(page.get_by_role("alert")).to_contain_text("Submit again")
+    await screen.submit.click()
+
+    await screen.is_another_than(task)
+    rankings = await stored_rankings(engine, place)
+    assert [one.items[ids["B"]].rating for one in rankings] == [4, 7]
 
 
 async def test_a_reload_in_the_middle_of_a_task_keeps_what_was_done(open_page, engine):

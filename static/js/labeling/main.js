@@ -28,13 +28,14 @@ const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
 
 const draft = openDraft(labeler, taskId);
 const saved = draft.read();
-const key = saved?.key ?? newKey();
+let key = saved?.key ?? newKey();
 const activeMs = countActiveTime(saved?.activeMs ?? 0, form.textContent);
 const messages = createMessages(find("[data-message]"), find("[data-announcer]"));
 const boardView = createBoardView(find("[data-board]"), ids.map((id) => ({ id, letter: letters.get(id) })));
 const cardView = createCardView(cards, letters);
 
 let work = restoredWork(saved?.work, ids);
+let sent = saved?.isSent ? work : null; // What `key` was used for already.
 let view = { active: ids[0], picked: null };
 
 function render() {
@@ -47,7 +48,7 @@ function render() {
 }
 
 function saveDraft() {
-  const isKept = draft.write({ key, work, activeMs: activeMs() });
+  const isKept = draft.write({ key, isSent: sent !== null, work, activeMs: activeMs() });
   find("[data-save-state]").textContent = isKept ? "Draft saved" : "Draft not saved";
 }
 
@@ -58,6 +59,10 @@ const store = {
   view: () => view,
   change(changed) {
     work = changed;
+    if (sent) {
+      [key, sent] = [newKey(), null]; // A correction is another ranking.
+    }
+    messages.clearPassing();
     render();
     saveDraft();
   },
@@ -67,13 +72,18 @@ const store = {
   },
 };
 
-const submit = createSubmit({
-  taskId, key, next, messages, button: find("[data-submit]"), onStored: goOn,
-});
+const submit = createSubmit({ taskId, next, messages, button: find("[data-submit]") });
 
-function trySubmit() {
+async function trySubmit() {
   if (isComplete(work, ids)) {
-    submit({ lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs() });
+    sent = work;
+    saveDraft();
+    const isStored = await submit(key, { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs() });
+    if (isStored && sent) {
+      goOn();
+    } else if (isStored) {
+      messages.show("Stored as it was when you submitted. Submit again to store what you changed since.", { tone: "warn" });
+    }
   } else {
     messages.announce(`Not complete: ${missingText(work, ids)}`);
   }

@@ -1,5 +1,10 @@
 // What the labeler is told: a visible message above the bar, and spoken announcements.
 
+const PLAIN_WORDS = {
+  lease_lost: "Your hold on this task has ended.",
+  key_reused: "An earlier version of this ranking is stored, and this one could not replace it.",
+};
+
 export function createMessages(region, announcer) {
   return {
     show(text, { tone = "bad", link = null } = {}) {
@@ -17,6 +22,12 @@ export function createMessages(region, announcer) {
       region.replaceChildren(notice);
     },
     clear: () => region.replaceChildren(),
+    // What leads on with a link stays: the work cannot be submitted here any more.
+    clearPassing() {
+      if (!region.querySelector("a")) {
+        region.replaceChildren();
+      }
+    },
     announce(text) {
       announcer.textContent = "";
       requestAnimationFrame(() => { announcer.textContent = text; });
@@ -32,7 +43,8 @@ export function explain(status, problem, next) {
       link: { href: `/sign-in?next=${encodeURIComponent(next)}`, text: "Sign in again" } };
   }
   if (status === 409 || problem.code === "key_reused") {
-    return { text: `${detail} Your work is kept in this browser.`, link: { href: next, text: "Get a task" } };
+    const what = PLAIN_WORDS[problem.code] ?? detail;
+    return { text: `${what} Your work is kept in this browser.`, link: { href: next, text: "Get a task" } };
   }
   return { text: `Not submitted: ${detail} Your work is kept; try again.`, link: null };
 }

@@ -1,13 +1,13 @@
-// Sends the ranking; what goes wrong is shown, and the work stays.
+// Sends the ranking and says whether it is stored; what goes wrong is shown, and the work stays.
 import { NetworkError, putRanking } from "./api.js";
 import { explain } from "./messages.js";
 
-export function createSubmit({ taskId, key, next, button, messages, onStored }) {
+export function createSubmit({ taskId, next, button, messages }) {
   let isUnderWay = false;
 
-  return async (body) => {
+  return async (key, body) => {
     if (isUnderWay) {
-      return;
+      return false;
     }
     isUnderWay = true;
     button.setAttribute("aria-disabled", "true");
@@ -18,8 +18,7 @@ export function createSubmit({ taskId, key, next, button, messages, onStored }) 
         messages.show("The server cannot be reached. Your work is kept; trying again…", { tone: "warn" });
       });
       if (status < 300) {
-        onStored();
-        return;
+        return true;
       }
       const { text, link } = explain(status, answer, next);
       messages.show(text, { link });
@@ -33,5 +32,6 @@ export function createSubmit({ taskId, key, next, button, messages, onStored }) 
       button.removeAttribute("aria-disabled");
       button.textContent = "Submit";
     }
+    return false;
   };
 }
