@@ -97,7 +97,7 @@ async def test_a_labeler_signs_in_ranks_with_drag_and_ties_and_gets_the_next_tas
         ids["D"]: Item(3, 1, ["hallucination"]),
     }
     assert ranking.display_order == list(ids.values())
-    await expect(screen.status).to_have_text("4 not rated, 4 not ranked")
+    await expect(screen.status).to_have_text("4 not rated; 4 not ranked")
 
 
 async def test_the_keyboard_alone_ranks_and_submits(open_page, engine):
@@ -152,7 +152,7 @@ async def test_clicks_place_chips_and_take_them_back(open_page, engine):
     await screen.chip("C").click()
     await screen.tray.click()
     await expect(screen.tray.locator('[data-letter="C"]')).to_be_visible()
-    await expect(screen.status).to_have_text("4 not rated, 3 not ranked")
+    await expect(screen.status).to_have_text("4 not rated; B, C, D not ranked")
 
 
 async def test_the_rank_pill_of_a_card_places_it(open_page, engine):
@@ -182,16 +182,16 @@ async def test_an_untouched_board_and_a_partly_filled_one_cannot_be_submitted(op
 
     await expect(screen.submit).to_be_disabled()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("[data-announcer]")).to_have_text(
-        "Not complete: 4 not rated, 4 not ranked"
-    )
+    await expect(page.get_by_role("alert")).to_have_text("Not complete: 4 not rated; 4 not ranked")
+    await expect(screen.card("A")).to_be_focused()
 
     for key in ("5", "5", "5", "5", "a", "Shift+Digit1", "Shift+Digit2", "Shift+Digit3"):
         await page.keyboard.press(key)
-    await expect(screen.status).to_have_text("1 not ranked")
+    await expect(screen.status).to_have_text("D not ranked")
     await expect(screen.submit).to_be_disabled()
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("[data-announcer]")).to_have_text("Not complete: 1 not ranked")
+    await expect(page.get_by_role("alert")).to_have_text("Not complete: D not ranked")
+    await expect(screen.card("D")).to_be_focused()
 
     assert await screen.task() == task
     assert set(sent) == {"GET"}
@@ -389,7 +389,7 @@ async def test_a_reload_in_the_middle_of_a_task_keeps_what_was_done(open_page, e
     await screen.is_in_row("C", 1)
     await screen.is_in_row("A", 1)
     await expect(screen.card("C").get_by_role("radio", name="6")).to_be_checked()
-    await expect(screen.status).to_have_text("3 not rated, 2 not ranked")
+    await expect(screen.status).to_have_text("A, B, D not rated; B, D not ranked")
 
 
 async def test_nothing_on_the_page_names_a_model(open_page, engine):

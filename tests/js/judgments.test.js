@@ -6,20 +6,34 @@ import {
 } from "../../static/js/labeling/judgments.js";
 
 const IDS = [7, 8];
+const LETTERS = new Map([[7, "A"], [8, "B"]]);
 const ranked = (work, id, row) => withBoard(work, place(work.board, id, row));
 
 test("untouched work is not complete and says what is missing", () => {
   assert.equal(isComplete(emptyWork(IDS), IDS), false);
-  assert.equal(missingText(emptyWork(IDS), IDS), "2 not rated, 2 not ranked");
+  assert.equal(missingText(emptyWork(IDS), LETTERS), "2 not rated; 2 not ranked");
 });
 
 test("work is complete when every response is rated and ranked", () => {
   const rated = rate(rate(emptyWork(IDS), 7, 6), 8, 2);
   const work = ranked(ranked(rated, 7, 0), 8, 1);
 
-  assert.equal(missingText(rated, IDS), "2 not ranked");
+  assert.equal(missingText(rated, LETTERS), "2 not ranked");
   assert.equal(isComplete(work, IDS), true);
-  assert.equal(missingText(work, IDS), "Ready to submit");
+  assert.equal(missingText(work, LETTERS), "Ready to submit");
+});
+
+test("the few responses that lack something are named", () => {
+  const work = ranked(rate(emptyWork(IDS), 7, 6), 8, 0);
+
+  assert.equal(missingText(work, LETTERS), "B not rated; A not ranked");
+});
+
+test("more than three responses are counted", () => {
+  const letters = new Map([[1, "A"], [2, "B"], [3, "C"], [4, "D"], [5, "E"]]);
+  const work = rate(emptyWork([...letters.keys()]), 2, 6);
+
+  assert.equal(missingText(work, letters), "4 not rated; 5 not ranked");
 });
 
 test("a response that cannot be judged leaves the board and needs no rating", () => {

@@ -2,6 +2,7 @@
 // whether it cannot be judged. Nothing has a value before the labeler gave it one. No DOM here.
 import { denseRanks, emptyBoard, isRanked, restoredBoard, unrank } from "./board.js";
 
+const MAX_NAMED = 3;
 const BLANK = { rating: null, flags: [], note: "", cannotJudge: false };
 
 export function emptyWork(ids) {
@@ -40,21 +41,26 @@ export function missing(work, ids) {
   };
 }
 
-export function isComplete(work, ids) {
+// The first response that lacks something, if one does.
+export function firstIncomplete(work, ids) {
   const { unrated, unranked } = missing(work, ids);
-  return unrated.length === 0 && unranked.length === 0;
+  return ids.find((id) => unrated.includes(id) || unranked.includes(id));
 }
 
-export function missingText(work, ids) {
+export function isComplete(work, ids) {
+  return firstIncomplete(work, ids) === undefined;
+}
+
+// "C, E not rated; F not ranked"; many of them, or all, are only counted.
+export function missingText(work, letters) {
+  const ids = [...letters.keys()];
   const { unrated, unranked } = missing(work, ids);
-  const parts = [];
-  if (unrated.length > 0) {
-    parts.push(`${unrated.length} not rated`);
-  }
-  if (unranked.length > 0) {
-    parts.push(`${unranked.length} not ranked`);
-  }
-  return parts.join(", ") || "Ready to submit";
+  const named = (lacking) => {
+    const isShort = lacking.length < ids.length && lacking.length <= MAX_NAMED;
+    return isShort ? lacking.map((id) => letters.get(id)).join(", ") : lacking.length;
+  };
+  const parts = [[unrated, "not rated"], [unranked, "not ranked"]].filter(([lacking]) => lacking.length > 0);
+  return parts.map(([lacking, what]) => `${named(lacking)} ${what}`).join("; ") || "Ready to submit";
 }
 
 // The `responses` and `note` of the ranking call.

@@ -8,7 +8,7 @@ import { createCardView } from "./card-view.js";
 import { enableCardInputs } from "./card-inputs.js";
 import { enableDrag } from "./drag.js";
 import { newKey, openDraft } from "./draft.js";
-import { isComplete, missingText, restoredWork, submission } from "./judgments.js";
+import { firstIncomplete, isComplete, missingText, restoredWork, submission } from "./judgments.js";
 import { enableKeyboard } from "./keyboard.js";
 import { keepLease } from "./lease.js";
 import { createMessages, explain } from "./messages.js";
@@ -42,7 +42,7 @@ function render() {
   boardView.render(work, view);
   cardView.render(work, view);
   const status = find("[data-status]");
-  status.textContent = missingText(work, ids);
+  status.textContent = missingText(work, letters);
   status.classList.toggle("is-ready", isComplete(work, ids));
   find("[data-submit]").disabled = !isComplete(work, ids);
 }
@@ -85,7 +85,8 @@ async function trySubmit() {
       messages.show("Stored as it was when you submitted. Submit again to store what you changed since.", { tone: "warn" });
     }
   } else {
-    messages.announce(`Not complete: ${missingText(work, ids)}`);
+    perform(["focus", ids.indexOf(firstIncomplete(work, ids))], {});
+    messages.show(`Not complete: ${missingText(work, letters)}`, { tone: "warn" });
   }
 }
 
