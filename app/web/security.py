@@ -11,7 +11,13 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import DomainError, ForbiddenError, MalformedError, TooLargeError
+from app.errors import (
+    DomainError,
+    ForbiddenError,
+    MalformedError,
+    NotFoundError,
+    TooLargeError,
+)
 from app.settings import Settings
 from app.web.errors import on_domain_error
 
@@ -55,7 +61,9 @@ class SecurityMiddleware:
             answer = await on_domain_error(Request(scope, receive), error)
             await answer(scope, receive, add_headers)
             return
-        await self.app(scope, receive, _explain_too_large(scope, receive, add_headers))
+        # The server leaves the body out where HEAD was asked.
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await self.app(inner, receive, _explain_too_large(inner, receive, add_headers))
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -65,6 +73,8 @@ class SecurityMiddleware:
                 "This host name is not served here; add it to PODIUM_ALLOWED_HOSTS.",
                 code="unknown_host",
             )
+        if "\x00" in scope["path"]:  # Postgres cannot even look for it
+            raise NotFoundError("There is nothing here, or it is not yours to see.")
         if scope["method"] in SAFE_METHODS:
             return
         site = headers.get("sec-fetch-site")
@@ -72,7 +82,7 @@ class SecurityMiddleware:
         if site is not None:
             is_own = site in ("same-origin", "none")
         elif origin is not None:
-            is_own = urlsplit(origin).netloc.lower() == hosts[0].lower()
+            is_own = _netloc(origin) == hosts[0].lower()
         else:
             is_own = "cookie" not in headers
         if not is_own:
@@ -94,7 +104,10 @@ class SecurityMiddleware:
                     headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
                 if is_static and b"v=" in scope.get("query_string", b""):
                     headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
-                elif not is_static:
+                elif is_static:
+                    # Modules import each other without the hash: asked for again, never stale.
+                    headers["Cache-Control"] = "no-cache"
+                else:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -120,6 +133,14 @@ def _explain_too_large(scope: Scope, receive: Receive, send: Send) -> Send:
         await send(message)
 
     return explained
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin; empty when it is malformed."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _hostname(host: str) -> str:

@@ -131,7 +131,7 @@ async def test_members_that_are_added_at_once_get_different_pseudonyms(admin, si
 
 
 @pytest.mark.parametrize(
-    ("email", "status"), [("nobody@example.org", 404), ("nonsense", 422), ("a%00@b.c", 422)]
+    ("email", "status"), [("nobody@example.org", 404), ("nonsense", 422), ("a%00@b.c", 404)]
 )
 async def test_an_unknown_member_is_refused(admin, project, email, status):
     refused = await admin.put(f"{API}/projects/demo/members/{email}", json={"role": "labeler"})
