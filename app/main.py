@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts import pages as accounts_pages
-from app.accounts.deps import SignedIn
+from app.accounts.deps import SignedIn, signed_in
 from app.agreement import api as agreement_api
 from app.agreement import pages as agreement_pages
 from app.datasets import api as datasets_api
@@ -32,6 +32,7 @@ from app.training import api as training_api
 from app.training import pages as training_pages
 from app.web.deps import Engine
 from app.web.errors import install_error_handlers
+from app.web.query_params import only_known
 from app.web.render import STATIC
 from app.web.security import SecurityMiddleware
 
@@ -97,7 +98,12 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
 
 def _add_routes(app: FastAPI) -> None:
     for api in APIS:
-        app.include_router(api.router, prefix=API, max_body_size=MAX_BODY_BYTES)
+        app.include_router(
+            api.router,
+            prefix=API,
+            max_body_size=MAX_BODY_BYTES,
+            dependencies=[Depends(signed_in, scope="function"), Depends(only_known)],
+        )
     for pages in PAGES:
         app.include_router(pages.router, max_body_size=MAX_BODY_BYTES)
 

@@ -19,6 +19,7 @@ from app.prompts.queries import PromptView, prompt_page
 from app.prompts.schemas import ImportOut, MessageOut, PromptOut, PromptPageOut, RejectionOut
 from app.prompts.split import Split
 from app.web.deps import Tx
+from app.web.query_params import WholeNumber
 from app.web.schemas import MAX_ID, Line
 
 router = APIRouter(tags=["prompts"])
@@ -98,8 +99,8 @@ async def get_prompts(
     viewer: AdminOnly,
     slug: str,
     *,
-    after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[WholeNumber, Query(ge=0, le=MAX_ID)] = 0,
+    limit: Annotated[WholeNumber, Query(ge=1, le=500)] = 100,
     split: Split | None = None,
     tag: Annotated[Line | None, Query()] = None,
 ) -> PromptPageOut:

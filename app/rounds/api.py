@@ -20,6 +20,7 @@ from app.rounds.schemas import (
 )
 from app.web.deps import AppSettings, Tx
 from app.web.json_body import StrictJSONRoute
+from app.web.query_params import WholeNumber
 from app.web.schemas import MAX_ID, PathId
 from trainer.spec import Sampling
 
@@ -63,8 +64,8 @@ async def get_round(
     slug: str,
     number: PathId,
     *,
-    after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[WholeNumber, Query(ge=0, le=MAX_ID)] = 0,
+    limit: Annotated[WholeNumber, Query(ge=1, le=200)] = 50,
     status: Literal["pending", "ready", "unusable"] | None = None,
 ) -> RoundWithSlates:
     """Show a round with its slates, page by page."""

@@ -23,6 +23,7 @@ from app.training.schemas import (
 from app.training.settings import parse_settings
 from app.web.deps import AppSettings, Engine, Tx
 from app.web.json_body import StrictJSONRoute
+from app.web.query_params import WholeNumber
 from app.web.schemas import MAX_ID, PathId
 
 router = APIRouter(tags=["runs"], route_class=StrictJSONRoute)
@@ -63,8 +64,8 @@ async def get_runs(
     slug: str,
     tx: Tx,
     viewer: AdminOnly,
-    before: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_RUNS)] = 50,
+    before: Annotated[WholeNumber | None, Query(ge=1, le=MAX_ID)] = None,
+    limit: Annotated[WholeNumber, Query(ge=1, le=MAX_RUNS)] = 50,
 ) -> RunList:
     """List the project's runs, newest first."""
     project = await project_for(tx, viewer, slug)
@@ -85,8 +86,8 @@ async def get_metrics(
     run_id: PathId,
     tx: Tx,
     viewer: AdminOnly,
-    after: Annotated[int, Query(ge=-1, le=MAX_STEP)] = -1,
-    limit: Annotated[int, Query(ge=1, le=MAX_STEPS)] = 2000,
+    after: Annotated[WholeNumber, Query(ge=-1, le=MAX_STEP)] = -1,
+    limit: Annotated[WholeNumber, Query(ge=1, le=MAX_STEPS)] = 2000,
 ) -> MetricsList:
     """List what the run reported after the step `after`, oldest first."""
     run = await run_for(tx, viewer, run_id)
