@@ -49,11 +49,13 @@ async def create_user(tx: AsyncSession, *, email: str, name: str, role: str, pas
 
     Raises:
         ConflictError: the address is taken.
-        InvalidError: the address, role or password is not acceptable.
+        InvalidError: the address, role, name or password is not acceptable.
     """
     address = canonical_email(email)
     if role not in ("admin", "labeler"):
         raise InvalidError(f"The role is admin or labeler, not {role!r}.", code="bad_role")
+    if "\x00" in name:
+        raise InvalidError("The name must not contain NUL characters.", code="bad_name")
     check_new_password(password)
     hashed = await hash_password(password)
     created = await tx.execute(

@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
 from app.web.render import page
+from app.web.schemas import PathId
 
 router = APIRouter(include_in_schema=False)
 MAX_NEXT_LENGTH = 500
@@ -32,9 +33,12 @@ EMPTY_FORM = {"email": "", "name": "", "role": "labeler"}
 
 def safe_next(path: str) -> str:
     """A path on this site to go on to after signing in; anything else becomes the home page."""
-    parts = urlsplit(path) if len(path) <= MAX_NEXT_LENGTH else None
+    try:
+        parts = urlsplit(path[: MAX_NEXT_LENGTH + 1])
+    except ValueError:
+        return "/"
     is_ours = (
-        parts is not None
+        len(path) <= MAX_NEXT_LENGTH
         and not parts.scheme
         and not parts.netloc
         and path.startswith("/")
@@ -144,7 +148,7 @@ async def post_token(
 
 
 @router.post("/account/tokens/{token_id}/revoke")
-async def post_revoke_token(tx: Tx, viewer: SignedInBySession, token_id: int) -> Response:
+async def post_revoke_token(tx: Tx, viewer: SignedInBySession, token_id: PathId) -> Response:
     """Revoke one of the viewer's tokens."""
     await revoke_api_token(tx, viewer, token_id)
     return RedirectResponse("/account", status_code=303)
@@ -213,7 +217,7 @@ async def post_user(
 
 
 @router.post("/users/{user_id}/{action}")
-async def post_user_state(tx: Tx, viewer: AdminBySession, user_id: int, action: str) -> Response:
+async def post_user_state(tx: Tx, viewer: AdminBySession, user_id: PathId, action: str) -> Response:
     """Enable or disable a user."""
     del viewer
     if action not in ("enable", "disable"):

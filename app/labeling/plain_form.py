@@ -1,5 +1,6 @@
 """The form that a browser without scripts posts, turned into the same ranking as over REST."""
 
+import re
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -52,5 +53,7 @@ def _text(form: FormData, name: str) -> str | None:
 
 
 def _number(text: str | None) -> int | str | None:
-    """What is no plain number stays text, for the schema to refuse."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+    """What is no plain number of a possible length stays text, for the schema to refuse."""
+    if text is not None and re.fullmatch(r"[0-9]{1,19}", text):
+        return int(text)
+    return text

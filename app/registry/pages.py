@@ -14,10 +14,11 @@ from app.settings import Settings
 from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
 from app.web.render import page
+from app.web.schemas import Text
 
 router = APIRouter(include_in_schema=False)
 MAX_TYPED = 10_000
-Typed = Annotated[str, Form(max_length=MAX_TYPED)]
+Typed = Annotated[Text, Form(max_length=MAX_TYPED)]
 # Where a mistake is shown; everything else is about the location.
 FIELD_OF_CODE = {
     "bad_name": "name",

@@ -137,8 +137,9 @@ async def model_by_name(tx: AsyncSession, name: str) -> ModelView:
     Raises:
         NotFoundError: there is none.
     """
-    rows = await tx.execute(MODELS, {"name": name, "kinds": None})
-    row = rows.one_or_none()
+    row = None
+    if "\x00" not in name:  # Postgres cannot even look for it
+        row = (await tx.execute(MODELS, {"name": name, "kinds": None})).one_or_none()
     if row is None:
         raise NotFoundError("There is no model with this name.", code="unknown_model")
     return ModelView(*row)
