@@ -61,16 +61,26 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A read-only REPEATABLE READ view of the database on a connection outside the pool."""
+async def outside_pool(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """The same database without the pool, for who holds one of its connections already.
+
+    As many requests as the pool has connections, each waiting for a second one, would all wait
+    until they give up.
+    """
     outside = create_async_engine(engine.url, poolclass=NullPool)
     try:
-        async with outside.connect() as connection:
-            repeatable = await connection.execution_options(isolation_level="REPEATABLE READ")
-            await repeatable.execute(text("set transaction read only"))
-            yield repeatable
+        yield outside
     finally:
         await outside.dispose()
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A read-only REPEATABLE READ view of the database on a connection outside the pool."""
+    async with outside_pool(engine) as outside, outside.connect() as connection:
+        repeatable = await connection.execution_options(isolation_level="REPEATABLE READ")
+        await repeatable.execute(text("set transaction read only"))
+        yield repeatable
 
 
 def alembic_config(url: str) -> Config:

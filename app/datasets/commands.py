@@ -16,7 +16,7 @@ from app.accounts.viewer import Viewer
 from app.datasets.frozen import FrozenFile, canonical_json, dataset_folder, settle, write_manifest
 from app.datasets.queries import RANKINGS, DatasetView, batches
 from app.datasets.rows import ranking_line
-from app.db import snapshot, transaction
+from app.db import outside_pool, snapshot, transaction
 from app.errors import InvalidError
 from app.labeling.ranking import comparisons_of
 from app.projects.queries import ProjectView
@@ -201,7 +201,7 @@ async def _register(
     place: Path | None = None
     counts = manifest["counts"]
     try:
-        async with transaction(engine) as tx:
+        async with outside_pool(engine) as outside, transaction(outside) as tx:
             inserted = await tx.execute(
                 INSERT,
                 {

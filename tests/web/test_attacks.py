@@ -300,6 +300,14 @@ async def test_a_member_of_two_projects_holds_a_task_in_each(app, world, admin, 
     assert await violations(app.state.engine) == {}
 
 
+async def test_more_snapshots_at_once_than_the_pool_has_connections_are_all_made(app, world, admin):
+    answers = await asyncio.gather(*(admin.post(f"{API}/projects/demo/datasets") for _ in range(8)))
+
+    assert [answer.status_code for answer in answers] == [201] * 8
+    assert len({answer.json()["id"] for answer in answers}) == 8
+    assert await violations(app.state.engine) == {}
+
+
 async def test_a_labeler_hoards_no_tasks(app, world, labeler):
     for _ in range(5):
         await asyncio.gather(*(labeler.post(f"{API}/projects/demo/tasks/next") for _ in range(4)))
