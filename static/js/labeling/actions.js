@@ -4,6 +4,7 @@ import { place, placeBetween, shift, shiftToNewRow, tieWithLast, unrank } from "
 import { placeText } from "./board-view.js";
 import { missing, rate, withBoard } from "./judgments.js";
 
+const MARGINS_PX = 120; // The header and the bar.
 const LAYERS = ["guidelines", "help", "skip"];
 
 export function createActions({ store, cards, boardView, messages, trySubmit }) {
@@ -22,7 +23,10 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
 
   function focusCard(id) {
     store.look({ active: id });
-    cards.get(id).focus();
+    const card = cards.get(id);
+    const isTall = card.offsetHeight > window.innerHeight - MARGINS_PX; // Else one would land in its middle.
+    card.focus({ preventScroll: true });
+    card.scrollIntoView({ block: isTall ? "start" : "nearest" });
   }
 
   function focusNextOf(waiting, id) {
