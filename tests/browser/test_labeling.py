@@ -148,11 +148,96 @@ async def test_clicks_place_chips_and_take_them_back(open_page, engine):
 
     await screen.click_to("C", 2)
     await screen.click_to("A", 2)
-    await expect(screen.card("A").locator("[data-rank-pill]")).to_have_text("Row 2 = C")
+    await expect(screen.card("A").locator("[data-rank-pill]")).to_have_text("Rank 2 = C")
     await screen.chip("C").click()
     await screen.tray.click()
     await expect(screen.tray.locator('[data-letter="C"]')).to_be_visible()
     await expect(screen.status).to_have_text("4 not rated; B, C, D not ranked")
+
+
+async def test_a_letter_shows_the_head_of_a_response_taller_than_the_window(open_page, engine):
+    place = await make_place(engine, texts=["word " * 4000] * 4)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    for letter in "AB":
+        await screen.card(letter).get_by_role("button", name="Show all").click()
+    await page.keyboard.press("d")
+
+    await page.keyboard.press("a")
+
+    await expect(screen.card("A").locator(".response-header")).to_be_in_viewport(ratio=1)
+
+
+async def test_the_rank_menu_takes_digits_and_arrows(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    menu = page.locator("[data-rank-menu]")
+
+    await screen.card("B").locator("[data-rank-pill]").click()
+    await expect(menu).to_contain_text("1 is best")
+    await page.keyboard.press("2")
+    await screen.is_in_row("B", 2)
+    await expect(menu).to_be_hidden()
+
+    await screen.card("C").locator("[data-rank-pill]").click()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Enter"):
+        await page.keyboard.press(key)
+    await screen.is_in_row("C", 2)
+    await expect(screen.card("C").locator("[data-rank-pill]")).to_have_text("Rank 2 = B")
+
+
+async def test_until_the_first_rank_the_board_says_how_to_rank(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    how, ties = page.get_by_text("Drag a letter to a row"), page.get_by_text("Ties are welcome")
+
+    await expect(how).to_be_visible()
+    await expect(ties).to_be_hidden()
+    await screen.click_to("C", 2)
+
+    await expect(how).to_be_hidden()
+    await expect(ties).to_be_visible()
+
+
+async def test_a_chip_has_a_number_only_after_rating(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    await expect(screen.chip("A")).to_have_accessible_name("Response A, not rated, not ranked")
+    await screen.rate("A", 5)
+
+    await expect(screen.chip("A")).to_have_accessible_name("Response A, rated 5, not ranked")
+    await expect(screen.chip("A").locator("small")).to_have_text("5")
+
+
+async def test_the_tray_of_nine_responses_stays_in_sight(open_page, engine):
+    place = await make_place(engine, responses=9)
+    small = {"width": 1024, "height": 768}
+    page = await open_page(place.labeler_id, viewport=small)
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    await expect(screen.tray).to_be_in_viewport(ratio=1)
+    tray, bar = await screen.tray.bounding_box(), await page.locator(".bar").bounding_box()
+    assert tray["y"] + tray["height"] <= bar["y"]
+
+
+async def test_skipping_without_a_reason_asks_for_one(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    await Screen(page).open(place.label)
+
+    await page.get_by_role("button", name="Skip…").click()
+    await page.get_by_role("button", name="Skip and go on").click()
+
+    await expect(page.locator("[data-skip-error]")).to_have_text("Choose a reason.")
 
 
 async def test_the_rank_pill_of_a_card_places_it(open_page, engine):
@@ -163,7 +248,7 @@ async def test_the_rank_pill_of_a_card_places_it(open_page, engine):
 
     await screen.card("B").locator("[data-rank-pill]").click()
     await (
-        page.get_by_role("button", name="Row 3", exact=True)
+        page.get_by_role("button", name="Rank 3", exact=True)
         .and_(page.locator("[data-rank-menu] button"))
         .click()
     )

@@ -25,11 +25,15 @@ export function createBoardView(root, responses) {
       });
       for (const [id, chip] of chips) {
         const { rating } = work.items[id];
-        chip.querySelector("small").textContent = rating ?? "–";
-        chip.lastElementChild.textContent = `, ${placeText(work.board, id, letters)}`;
+        chip.querySelector("small").textContent = rating ?? "";
+        const rated = rating === null ? "not rated" : `rated ${rating}`;
+        chip.setAttribute("aria-label", `Response ${letters.get(id)}, ${rated}, ${placeText(work.board, id, letters)}`);
         chip.classList.toggle("is-active", id === active);
         chip.setAttribute("aria-pressed", String(id === picked));
       }
+      const isEmpty = work.board.rows.every((row) => row.length === 0);
+      root.querySelector("[data-hint-first]").hidden = !isEmpty;
+      root.querySelector("[data-hint-ties]").hidden = isEmpty;
       root.classList.toggle("is-picking", picked !== null);
       places.forEach((button) => { button.disabled = picked === null; });
       if (focused?.classList.contains("chip") && focused.isConnected) {
@@ -48,32 +52,25 @@ export function createBoardView(root, responses) {
   }
 }
 
-// Seen: "B 5". Heard: "Response B, rated 5, row 2 of 4, tied with D".
+// Seen: "B 5". Heard: "Response B, rated 5, rank 2 of 4, tied with D".
 function createChip(id, letter) {
   const chip = document.createElement("button");
   chip.type = "button";
   chip.className = "chip";
   chip.dataset.chip = id;
   chip.dataset.letter = letter;
-  chip.append(unseen("Response "), letter, unseen(", rated "), document.createElement("small"), unseen(""));
+  chip.append(letter, document.createElement("small"));
   return chip;
 }
 
-function unseen(text) {
-  const span = document.createElement("span");
-  span.className = "visually-hidden";
-  span.textContent = text;
-  return span;
-}
-
-// "row 2, tied with D" or "not ranked".
+// "rank 2 of 4, tied with D" or "not ranked".
 export function placeText(board, id, letters) {
   const row = rowOf(board, id);
   if (row === -1) {
     return "not ranked";
   }
   const others = board.rows[row].filter((other) => other !== id).map((other) => letters.get(other));
-  return `row ${row + 1} of ${board.rows.length}${others.length ? `, tied with ${others.join(", ")}` : ""}`;
+  return `rank ${row + 1} of ${board.rows.length}${others.length ? `, tied with ${others.join(", ")}` : ""}`;
 }
 
 function rowLabel(rows, index, letters) {

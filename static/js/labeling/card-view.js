@@ -21,7 +21,7 @@ export function createCardView(cards, letters) {
           box.checked = item.flags.includes(box.value);
         }
         card.querySelector("[data-flag-count]").textContent = item.flags.length || "";
-        card.querySelector("[data-note-mark]").textContent = item.note.trim() ? "1" : "";
+        card.querySelector("[data-note-mark]").hidden = !item.note.trim();
         setValue(card.querySelector("[data-note] textarea"), item.note);
         card.querySelector(".cannot-judge input").checked = item.cannotJudge;
       }
@@ -32,7 +32,7 @@ export function createCardView(cards, letters) {
 function renderPill(pill, work, id, letters) {
   const row = rowOf(work.board, id);
   const tied = (work.board.rows[row] ?? []).filter((other) => other !== id).map((other) => letters.get(other));
-  const place = row === -1 ? "Not ranked" : `Row ${row + 1}${tied.length ? ` = ${tied.join(", ")}` : ""}`;
+  const place = row === -1 ? "Not ranked" : `Rank ${row + 1}${tied.length ? ` = ${tied.join(", ")}` : ""}`;
   pill.textContent = work.items[id].cannotJudge ? "No rank" : place;
   pill.setAttribute("aria-label", `Rank of response ${letters.get(id)}: ${pill.textContent}`);
   pill.classList.toggle("is-ranked", row !== -1);

@@ -1,19 +1,43 @@
-// The menu of a card's rank pill: a button per row, an own row above or below for ties, back to the tray.
-import { rowOf } from "./board.js";
+// The menu of a card's rank pill: shows the choices; a click, a digit or Enter takes one.
+import { choicesFor, nextFocus, positionOf } from "./rank-choices.js";
 
 const MARGIN = 8;
 const MAX_COLUMNS = 6;
 
 export function createRankMenu(menu, { rowCount, letters, onChoice }) {
   let opener = null;
+  let choices = [];
+  let buttons = [];
   menu.style.setProperty("--columns", rowCount <= MAX_COLUMNS ? rowCount : Math.ceil(rowCount / 2));
 
+  function take(position) {
+    menu.hidePopover();
+    opener.focus();
+    onChoice(Number(menu.dataset.response), choices[position].action);
+  }
+
   menu.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) {
-      menu.hidePopover();
-      opener.focus();
-      onChoice(Number(menu.dataset.response), JSON.parse(button.dataset.choice));
+    const position = buttons.indexOf(event.target.closest("button"));
+    if (position !== -1) {
+      take(position);
+    }
+  });
+
+  menu.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) {
+      return;
+    }
+    const chosen = positionOf(event, choices);
+    const focused = nextFocus(event.key, buttons.indexOf(document.activeElement), buttons.length);
+    if (chosen === -1 && focused === -1) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation(); // On the page the same key would rate.
+    if (chosen === -1) {
+      buttons[focused].focus();
+    } else {
+      take(chosen);
     }
   });
 
@@ -21,32 +45,36 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
     open(pill, id, board) {
       opener = pill;
       menu.dataset.response = id;
-      menu.setAttribute("aria-label", `Rank response ${letters.get(id)}`);
-      menu.replaceChildren(...choices(board, id, rowCount).map(toButton));
+      menu.setAttribute("aria-label", `Rank response ${letters.get(id)}, 1 is best`);
+      choices = choicesFor(board, id, letters);
+      buttons = choices.map(toButton);
+      menu.replaceChildren(direction(), ...buttons);
       menu.showPopover();
       putBeside(menu, pill);
-      menu.querySelector("button").focus();
+      buttons[0].focus();
     },
   };
 }
 
-function choices(board, id, rowCount) {
-  const row = rowOf(board, id);
-  const rows = Array.from({ length: rowCount }, (_, index) => [String(index + 1), ["place", index]]);
-  const isTied = row !== -1 && board.rows[row].length > 1;
-  const apart = isTied ? [["In an own row above", ["moveApart", -1]], ["In an own row below", ["moveApart", 1]]] : [];
-  const back = row === -1 ? [] : [["Back to “Not ranked yet”", ["unrank"]]];
-  return [...rows, ...apart, ...back];
+function direction() {
+  const line = document.createElement("p");
+  line.className = "wide";
+  line.textContent = "1 is best";
+  return line;
 }
 
-function toButton([text, choice]) {
+function toButton({ text, members, label, action }) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = choice[0] === "place" ? "button" : "button plain wide";
-  button.dataset.choice = JSON.stringify(choice);
+  button.className = action[0] === "place" ? "button" : "button plain wide";
   button.textContent = text;
-  if (choice[0] === "place") {
-    button.setAttribute("aria-label", `Row ${text}`);
+  if (label) {
+    button.setAttribute("aria-label", label);
+  }
+  if (members) {
+    const tied = document.createElement("small");
+    tied.textContent = members;
+    button.append(tied);
   }
   return button;
 }

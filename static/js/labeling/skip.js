@@ -9,6 +9,11 @@ export function enableSkip(dialog, { taskId, leaseToken, next, onSkipped }) {
     event.preventDefault();
     const reason = form.elements.reason.value;
     const note = form.elements["skip-note"].value.trim();
+    if (!reason) {
+      error.textContent = "Choose a reason.";
+      form.querySelector("[name=reason]").focus();
+      return;
+    }
     if (reason === "other" && !note) {
       error.textContent = "Say in the note what the reason is.";
       form.elements["skip-note"].focus();

@@ -1,0 +1,36 @@
+// What the rank menu offers as pure data, and which choice a key means. No DOM here.
+import { rowOf } from "./board.js";
+
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+
+// A rank per row, an own row above or below for ties, back to the tray.
+export function choicesFor(board, id, letters) {
+  const row = rowOf(board, id);
+  const isTied = row !== -1 && board.rows[row].length > 1;
+  const ranks = board.rows.map((ids, index) => {
+    const members = ids.filter((other) => other !== id).map((other) => letters.get(other)).join(", ");
+    const label = `Rank ${index + 1}${members && `, tied with ${members}`}`;
+    return { text: String(index + 1), members, label, action: ["place", index] };
+  });
+  const apart = [
+    { text: "In an own row above", action: ["moveApart", -1] },
+    { text: "In an own row below", action: ["moveApart", 1] },
+  ];
+  const back = { text: "Back to “Not ranked yet”", action: ["unrank"] };
+  return [...ranks, ...(isTied ? apart : []), ...(row === -1 ? [] : [back])];
+}
+
+// The position of the choice that a digit key means, else -1.
+export function positionOf({ key, code }, choices) {
+  const digit = /^(Digit|Numpad)(\d)$/.exec(code ?? "");
+  if (!digit || (digit[1] === "Numpad" && !/^\d$/.test(key))) {
+    return -1;
+  }
+  const number = Number(digit[2]);
+  return choices.findIndex(({ action: [name, row] }) => (number === 0 ? name === "unrank" : name === "place" && row === number - 1));
+}
+
+// The position that an arrow key leads to, else -1.
+export function nextFocus(key, position, count) {
+  return key in STEPS ? Math.min(Math.max(position + STEPS[key], 0), count - 1) : -1;
+}

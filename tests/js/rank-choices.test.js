@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { choicesFor, nextFocus, positionOf } from "../../static/js/labeling/rank-choices.js";
+
+const LETTERS = new Map([[7, "A"], [8, "B"], [9, "C"]]);
+const boardOf = (...rows) => ({ rows, last: null });
+
+test("there is a choice per row, which names who is there already", () => {
+  const choices = choicesFor(boardOf([], [8, 9], []), 7, LETTERS);
+
+  assert.deepEqual(choices.map(({ text, members }) => [text, members]), [["1", ""], ["2", "B, C"], ["3", ""]]);
+  assert.deepEqual(choices.map(({ label }) => label), ["Rank 1", "Rank 2, tied with B, C", "Rank 3"]);
+  assert.deepEqual(choices[1].action, ["place", 1]);
+});
+
+test("a tied response can leave its tie or go back", () => {
+  const actions = choicesFor(boardOf([7, 8], [], []), 7, LETTERS).slice(3).map(({ action }) => action);
+
+  assert.deepEqual(actions, [["moveApart", -1], ["moveApart", 1], ["unrank"]]);
+});
+
+test("digits mean rows, zero means back, on every keyboard", () => {
+  const choices = choicesFor(boardOf([7], [8], []), 7, LETTERS);
+
+  assert.equal(positionOf({ key: "é", code: "Digit2" }, choices), 1);
+  assert.equal(positionOf({ key: "3", code: "Numpad3" }, choices), 2);
+  assert.equal(positionOf({ key: "0", code: "Digit0" }, choices), 3);
+  assert.equal(positionOf({ key: "4", code: "Digit4" }, choices), -1);
+  assert.equal(positionOf({ key: "x", code: "KeyX" }, choices), -1);
+});
+
+test("arrows go from choice to choice and stop at the ends", () => {
+  assert.equal(nextFocus("ArrowRight", 0, 3), 1);
+  assert.equal(nextFocus("ArrowLeft", 0, 3), 0);
+  assert.equal(nextFocus("ArrowDown", 2, 3), 2);
+  assert.equal(nextFocus("End", 0, 3), 2);
+  assert.equal(nextFocus("x", 0, 3), -1);
+});
