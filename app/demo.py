@@ -65,7 +65,9 @@ class Login:
 
 def run(settings: Settings, *, port: int) -> None:
     """Start everything, print where and who, and stop everything on Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell starts background commands with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     _require_free(port)
     settings.root.mkdir(parents=True, exist_ok=True)
     settings.secret()
