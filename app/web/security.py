@@ -4,11 +4,13 @@ Cross-site requests are told by `Sec-Fetch-Site`, or by `Origin` in browsers wit
 request with a cookie and neither header is refused: only programs send those, and they have tokens.
 """
 
+import asyncio
 import secrets
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import (
@@ -36,7 +38,10 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 YEAR_SECONDS = 31_536_000
-TOO_LARGE = 413
+TOO_LARGE, TOO_SLOW = 413, 408
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 32_768
+# A body may take this long, and a second more for each so many bytes of it.
+BODY_SECONDS, BYTES_PER_SECOND = 30, 16_384
 
 
 class SecurityMiddleware:
@@ -63,10 +68,14 @@ class SecurityMiddleware:
             return
         # The server leaves the body out where HEAD was asked.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await self.app(inner, receive, _explain_too_large(inner, receive, add_headers))
+        in_time = _refuse_too_slow(receive)
+        await self.app(inner, in_time, _explain_too_large(inner, in_time, add_headers))
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size > MAX_HEADER_BYTES or len(headers.raw) > MAX_HEADERS:
+            raise MalformedError("The request's headers are too large.", code="large_headers")
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _hostname(hosts[0]) not in self.hosts:
             raise MalformedError(
@@ -112,6 +121,28 @@ class SecurityMiddleware:
             await send(message)
 
         return with_headers
+
+
+def _refuse_too_slow(receive: Receive) -> Receive:
+    """Stop waiting for a body that trickles in; the server itself would wait for ever."""
+    loop = asyncio.get_running_loop()
+    deadline: float | None = loop.time() + BODY_SECONDS
+
+    async def in_time() -> Message:
+        nonlocal deadline
+        if deadline is None:  # what comes after the body is a disconnect, some time
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(TOO_SLOW, headers={"Connection": "close"}) from None
+        deadline += len(message.get("body", b"")) / BYTES_PER_SECOND
+        if not message.get("more_body", False):
+            deadline = None
+        return message
+
+    return in_time
 
 
 def _explain_too_large(scope: Scope, receive: Receive, send: Send) -> Send:
