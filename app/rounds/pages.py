@@ -55,13 +55,19 @@ INVALID = 422
 
 
 @router.get("/projects/{slug}/rounds")
-async def show_rounds(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> Response:
-    """Show the rounds and the forms that make one; HTMX gets the table alone."""
+async def show_rounds(
+    request: Request,
+    tx: Tx,
+    viewer: AdminOnly,
+    slug: str,
+    models: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """Show the rounds and the forms that make one, `models` ticked; HTMX gets the table alone."""
     project = await project_for(tx, viewer, slug)
     if request.headers.get("hx-request") == "true":
         context = {"project": project, "rounds": await rounds_of(tx, project)}
         return page(request, "rounds/list.html", context, block="table")
-    return await _rounds_page(request, tx, project)
+    return await _rounds_page(request, tx, project, typed={**DEFAULTS, "models": models or []})
 
 
 @router.post("/projects/{slug}/rounds")

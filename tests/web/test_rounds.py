@@ -185,6 +185,17 @@ async def test_the_form_starts_a_round_and_shows_it(admin_browser, model):
     assert "Q0?" in shown.text
 
 
+async def test_the_link_of_a_finished_run_ticks_its_models(admin, admin_browser, model):
+    for name in ("two", "three"):
+        new = {"name": name, "kind": "policy", "endpoint_model": name}
+        await admin.post("/api/v1/models", json=new)
+
+    shown = await admin_browser.get("/projects/demo/rounds?models=one&models=two")
+
+    ticked = re.findall(r'name="models" value="(\w+)"\s+checked', shown.text)
+    assert sorted(ticked) == ["one", "two"]
+
+
 async def test_browsers_let_the_form_be_sent_with_all_prompts(admin_browser, model):
     shown = await admin_browser.get("/projects/demo/rounds")
 
