@@ -126,7 +126,12 @@ select projects.id, person.id, 'L-' || %(n)s, 1 from person, projects where %(ro
 
 
 def add_slates(
-    database: psycopg.Connection[Any], *, prompts: int, responses: int, overlap: float = 0.15
+    database: psycopg.Connection[Any],
+    *,
+    prompts: int,
+    responses: int,
+    places: int = 1,
+    overlap: float = 0.15,
 ) -> int:
     """Add a round of ready slates with open tasks, about 500 characters a response."""
     with database.transaction(), database.cursor() as cursor:
@@ -134,7 +139,13 @@ def add_slates(
         cursor.execute(ROUND)
         row = cursor.fetchone()
         assert row is not None
-        values = {"round": row[0], "prompts": prompts, "responses": responses, "overlap": overlap}
+        values = {
+            "round": row[0],
+            "prompts": prompts,
+            "responses": responses,
+            "places": places,
+            "overlap": overlap,
+        }
         for statement in (PROMPTS, SLATES, RESPONSES, TASKS):
             cursor.execute(statement, values)
     database.execute("vacuum analyze")
@@ -156,7 +167,7 @@ from projects, generate_series(1, %(prompts)s) n
 """
 SLATES = """
 insert into slates (round_id, prompt_id, status, places)
-select %(round)s, id, 'ready', case when random() < %(overlap)s then 2 else 1 end
+select %(round)s, id, 'ready', %(places)s + case when random() < %(overlap)s then 1 else 0 end
 from prompts where external_id like 'r' || %(round)s || '-%%' order by id
 """
 RESPONSES = """
@@ -171,6 +182,21 @@ select projects.id, s.id, place
 from projects, slates s, generate_series(1, s.places) place
 where s.round_id = %(round)s order by s.id, place
 """
+
+
+def reopen_tasks(database: psycopg.Connection[Any]) -> None:
+    """Forget all rankings, so that the next measurement finds as many open tasks as the last."""
+    for statement in (FORGET, REOPEN, REWIND, "vacuum analyze"):
+        database.execute(statement)
+
+
+FORGET = "truncate ranking_items, rankings"
+REOPEN = """
+update tasks set status = 'open', labeler_id = null, lease_token = null, lease_expires_at = null,
+                 display_order = null, finished_at = null
+where status <> 'open'
+"""
+REWIND = "update project_members set last_task_id = 0"
 
 
 def describe_machine() -> dict[str, Any]:
