@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         return (*named, self.root / "runs", self.root / "models")
 
     def secret(self) -> str:
-        """The secret that pseudonyms and signatures are keyed with.
+        """The secret that the addresses of failed sign-ins are keyed with in the database.
 
         Raises:
             SettingsError: it is missing with an own database, or too short.

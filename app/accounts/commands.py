@@ -1,5 +1,7 @@
 """Changes to people, sessions and tokens."""
 
+import hashlib
+import hmac
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
@@ -72,9 +74,11 @@ async def create_user(tx: AsyncSession, *, email: str, name: str, role: str, pas
 
 
 async def sign_in(
-    tx: AsyncSession, *, email: str, password: str, address: str, max_days: int
+    tx: AsyncSession, *, email: str, password: str, address: str, secret: str, max_days: int
 ) -> str | None:
     """Check a password and open a session.
+
+    Failures are counted under keys made with `secret`, so that nobody reads who tried from where.
 
     Returns:
         The new session's token, or None when email and password do not fit; the caller must let
@@ -93,9 +97,9 @@ async def sign_in(
         raise InvalidError("Enter your email address and your password.", code="bad_credentials")
     folded = unicodedata.normalize("NFKC", email).strip().casefold()[:300]
     keys = {
-        "pair": f"pair:{folded}|{address}",
-        "account": f"account:{folded}",
-        "address": f"address:{address}",
+        "pair": _attempt_key("pair", f"{folded}|{address}", secret),
+        "account": _attempt_key("account", folded, secret),
+        "address": _attempt_key("address", address, secret),
     }
     await _refuse_when_too_many(tx, keys)
     found = await tx.execute(
@@ -107,6 +111,11 @@ async def sign_in(
         return None
     await tx.execute(delete(LoginAttempt).where(LoginAttempt.key == keys["pair"]))
     return await open_session(tx, user_id=row.id, max_days=max_days)
+
+
+def _attempt_key(kind: str, value: str, secret: str) -> str:
+    keyed = hmac.new(secret.encode(), value.encode("utf-8", "replace"), hashlib.sha256)
+    return f"{kind}:{keyed.hexdigest()}"
 
 
 async def _refuse_when_too_many(tx: AsyncSession, keys: dict[str, str]) -> None:

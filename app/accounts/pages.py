@@ -79,6 +79,7 @@ async def post_sign_in(
             email=email,
             password=password,
             address=address,
+            secret=settings.secret(),
             max_days=settings.session_max_days,
         )
     except InvalidError as error:

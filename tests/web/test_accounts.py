@@ -114,6 +114,15 @@ async def test_too_many_failures_are_429_with_retry_after_and_end(app, browser, 
     assert later.status_code == 303
 
 
+async def test_failures_are_counted_without_storing_who_or_where(app, browser, mira):
+    await sign_in(browser, "wrong password")
+
+    async with transaction(app.state.engine) as tx:
+        keys = list(await tx.scalars(text("select key from login_attempts")))
+    assert sorted(key.partition(":")[0] for key in keys) == ["account", "address", "pair"]
+    assert not any("mira" in key or "127.0.0.1" in key for key in keys)
+
+
 @pytest.mark.parametrize(
     "path",
     ["//evil", "///evil", "\\\\evil", "/\\evil", "https:evil", "https://evil", "javascript:x",
