@@ -1,4 +1,4 @@
-"""One run, from files: `python -m trainer {sample,sft,reward,ppo} RUN_DIR`.
+"""One run, from files: `python -m trainer {sample,sft,reward,dpo,ppo} RUN_DIR`.
 
 Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
 failed, 143 that SIGTERM stopped it; the last line on stderr says why. On Linux the run ends with
@@ -25,6 +25,7 @@ MODULES: dict[RunKind, str] = {
     "sample": "trainer.sample",
     "sft": "trainer.train_sft",
     "reward": "trainer.train_reward",
+    "dpo": "trainer.train_dpo",
     "ppo": "trainer.train_ppo",
 }
 STOPPED_EXIT_CODE = 128 + signal.SIGTERM

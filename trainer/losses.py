@@ -4,15 +4,14 @@ Shapes: b sequences, t tokens, n responses, m comparisons. [IG] is InstructGPT, 
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from trainer.logprobs import masked_sum
-
-Ties = Literal["drop", "half"]
+from trainer.spec import Ties
 
 
 class Comparison(NamedTuple):

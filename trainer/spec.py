@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 SPEC_VERSION: Final = 1
 MIN_RESPONSES, MAX_RESPONSES = 2, 9
 
-RunKind = Literal["sample", "sft", "reward", "ppo"]
+RunKind = Literal["sample", "sft", "reward", "dpo", "ppo"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Ties = Literal["drop", "half"]
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length"]
 Problem = Literal["empty", "duplicate"]
@@ -137,7 +139,26 @@ class Sampling(Frozen):
     seed: Seed = 0
 
 
-class SFTSettings(Frozen):
+class ComputeSettings(Frozen):
+    """How much a machine is asked for; every kind of training has these."""
+
+    precision: Precision = Field(
+        "auto", description="of the forward pass; auto is bfloat16 on a GPU, float32 on a CPU"
+    )
+    lora_rank: int | None = Field(None, ge=1, le=1024, description="none: all weights are trained")
+    lora_alpha: float = Field(32.0, gt=0, le=4096, description="adapter scale is alpha / rank")
+    gradient_checkpointing: bool = Field(
+        False, description="activations are computed again in the backward pass: less memory"
+    )
+    tokens_per_forward: int = Field(
+        16_384, ge=256, le=4_194_304, description="tokens in one forward pass; batches accumulate"
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, le=1440, description="minutes between checkpoints; 0 writes one at every step"
+    )
+
+
+class SFTSettings(ComputeSettings):
     """Supervised fine-tuning; defaults follow InstructGPT (arXiv 2203.02155, C.1)."""
 
     epochs: float = Field(2, gt=0, le=100)
@@ -148,18 +169,34 @@ class SFTSettings(Frozen):
     seed: Seed = 0
 
 
-class RewardSettings(Frozen):
+class RewardSettings(ComputeSettings):
     """The K-wise reward model (arXiv 2203.02155, equation 1); a batch counts prompts."""
 
     epochs: float = Field(1, gt=0, le=20)
     learning_rate: LearningRate = 9e-6
     batch_size: BatchSize = 64
     max_tokens: MaxTokens = 1024
-    ties: Literal["drop", "half"] = "drop"
+    ties: Ties = "drop"
+    labeler_folds: int = Field(
+        0, ge=0, le=20, description="groups of labelers, each held out once; 0 skips the experiment"
+    )
     seed: Seed = 0
 
 
-class PPOSettings(Frozen):
+class DPOSettings(ComputeSettings):
+    """Direct preference optimization on rankings (arXiv 2305.18290, equation 7)."""
+
+    beta: float = Field(0.1, gt=0, le=10, description="strength of the tie to the reference model")
+    epochs: float = Field(1, gt=0, le=20)
+    learning_rate: LearningRate = 1e-6
+    batch_size: BatchSize = Field(32, description="prompts per optimizer step")
+    max_tokens: MaxTokens = 1024
+    warmup_steps: int = Field(0, ge=0, le=100_000)
+    ties: Ties = "drop"
+    seed: Seed = 0
+
+
+class PPOSettings(ComputeSettings):
     """PPO with a per-token KL penalty and the pretraining mix (arXiv 2203.02155, eq. 2, C.4)."""
 
     steps: int = Field(
@@ -174,10 +211,19 @@ class PPOSettings(Frozen):
         10, ge=0, description="iterations from a tenth of the peak to the peak"
     )
     kl_coefficient: float = Field(0.02, ge=0, le=10)
+    kl_target_nats: float | None = Field(
+        None, gt=0, le=1000, description="the coefficient follows this KL; none: it stays fixed"
+    )
+    kl_horizon_episodes: int = Field(
+        10_000, ge=1, le=100_000_000, description="how slowly the coefficient follows its target"
+    )
     clip: float = Field(0.2, gt=0, lt=1)
     value_clip: float = Field(0.2, gt=0, le=100)
     gamma: float = Field(1.0, gt=0, le=1, description="discount")
     gae_lambda: float = Field(0.95, ge=0, le=1)
+    whiten_rewards: bool = Field(
+        False, description="scale the token rewards of a batch to variance 1, their mean kept"
+    )
     ptx_coefficient: float = Field(
         0.0, ge=0, le=1000, description="times the mean token loss of the pretraining texts"
     )
@@ -187,6 +233,12 @@ class PPOSettings(Frozen):
     max_tokens: MaxTokens = 1024
     missing_eos_penalty: float = Field(1.0, ge=0, description="subtracted when no EOS was sampled")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="0.992 in the paper; none: off")
+    rollouts: Literal["local", "server"] = Field(
+        "local", description="who samples: this process, or the vLLM server of PODIUM_ROLLOUT_URL"
+    )
+    evaluate_every: int = Field(
+        10, ge=1, description="iterations between evaluations, each with sampled texts"
+    )
     seed: Seed = 0
 
 
@@ -229,6 +281,10 @@ class SFTSpec(Frozen):
     base_model: str = Field(description="model folder; without weights it is trained from scratch")
     settings: SFTSettings
     demonstrations: str = "demonstrations.jsonl"
+    reward_model: str | None = Field(
+        None, description="the saved checkpoint is the one it scores best; none: the last"
+    )
+    dataset_sha256: str | None = None
 
 
 class RewardSpec(Frozen):
@@ -242,6 +298,18 @@ class RewardSpec(Frozen):
     demonstrations: str | None = Field(
         None, description="the bias is set so that these score 0 on average; none: the bias stays 0"
     )
+    dataset_sha256: str | None = None
+
+
+class DPOSpec(Frozen):
+    """Train a policy from `base_model` (also the frozen reference model) on rankings."""
+
+    kind: Literal["dpo"] = "dpo"
+    version: Literal[1] = SPEC_VERSION
+    base_model: str
+    settings: DPOSettings
+    rankings: str = "rankings.jsonl"
+    dataset_sha256: str | None = None
 
 
 class PPOSpec(Frozen):
@@ -254,10 +322,136 @@ class PPOSpec(Frozen):
     settings: PPOSettings
     prompts: str = "prompts.jsonl"
     pretraining: str | None = None
+    dataset_sha256: str | None = None
 
 
-RunSpec = Annotated[SampleSpec | SFTSpec | RewardSpec | PPOSpec, Field(discriminator="kind")]
+TrainingSpec = SFTSpec | RewardSpec | DPOSpec | PPOSpec
+RunSpec = Annotated[SampleSpec | TrainingSpec, Field(discriminator="kind")]
 run_spec_adapter: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+class Lineage(Frozen):
+    """What a trained model was made of, exactly.
+
+    Attributes:
+        dataset_sha256: of the dataset that the files are from, when it is known.
+        files: sha256 of each `.jsonl` file that was read, by name.
+        parents: sha256 over the weights and tokenizer of each model that was read, by role.
+        settings: all of them, defaults included.
+        rows_used: ids of the rows that were trained on.
+        rows_dropped: why, by the id of each row that was left out.
+        rows_cut: why, by the id of each row that was shortened.
+    """
+
+    dataset_sha256: str | None
+    files: dict[str, str]
+    parents: dict[str, str]
+    settings: dict[str, float | int | str | bool | None]
+    seed: int
+    rows_used: list[str]
+    rows_dropped: dict[str, str]
+    rows_cut: dict[str, str]
+
+
+class Share(Frozen):
+    """A share with its interval: accuracy, mostly.
+
+    Attributes:
+        value: None where there is nothing to count.
+        low: of the 95% interval, clustered by prompt; None with the reason in `reason`.
+        high: the other end.
+        count: comparisons.
+        prompts: clusters.
+        reason: why a number is missing.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    count: int
+    prompts: int
+    reason: str | None = None
+
+
+class CalibrationBin(Frozen):
+    """Comparisons whose confidence lies in [low, high): mean confidence, share right, count."""
+
+    low: float
+    high: float
+    confidence: float | None
+    accuracy: float | None
+    count: int
+
+
+class Calibration(Frozen):
+    """How far a probability can be believed (`before` and `after` dividing by a temperature)."""
+
+    temperature: float | None
+    log_loss_before: float | None
+    log_loss_after: float | None
+    brier_before: float | None
+    brier_after: float | None
+    ece_before: float | None
+    ece_after: float | None
+    bins: list[CalibrationBin]
+    reason: str | None = None
+
+
+class LengthChecks(Frozen):
+    """Whether the reward model pays for length.
+
+    Attributes:
+        mean_spearman: within-prompt rank correlation of reward and tokens, averaged over prompts.
+        longer_wins: accuracy of "the longer response is better".
+        when_chosen_longer: the model's accuracy where the labeler's choice was the longer one.
+        when_chosen_shorter: and where it was the shorter one.
+        warning: a sentence when the two differ by more than ten points.
+    """
+
+    mean_spearman: float | None
+    longer_wins: Share
+    when_chosen_longer: Share
+    when_chosen_shorter: Share
+    warning: str | None = None
+
+
+class AgreementBand(Frozen):
+    """What labelers' own agreement allows: from `agreement` to `ceiling` (statistics, q of a).
+
+    Attributes:
+        agreement: pairwise agreement of labelers on the held-out prompts.
+        ceiling: accuracy of a model that always knew the majority, if all pairs were equally hard.
+        empirical_ceiling: accuracy of the majority of the other labelers, where three ranked.
+    """
+
+    agreement: Share
+    ceiling: float | None
+    empirical_ceiling: Share
+
+
+class Fold(Frozen):
+    """One group of labelers held out: accuracy on the others' rankings and on theirs."""
+
+    labelers: list[str]
+    training_labelers: Share
+    held_out_labelers: Share
+
+
+class RewardEvaluation(Frozen):
+    """Everything that is measured of a reward model on held-out prompts."""
+
+    accuracy: Share
+    by_labeler: dict[str, Share]
+    by_margin: dict[str, Share]
+    training_labelers: Share
+    held_out_labelers: Share
+    calibration: Calibration
+    length: LengthChecks
+    agreement: AgreementBand
+    folds: list[Fold] = []
 
 
 class RunResult(Frozen):
@@ -269,3 +463,6 @@ class RunResult(Frozen):
     rows: dict[str, int] = Field(description="rows used, dropped and cut, by name")
     texts: list[str] = Field([], description="a few sampled texts, for people")
     versions: dict[str, str] = Field(description="python, torch, transformers, ...")
+    lineage: Lineage | None = None
+    evaluation: RewardEvaluation | None = None
+    error: str | None = Field(None, description="why the run failed, in one line; then no model")

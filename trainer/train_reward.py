@@ -14,10 +14,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import data, forward, models, optimization, rundir
 from trainer.data import Example
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
-from trainer.losses import Comparison, Ties, comparisons_of, kwise_loss
+from trainer.losses import Comparison, comparisons_of, kwise_loss
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
 from trainer.rows import read_rows
-from trainer.spec import DemonstrationRow, RankingRow, RewardSettings, RewardSpec, RunResult
+from trainer.spec import (
+    DemonstrationRow,
+    RankingRow,
+    RewardSettings,
+    RewardSpec,
+    RunResult,
+    Ties,
+)
 
 # Evenly spread over the file: their mean is then as good as that of all, and costs seconds.
 MAX_CENTERING = 512
