@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from trainer.rundir import RunRefusedError
+from trainer.shared_prompt import Tree
 from trainer.spec import Message
 
 # Batches are cut from chunks of this many, sorted by length: little padding, and still random.
@@ -33,6 +34,10 @@ class Example:
     tokens: tuple[int, ...]
     prompt_length: int
     is_cut: bool = False
+
+    def tree(self) -> Tree:
+        """Return it as a prompt with one response."""
+        return Tree(self.tokens[: self.prompt_length], (self.tokens[self.prompt_length :],))
 
 
 @dataclass(frozen=True)
@@ -193,5 +198,24 @@ def micro_batches(lengths: Sequence[int], *, max_padded_tokens: int) -> Iterator
             yield run
             run = []
         run.append(index)
+    if run:
+        yield run
+
+
+def within_budget(sizes: Sequence[int], *, tokens: int) -> Iterator[list[int]]:
+    """Cut indices, in order, into runs that together hold at most so many tokens.
+
+    Args:
+        sizes: tokens of each item; a single larger one still goes alone.
+        tokens: the budget of a run.
+    """
+    run: list[int] = []
+    used = 0
+    for index, size in enumerate(sizes):
+        if run and used + size > tokens:
+            yield run
+            run, used = [], 0
+        run.append(index)
+        used += size
     if run:
         yield run

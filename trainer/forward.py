@@ -1,99 +1,101 @@
-"""The forward passes that training is made of.
+"""What training reads off a forward pass: log-probabilities, scores and values of packed trees.
 
-Sequences are padded on the right, so causal attention needs no mask: no token sees the padding.
-Shapes: b sequences, t tokens, d model width, v vocabulary entries.
+All results are float32. Shapes: n responses, r response tokens of all of them, v vocabulary
+entries; the order is that of `Packed`.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from trainer.data import Batch
-from trainer.logprobs import masked_sum, token_entropy, token_logprobs
+from trainer.logprobs import token_entropy, token_logprobs
 from trainer.models import bias_of, head_of
+from trainer.shared_prompt import Packed, hidden_states
+
+# Logits in float32 that exist at one time; more are computed again in the backward pass.
+MAX_LOGITS = 2**26
 
 
-def response_logits(model: PreTrainedModel, batch: Batch) -> tuple[Tensor, int]:
-    """Return the logits that predict the tokens from the first response token on.
+def response_logprobs(
+    model: PreTrainedModel, packed: Packed, *, temperature: float = 1.0
+) -> Tensor:
+    """Return the log-probability of every response token: (r,) with gradients.
 
-    Prompts cost no vocabulary-sized logits.
-
-    Returns:
-        (b, t - first, v) and `first`: entry i predicts the token at place `first + i`.
-    """
-    first = int(batch.prompt_lengths.min())
-    keep = batch.tokens.shape[1] - first + 1
-    logits = model(batch.tokens, use_cache=False, logits_to_keep=keep).logits
-    return logits[:, :-1], first
-
-
-def response_logprobs(model: PreTrainedModel, batch: Batch, *, temperature: float = 1.0) -> Tensor:
-    """Return the log-probability of every response token.
+    The logits are made and reduced in chunks of tokens, so that their memory does not grow with
+    the batch.
 
     Args:
         model: a causal language model.
-        batch: sequences.
+        packed: trees.
         temperature: that the responses were sampled with.
-
-    Returns:
-        (b, t) float32 with gradients, 0 where `is_response_token` is False.
     """
-    logits, first = response_logits(model, batch)
-    logprobs = token_logprobs(logits, batch.tokens[:, first:], temperature=temperature)
-    return _at_response(logprobs, batch, first)
+    hidden = hidden_states(model, packed)[packed.before]  # (r, d)
+
+    def reduce(hidden: Tensor, targets: Tensor) -> Tensor:
+        return token_logprobs(logits_of(model, hidden), targets, temperature=temperature)
+
+    return torch.cat(
+        [
+            checkpoint(reduce, *part, use_reentrant=False)
+            if torch.is_grad_enabled() and len(part[0]) < len(hidden)
+            else reduce(*part)
+            for part in _chunks(model, hidden, packed.targets)
+        ]
+    )
 
 
+@torch.no_grad()
 def response_logprobs_and_entropy(
-    model: PreTrainedModel, batch: Batch, *, temperature: float = 1.0
+    model: PreTrainedModel, packed: Packed, *, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Return `response_logprobs` and the entropy of each distribution: twice (b, t) float32."""
-    logits, first = response_logits(model, batch)
-    logprobs = token_logprobs(logits, batch.tokens[:, first:], temperature=temperature)
-    entropy = token_entropy(logits, temperature=temperature)
-    return _at_response(logprobs, batch, first), _at_response(entropy, batch, first)
+    """Return `response_logprobs` and the entropy of each distribution, no gradients: twice (r,)."""
+    hidden = hidden_states(model, packed)[packed.before]  # (r, d)
+    logprobs, entropy = [], []
+    for part, targets in _chunks(model, hidden, packed.targets):
+        logits = logits_of(model, part)
+        logprobs.append(token_logprobs(logits, targets, temperature=temperature))
+        entropy.append(token_entropy(logits, temperature=temperature))
+    return torch.cat(logprobs), torch.cat(entropy)
 
 
-def _at_response(values: Tensor, batch: Batch, first: int) -> Tensor:
-    return torch.where(batch.is_response_token, functional.pad(values, (first, 0)), 0.0)
+def _chunks(
+    model: PreTrainedModel, hidden: Tensor, targets: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    rows = max(1, MAX_LOGITS // int(model.config.get_text_config().vocab_size))
+    yield from zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
 
 
-def text_loss(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Return the summed negative log-probability of the response tokens: () float32."""
-    logits, first = response_logits(model, batch)
-    logprobs = token_logprobs(logits, batch.tokens[:, first:])
-    return -masked_sum(logprobs, batch.is_response_token[:, first:])
+def logits_of(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Return what the model's own forward makes of hidden states: (..., d) -> (..., v)."""
+    embeddings = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    assert isinstance(embeddings, torch.nn.Module)
+    logits: Tensor = embeddings(hidden)
+    config = model.config.get_text_config()
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
-def scores(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Return the reward of each sequence, read at its last token, minus the bias: (b,) float32."""
-    hidden = _hidden(model, batch)  # (b, t, d)
-    last = hidden[torch.arange(len(hidden), device=hidden.device), batch.lengths - 1]  # (b, d)
-    return _project(model, last)
+def text_loss(model: PreTrainedModel, packed: Packed) -> Tensor:
+    """Return the summed negative log-probability of the response tokens: ()."""
+    return -response_logprobs(model, packed).sum()
 
 
-def token_values(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Return the reward head's output after every token, minus the bias: (b, t) float32.
-
-    Entry i is the value of the state *after* token i, which is the state *before* token i + 1.
-    """
-    return _project(model, _hidden(model, batch))
+def scores(model: PreTrainedModel, packed: Packed) -> Tensor:
+    """Return the reward of each response, read at its last token, minus the bias: (n,)."""
+    return _project(model, hidden_states(model, packed)[packed.ends])
 
 
-def state_values(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Return the value of the state before each response token: (b, t) float32, else 0."""
-    shifted = functional.pad(token_values(model, batch)[:, :-1], (1, 0))  # (b, t)
-    return torch.where(batch.is_response_token, shifted, 0.0)
-
-
-def _hidden(model: PreTrainedModel, batch: Batch) -> Tensor:
-    hidden: Tensor = model.base_model(batch.tokens, use_cache=False).last_hidden_state
-    return hidden
+def state_values(model: PreTrainedModel, packed: Packed) -> Tensor:
+    """Return the reward head's output before each response token, minus the bias: (r,)."""
+    return _project(model, hidden_states(model, packed)[packed.before])
 
 
 def _project(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     head = head_of(model)
     # In float32 whatever the model's dtype: in bf16 rewards between 4 and 8 would be 0.03 apart.
-    weight = head.weight.float()
-    output: Tensor = (hidden.float() @ weight.T).squeeze(-1)
+    with torch.autocast(hidden.device.type, enabled=False):
+        output: Tensor = (hidden.float() @ head.weight.float().T).squeeze(-1)
     return output - bias_of(model)

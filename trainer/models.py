@@ -26,6 +26,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from trainer.data import eos_id_of
 from trainer.rundir import RunRefusedError
+from trainer.shared_prompt import use_tree_attention
 
 REFUSED_SUFFIXES = frozenset(
     (".py", ".pkl", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npy", ".npz", ".h5")
@@ -196,6 +197,7 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     if parameters < TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
         # Waiting for a second thread on a busy machine makes tiny models fifty times slower.
         torch.set_num_threads(1)
+    use_tree_attention(model)
     # Dropout stays off: the old and the new log-probabilities of PPO must agree.
     model.to(device())  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
