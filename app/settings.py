@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     )
     sampler_url: str | None = Field(None, description="an OpenAI-compatible server, such as vLLM")
     sampler_key: SecretStr | None = Field(None, description="bearer key of that server")
+    rollout_url: str | None = Field(
+        None, description="a vLLM server that takes new weights, for PPO runs that sample there"
+    )
+    rollout_key: SecretStr | None = Field(None, description="bearer key of that server")
     allowed_hosts: str = Field(
         "localhost,127.0.0.1,[::1]", description="Host headers that are answered, separated by ','"
     )

@@ -13,7 +13,7 @@ from app.embedded_postgres import die_with_parent
 from app.errors import UnavailableError
 
 MAX_ENDS, ENDS_WITHIN_SECONDS = 3, 60
-STOP_SECONDS = 10
+STOP_SECONDS = 30  # a worker lets its trainer write a checkpoint
 
 
 @dataclass

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import create_engine, transaction
 from app.jobs.code_version import code_version
 from app.jobs.commands import STALLED_SECONDS, requeue_lost_runs
+from app.jobs.disk import free_disk_bytes
 from app.jobs.execution import Runner, execute_run
 from app.jobs.handlers import Handler
 from app.jobs.process import TRAINER
@@ -114,8 +115,9 @@ async def _recover(runner: Runner, queue: procrastinate.App) -> None:
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
                 with contextlib.suppress(ConnectorException):  # another worker was quicker
                     await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+            free = free_disk_bytes(runner.settings.root)
             async with transaction(runner.engine) as tx:
-                lost = await requeue_lost_runs(tx)
+                lost = await requeue_lost_runs(tx, free_disk_bytes=free)
             if lost:
                 logger.warning("worker.runs.recovered runs=%s", lost)
         except LOST_DATABASE:
@@ -129,5 +131,6 @@ def _handlers(settings: Settings) -> dict[RunKind, Handler]:
         "sample": SampleHandler(settings),
         "sft": training,
         "reward": training,
+        "dpo": training,
         "ppo": training,
     }

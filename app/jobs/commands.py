@@ -1,9 +1,10 @@
 """Writes of runs; after the start each names the attempt, so that one given up is refused.
 
     queued ──> running ──> succeeded | failed | cancelled
-       ^──────────┘ (the trainer was killed, or the worker was stopped)
+       ^──────────┘ (the trainer was killed, the worker was stopped, or the disk was full)
 
-A run that nobody works on is queued again by `requeue_lost_runs`: none stays running for ever.
+A run that nobody works on is queued again by `requeue_lost_runs`: none stays running for ever. One
+that waits for disk has no job until there is room.
 """
 
 import json
@@ -28,6 +29,7 @@ LOCKS: dict[RunKind, str] = {
     "sample": "sampling:0",
     "sft": "device:0",
     "reward": "device:0",
+    "dpo": "device:0",
     "ppo": "device:0",
 }
 
@@ -51,7 +53,8 @@ where id = :run_id and status in ('queued', 'running')
 """)
 START = text("""
 update runs set status = 'running', attempt = attempt + 1, progress = 0, error = null,
-    code_version = :code_version, started_at = coalesce(started_at, now()), heartbeat_at = now()
+    needs_disk_bytes = null, code_version = :code_version, heartbeat_at = now(),
+    started_at = coalesce(started_at, now())
 where id = :run_id and attempt < max_attempts and not cancel_requested
   and (status = 'queued'
        or status = 'running' and heartbeat_at < now() - make_interval(secs => :stalled_seconds))
@@ -72,11 +75,13 @@ with run as (
     insert into run_metrics (run_id, attempt, step, values)
     select run.id, run.attempt, new.step, new.values
     from run, jsonb_to_recordset(cast(:steps as jsonb)) as new(step int, values jsonb)
-    on conflict (run_id, attempt, step) do update set values = excluded.values
+    on conflict (run_id, step) do update set values = excluded.values, attempt = excluded.attempt
 )
 select cancel_requested from run
 """  # noqa: S608 - a constant
 )
+# A resumed attempt cut the file at its checkpoint: what was reported from there on did not happen.
+VOID_STEPS = text("delete from run_metrics where run_id = :run_id and step >= :first_void_step")
 FINISH = text(
     f"""
 update runs set status = 'succeeded', progress = 1, finished_at = now(),
@@ -95,6 +100,13 @@ REQUEUE = text(f"update runs set status = 'queued', error = :reason {FENCE} retu
 # Being asked to stop is no fault of the run: the attempt does not count.
 HAND_BACK = text(
     f"update runs set status = 'queued', max_attempts = max_attempts + 1 {FENCE} returning id"  # noqa: S608
+)
+WAIT_FOR_DISK = text(
+    f"""
+update runs set status = 'queued', max_attempts = max_attempts + 1, error = :reason,
+    needs_disk_bytes = :needs_disk_bytes
+{FENCE} returning id
+"""  # noqa: S608 - a constant
 )
 
 # Without a worker nobody would answer the request: a run whose heartbeat stopped is cancelled at
@@ -116,7 +128,7 @@ STATUS = text("select status from runs where id = :run_id")
 
 LOST = text("""
 select id, kind from runs
-where (status = 'queued'
+where (status = 'queued' and coalesce(needs_disk_bytes, 0) <= :free_disk_bytes
        or status = 'running' and heartbeat_at < now() - make_interval(secs => :stalled_seconds))
   and not exists (select from jobs.procrastinate_jobs job
                   where job.queueing_lock = 'run:' || runs.id and job.status in ('todo', 'doing'))
@@ -224,16 +236,29 @@ async def hold_attempt(tx: AsyncSession, run: StartedRun) -> None:
     await _fenced(tx, HOLD, run)
 
 
-async def record_progress(tx: AsyncSession, run: StartedRun, steps: Sequence[Step]) -> bool:
+async def record_progress(
+    tx: AsyncSession, run: StartedRun, steps: Sequence[Step], *, first_void_step: int | None = None
+) -> bool:
     """Store what the trainer reported, and that the run is alive; return whether to cancel it.
+
+    Args:
+        tx: the caller's transaction.
+        run: the attempt.
+        steps: new ones, and ones that are reported again.
+        first_void_step: this step and later ones of before are removed first.
 
     Raises:
         StaleAttemptError: the attempt no longer counts.
     """
+    if first_void_step is not None:
+        await _fenced(tx, HOLD, run)
+        await tx.execute(VOID_STEPS, {"run_id": run.id, "first_void_step": first_void_step})
     latest: dict[str, float | None] = {}
+    values = {}  # of each step once: what is reported again counts
     for step in steps:
         latest |= step.values
-    rows = [{"step": step.number, "values": step.values} for step in steps]
+        values[step.number] = step.values
+    rows = [{"step": number, "values": reported} for number, reported in values.items()]
     cancel_requested = await _fenced(
         tx,
         REPORT,
@@ -277,9 +302,23 @@ async def hand_back_run(tx: AsyncSession, run: StartedRun) -> None:
     await _enqueue_again(tx, run.id, run.kind)
 
 
-async def requeue_lost_runs(tx: AsyncSession) -> list[int]:
-    """Enqueue again what is queued or running but has no living job; return the runs' ids."""
-    lost = (await tx.execute(LOST, {"stalled_seconds": STALLED_SECONDS})).all()
+async def wait_for_disk(
+    tx: AsyncSession, run: StartedRun, reason: str, *, needs_disk_bytes: int
+) -> None:
+    """Let the run wait until so much is free; like being stopped, this is no fault of the run."""
+    await _fenced(
+        tx, WAIT_FOR_DISK, run, reason=_one_line(reason), needs_disk_bytes=needs_disk_bytes
+    )
+
+
+async def requeue_lost_runs(tx: AsyncSession, *, free_disk_bytes: int) -> list[int]:
+    """Enqueue what is queued or running but has no living job, unless it still waits for disk.
+
+    Returns:
+        The runs' ids.
+    """
+    names = {"stalled_seconds": STALLED_SECONDS, "free_disk_bytes": free_disk_bytes}
+    lost = (await tx.execute(LOST, names)).all()
     for run_id, kind in lost:
         await _enqueue_again(tx, run_id, kind)
     return [run_id for run_id, _ in lost]

@@ -16,7 +16,6 @@ from app.db import transaction
 from app.errors import DomainError
 from app.jobs.commands import (
     StaleAttemptError,
-    Step,
     cancel_run,
     fail_run,
     finish_run,
@@ -24,8 +23,10 @@ from app.jobs.commands import (
     record_progress,
     retry_run,
     start_attempt,
+    wait_for_disk,
 )
 from app.jobs.handlers import Handler, StartedRun
+from app.jobs.metrics_reader import MetricsReader
 from app.jobs.process import (
     TRAINER,
     cap_log,
@@ -103,13 +104,15 @@ async def _attempt(runner: Runner, run: StartedRun) -> None:
         return
     failure = failure_of(exit_code, run_dir)
     async with transaction(runner.engine) as tx:
+        if failure.needs_disk_bytes is not None:
+            await wait_for_disk(tx, run, failure.reason, needs_disk_bytes=failure.needs_disk_bytes)
+            return
         end = retry_run if failure.is_retryable else fail_run
         await end(tx, run, failure.reason)
 
 
 async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
     """Run the trainer to its end and return its exit code; None when the run was cancelled."""
-    reported = MetricsReader(run_dir)
     process = await start_trainer(
         runner.trainer,
         run.kind,
@@ -118,23 +121,35 @@ async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
         attempt=run.attempt,
     )
     try:
-        return await _follow(runner, run, run_dir, process, reported)
+        return await _follow(runner, run, run_dir, process)
     finally:
-        await asyncio.shield(stop_trainer(process))
+        await asyncio.shield(_stop(runner, run, process))
 
 
-async def _follow(
-    runner: Runner, run: StartedRun, run_dir: Path, process: Process, reported: "MetricsReader"
-) -> int | None:
+async def _stop(runner: Runner, run: StartedRun, process: Process) -> None:
+    """Stop the trainer; while it writes its checkpoint, no other worker may take the run over."""
+    stopping = asyncio.create_task(stop_trainer(process))
+    while not (await asyncio.wait({stopping}, timeout=HEARTBEAT_SECONDS))[0]:
+        with contextlib.suppress(StaleAttemptError, OperationalError, InterfaceError):
+            async with transaction(runner.engine) as tx:
+                await record_progress(tx, run, [])
+    await stopping
+
+
+async def _follow(runner: Runner, run: StartedRun, run_dir: Path, process: Process) -> int | None:
+    reported = MetricsReader(run_dir / rundir.METRICS_FILE)
     written_at = 0.0
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), TICK_SECONDS)
         has_ended = process.returncode is not None
-        steps = reported.new_steps()
-        if steps or has_ended or time.monotonic() > written_at + HEARTBEAT_SECONDS:
+        new = await asyncio.to_thread(reported.new_steps)
+        is_due = time.monotonic() > written_at + HEARTBEAT_SECONDS
+        if new.steps or new.first_void_step is not None or has_ended or is_due:
             async with transaction(runner.engine) as tx:
-                cancel_requested = await record_progress(tx, run, steps)
+                cancel_requested = await record_progress(
+                    tx, run, new.steps, first_void_step=new.first_void_step
+                )
             if cancel_requested:
                 return None
             written_at = time.monotonic()
@@ -142,31 +157,6 @@ async def _follow(
             return process.returncode
         await runner.handlers[run.kind].ingest(runner.engine, run, run_dir)
         cap_log(run_dir)
-
-
-class MetricsReader:
-    """Reads the steps that this attempt appends to `metrics.jsonl`, or writes into a new one."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
-        self._file_id = self._current_file_id()
-        self._offset = rundir.read_metrics_from(run_dir, 0).offset
-
-    def new_steps(self) -> list[Step]:
-        """The steps since the last call."""
-        if self._current_file_id() != self._file_id:
-            self._file_id, self._offset = self._current_file_id(), 0
-        tail = rundir.read_metrics_from(self._run_dir, self._offset)
-        self._offset = tail.offset
-        return [
-            Step(number=row.pop("step"), progress=row.pop("progress"), values=row)
-            for row in tail.rows
-        ]
-
-    def _current_file_id(self) -> int | None:
-        with contextlib.suppress(FileNotFoundError):
-            return (self._run_dir / rundir.METRICS_FILE).stat().st_ino
-        return None
 
 
 async def _fail(runner: Runner, run: StartedRun, reason: str) -> None:

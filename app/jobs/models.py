@@ -27,7 +27,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint("kind in ('sample', 'sft', 'reward', 'ppo')", name="kind"),
+        CheckConstraint("kind in ('sample', 'sft', 'reward', 'dpo', 'ppo')", name="kind"),
         CheckConstraint(
             "status in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="status"
         ),
@@ -54,6 +54,9 @@ class Run(Base):
     progress: Mapped[float] = mapped_column(server_default="0")
     latest: Mapped[dict[str, float | None]] = mapped_column(JSONB, server_default="{}")
     error: Mapped[str | None] = mapped_column(Text)
+    needs_disk_bytes: Mapped[int | None] = mapped_column(  # it waits until so much is free
+        BigInteger
+    )
     cancel_requested: Mapped[bool] = mapped_column(server_default="false")
     heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
@@ -66,11 +69,11 @@ class Run(Base):
 
 
 class RunMetrics(Base):
-    """What the trainer reported at one step of one attempt."""
+    """What the trainer reported at one step; a resumed attempt replaces the steps it repeats."""
 
     __tablename__ = "run_metrics"
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(SmallInteger)
     values: Mapped[dict[str, float | None]] = mapped_column(JSONB)

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app.embedded_postgres import die_with_parent
+from app.jobs.disk import free_disk_bytes, needed_disk_bytes
 from app.settings import Settings
 from trainer import rundir
 from trainer.spec import RunKind
@@ -20,19 +23,25 @@ TRAINER = (sys.executable, "-P", "-m", "trainer")
 # The trainer gets these and nothing else: above all not the database URL and not the secret key.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_")
-TERM_GRACE_SECONDS = 6.0
+TERM_GRACE_SECONDS = 20.0  # long enough to write a checkpoint
 LOG_BYTES, KEPT_LOG_BYTES = 10_000_000, 1_000_000
-REFUSED_EXIT_CODE = 2
 OUT_OF_MEMORY_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ATTEMPT_LINE = "--- attempt"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trainer ended without a result, and whether another attempt may fare better."""
+    """Why a trainer ended without a result, and whether another attempt may fare better.
+
+    Attributes:
+        reason: one line.
+        is_retryable: at once.
+        needs_disk_bytes: another attempt may fare better when so much is free.
+    """
 
     reason: str
     is_retryable: bool
+    needs_disk_bytes: int | None = None
 
 
 async def start_trainer(
@@ -61,45 +70,57 @@ async def start_trainer(
         )
 
 
-async def stop_trainer(process: Process, *, grace_seconds: float = TERM_GRACE_SECONDS) -> None:
+async def stop_trainer(process: Process) -> None:
     """Ask the whole group to stop, then kill what is left of it."""
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), grace_seconds)
+            await asyncio.wait_for(process.wait(), TERM_GRACE_SECONDS)
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()
 
 
 def trainer_environment(kind: RunKind, settings: Settings) -> dict[str, str]:
-    """What the trainer may know: only sampling is told the key of the sampler."""
+    """What the trainer may know: a server and its key only when this kind of run samples there."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
     environment["PYTHONPATH"] = str(Path(rundir.__file__).parents[1])
-    if kind == "sample" and settings.sampler_url:
-        environment["PODIUM_SAMPLER_URL"] = settings.sampler_url
-        if settings.sampler_key:
-            environment["PODIUM_SAMPLER_KEY"] = settings.sampler_key.get_secret_value()
+    if kind == "sample":
+        environment |= _server("SAMPLER", settings.sampler_url, settings.sampler_key)
+    if kind == "ppo":
+        environment |= _server("ROLLOUT", settings.rollout_url, settings.rollout_key)
     return environment
 
 
 def failure_of(exit_code: int, run_dir: Path) -> Failure:
-    """Explain an end without a valid result by the exit code, else by the last line of the log."""
-    if exit_code == 0:
-        return Failure("exited without a result", is_retryable=False)
+    """Explain an end without a valid result: by the exit code, else in the trainer's own words."""
+    if exit_code == rundir.DISK_FULL_EXIT_CODE:
+        needs, has = needed_disk_bytes(run_dir), free_disk_bytes(run_dir)
+        reason = f"waiting for disk: needs {needs / 1e6:,.1f} MB, has {has / 1e6:,.1f} MB"
+        return Failure(reason, is_retryable=True, needs_disk_bytes=needs)
     if exit_code in OUT_OF_MEMORY_CODES:
         return Failure("killed (out of memory?)", is_retryable=True)
     if exit_code < 0:
         return Failure(f"killed by {signal.Signals(-exit_code).name}", is_retryable=True)
     if exit_code == 128 + signal.SIGTERM:
         return Failure("stopped by SIGTERM", is_retryable=True)
+    return Failure(_last_words(exit_code, run_dir), is_retryable=False)
+
+
+def _last_words(exit_code: int, run_dir: Path) -> str:
+    """The error of `result.json`, else the last line of the log."""
+    if exit_code == 0:
+        return "exited without a result"
+    failure = rundir.read_failure(run_dir)
+    if failure is not None and failure.error is not None:
+        return failure.error
     last = rundir.read_last_log_line(run_dir)
     if last is None or last.startswith(ATTEMPT_LINE):
-        last = f"exited with code {exit_code} and said nothing"
-    return Failure(last.removeprefix("error: "), is_retryable=False)
+        return f"exited with code {exit_code} and said nothing"
+    return last.removeprefix("error: ")
 
 
 def cap_log(run_dir: Path) -> None:
@@ -113,6 +134,13 @@ def cap_log(run_dir: Path) -> None:
         log.truncate(0)
     with path.open("ab") as log:
         log.write(b"(the log was too long: its beginning was removed)\n" + kept)
+
+
+def _server(name: str, url: str | None, key: SecretStr | None) -> dict[str, str]:
+    if not url:
+        return {}
+    address = {f"PODIUM_{name}_URL": url}
+    return address if key is None else {**address, f"PODIUM_{name}_KEY": key.get_secret_value()}
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

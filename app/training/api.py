@@ -10,7 +10,7 @@ from app.errors import MalformedError
 from app.jobs.commands import request_cancel
 from app.projects.queries import project_for
 from app.training.commands import NewRun, start_run
-from app.training.queries import metrics_of, run_for, runs_of
+from app.training.queries import last_step_of, metrics_of, run_for, runs_of
 from app.training.schemas import (
     CancelOut,
     MetricsList,
@@ -92,7 +92,8 @@ async def get_metrics(
     """List what the run reported after the step `after`, oldest first."""
     run = await run_for(tx, viewer, run_id)
     rows = await metrics_of(tx, run.id, after=after, limit=limit)
-    return MetricsList(metrics=[MetricsOut.of(row) for row in rows])
+    last = await last_step_of(tx, run.id)
+    return MetricsList(metrics=[MetricsOut.of(row) for row in rows], last=last)
 
 
 @router.post("/runs/{run_id}/cancel", responses={202: {"model": CancelOut}})

@@ -40,32 +40,20 @@ limit :limit
 """
 )
 
-# A resumed attempt starts at its checkpoint: what the earlier one reported from there on is void.
 METRICS = text("""
-select step, attempt, values
-from run_metrics reported
-where run_id = :run_id and step > :after and not exists (
-    select from run_metrics later
-    where later.run_id = reported.run_id and later.attempt > reported.attempt
-      and later.step <= reported.step
-)
+select step, attempt, values from run_metrics
+where run_id = :run_id and step > :after
 order by step
 limit :limit
 """)
 LAST_METRICS = text("""
 select step, attempt, values from (
-    select step, attempt, values
-    from run_metrics reported
-    where run_id = :run_id and not exists (
-        select from run_metrics later
-        where later.run_id = reported.run_id and later.attempt > reported.attempt
-          and later.step <= reported.step
-    )
-    order by step desc
-    limit :limit
+    select step, attempt, values from run_metrics where run_id = :run_id
+    order by step desc limit :limit
 ) newest
 order by step
 """)
+LAST_STEP = text("select max(step) from run_metrics where run_id = :run_id")
 
 INPUTS = text("""
 select project.slug as project, base.name as base_model, reward.name as reward_model,
@@ -171,6 +159,12 @@ async def last_metrics_of(tx: AsyncSession, run_id: int, *, limit: int) -> list[
     """The last `limit` steps that the run reported, oldest first."""
     rows = await tx.execute(LAST_METRICS, {"run_id": run_id, "limit": limit})
     return [MetricsRow(*row) for row in rows]
+
+
+async def last_step_of(tx: AsyncSession, run_id: int) -> int | None:
+    """The last step that the run reported; a resumed run goes back to its checkpoint's."""
+    step: int | None = await tx.scalar(LAST_STEP, {"run_id": run_id})
+    return step
 
 
 async def inputs_of(tx: AsyncSession, run_id: int) -> RunInputs:

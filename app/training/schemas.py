@@ -113,9 +113,10 @@ class MetricsOut(Answer):
 
 
 class MetricsList(Answer):
-    """What a run reported, oldest step first."""
+    """What a run reported, oldest step first; `last` goes back when a run resumes."""
 
     metrics: list[MetricsOut]
+    last: int | None
 
 
 class CancelOut(Answer):

@@ -20,14 +20,20 @@ if settings.get("stubborn"):
     (run_dir / "child.pid").write_text(str(child.pid))
 (run_dir / "trainer.pid").write_text(str(os.getpid()))
 
-with (run_dir / "metrics.jsonl").open("a") as metrics:
-    for step in range(1, settings.get("steps", 3) + 1):
-        row = {"step": step, "progress": step / 10, "loss/train": 1 / step}
-        metrics.write(json.dumps(row) + "\n")
-
 attempt_file = run_dir / "tries"
 tries = len(attempt_file.read_text()) + 1 if attempt_file.exists() else 1
 attempt_file.write_text("x" * tries)
+
+first = 1
+metrics_file = run_dir / "metrics.jsonl"
+if "checkpoint" in settings and metrics_file.exists():
+    lines = metrics_file.read_bytes().splitlines(keepends=True)[: settings["checkpoint"]]
+    os.truncate(metrics_file, len(b"".join(lines)))
+    first += len(lines)
+with metrics_file.open("a") as metrics:
+    for step in range(first, first + settings.get("steps", 3)):
+        row = {"step": step, "progress": step / 10, "loss/train": tries / step}
+        metrics.write(json.dumps(row) + "\n")
 
 end = settings["end"] if tries <= settings.get("bad_tries", 99) else "result"
 if end == "hang":
@@ -37,6 +43,13 @@ if end == "killed":
 if end == "refused":
     sys.stderr.write("error: base_model has no tokenizer\n")
     sys.exit(2)
+if end == "explained":
+    result = {"kind": kind, "metrics": {}, "rows": {}, "versions": {}, "error": "all ranks tie"}
+    (run_dir / "result.json").write_text(json.dumps(result))
+    sys.exit(2)
+if end == "disk full":
+    sys.stderr.write("waiting for disk: needs 2,000.0 MB, has 1.0 MB\n")
+    sys.exit(75)
 if end == "result":
     result = {
         "kind": kind,

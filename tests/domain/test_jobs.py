@@ -27,7 +27,8 @@ from app.jobs.commands import (
     retry_run,
     start_attempt,
 )
-from app.jobs.execution import MetricsReader, Runner, execute_run
+from app.jobs.execution import Runner, execute_run
+from app.jobs.metrics_reader import MetricsReader
 from app.settings import Settings
 from tests.domain.worker_process import FAKE_TRAINER, SettingsHandler
 from trainer.spec import RunResult
@@ -37,7 +38,7 @@ PROJECT = text(
     "values ('demo', 'Demo', 1, 0) returning id"
 )
 RUN = text("select * from runs where id = :id")
-METRICS = text("select attempt, step, values from run_metrics where run_id = :id order by 1, 2")
+METRICS = text("select attempt, step, values from run_metrics where run_id = :id order by step")
 JOBS = text("select count(*) from jobs.procrastinate_jobs where status = 'todo'")
 AGE = text("update runs set heartbeat_at = now() - interval '1 minute' where id = :id")
 RESULT = RunResult(kind="sft", metrics={"loss/train": 0.5}, rows={}, versions={})
@@ -54,7 +55,7 @@ def runner(engine, tmp_path) -> Runner:
     return Runner(
         engine=engine,
         settings=Settings(data_dir=tmp_path),
-        handlers=dict.fromkeys(("sample", "sft"), SettingsHandler()),
+        handlers=dict.fromkeys(("sample", "sft", "ppo"), SettingsHandler()),
         code_version="0.1.0",
         trainer=FAKE_TRAINER,
     )
@@ -95,6 +96,12 @@ async def waiting_jobs(engine) -> int:
         return await tx.scalar(JOBS)
 
 
+async def take_all_jobs(tx) -> None:
+    await tx.execute(text("set local search_path = jobs"))
+    await tx.execute(text("delete from procrastinate_jobs"))
+    await tx.execute(text("set local search_path to default"))
+
+
 async def restart_after_a_silent_minute(engine, run_id: int):
     async with transaction(engine) as tx:
         await tx.execute(AGE, {"id": run_id})
@@ -132,12 +139,12 @@ async def test_enqueuing_leaves_the_search_path_as_it_was(tx, project_id):
 
 
 async def test_sampling_does_not_wait_for_training(engine, queued):
-    for kind in ("sft", "reward", "ppo", "sample"):
+    for kind in ("sft", "reward", "dpo", "ppo", "sample"):
         await queued(kind)
 
     async with transaction(engine) as tx:
         locks = await tx.scalars(text("select lock from jobs.procrastinate_jobs order by id"))
-        assert list(locks) == ["device:0", "device:0", "device:0", "sampling:0"]
+        assert list(locks) == ["device:0"] * 4 + ["sampling:0"]
 
 
 # --- the fence -----------------------------------------------------------------------------------
@@ -199,14 +206,38 @@ async def test_a_step_that_is_reported_again_is_replaced(engine, started):
         assert rows.all() == [(1, 1, {"a": 1.0}), (1, 2, {"b": 2.0})]
 
 
+async def test_a_resumed_attempt_replaces_the_steps_after_its_checkpoint(runner, engine, queued):
+    run_id = await queued(end="killed", bad_tries=1, steps=4, checkpoint=2)
+
+    await execute_run(runner, run_id)
+    await execute_run(runner, run_id)
+
+    async with transaction(engine) as tx:
+        rows = await tx.execute(METRICS, {"id": run_id})
+        losses = [(row.step, round(row.values["loss/train"], 3)) for row in rows]
+    kept, again = [(1, 1.0), (2, 0.5)], [(3, 0.667), (4, 0.5), (5, 0.4), (6, 0.333)]
+    assert losses == kept + again
+
+
+async def test_a_step_that_was_taken_back_is_gone_even_before_it_is_reported_again(engine, started):
+    run = await started()
+    async with transaction(engine) as tx:
+        await record_progress(tx, run, [Step(number, 0.1, {"a": 1.0}) for number in range(5)])
+
+    async with transaction(engine) as tx:
+        await record_progress(tx, run, [Step(3, 0.1, {"a": 2.0})], first_void_step=3)
+
+    async with transaction(engine) as tx:
+        rows = await tx.execute(METRICS, {"id": run.id})
+        assert [(row.step, row.values["a"]) for row in rows] == [(0, 1), (1, 1), (2, 1), (3, 2)]
+
+
 async def test_a_queued_run_without_a_job_gets_one(engine, queued):
     run_id = await queued()
     async with transaction(engine) as tx:
-        assert await requeue_lost_runs(tx) == []
-        await tx.execute(text("set local search_path = jobs"))
-        await tx.execute(text("delete from procrastinate_jobs"))
-        await tx.execute(text("set local search_path to default"))
-        assert await requeue_lost_runs(tx) == [run_id]
+        assert await requeue_lost_runs(tx, free_disk_bytes=0) == []
+        await take_all_jobs(tx)
+        assert await requeue_lost_runs(tx, free_disk_bytes=0) == [run_id]
 
     assert await waiting_jobs(engine) == 1
 
@@ -261,8 +292,9 @@ async def test_a_run_that_does_not_exist_cannot_be_cancelled(tx):
 
 
 async def test_a_cancelled_run_takes_its_stubborn_process_group_with_it(
-    runner, engine, queued, tmp_path
+    runner, engine, queued, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(process, "TERM_GRACE_SECONDS", 3)
     run_id = await queued(end="hang", stubborn=True)
     execution = asyncio.create_task(execute_run(runner, run_id))
     run_dir = tmp_path / "runs" / str(run_id)
@@ -276,9 +308,12 @@ async def test_a_cancelled_run_takes_its_stubborn_process_group_with_it(
     async with asyncio.timeout(10):
         await execution
 
-    assert (await read(engine, run_id)).status == "cancelled"
+    run = await read(engine, run_id)
+    assert run.status == "cancelled"
     for pid in pids:
         assert not is_running(pid)
+    # While the trainer was given time, the run's heartbeat kept other workers away.
+    assert (run.finished_at - run.heartbeat_at).total_seconds() < 2.5
 
 
 def is_running(pid: int) -> bool:
@@ -319,6 +354,35 @@ async def test_a_refused_run_says_why_and_is_not_tried_again(runner, engine, que
 
     run = await read(engine, run_id)
     assert (run.status, run.error) == ("failed", "base_model has no tokenizer")
+
+
+async def test_a_failed_run_says_what_its_result_says(runner, engine, queued):
+    run_id = await queued(end="explained")
+
+    await execute_run(runner, run_id)
+
+    run = await read(engine, run_id)
+    assert (run.status, run.error, run.result) == ("failed", "all ranks tie", None)
+
+
+async def test_a_run_that_filled_the_disk_waits_until_there_is_room(  # B086, R-07
+    runner, engine, queued
+):
+    run_id = await queued(end="disk full", bad_tries=1)
+
+    await execute_run(runner, run_id)
+
+    waiting = await read(engine, run_id)
+    assert (waiting.status, waiting.needs_disk_bytes) == ("queued", 2_000_000_000)
+    assert waiting.error.startswith("waiting for disk: needs 2,000.0 MB, has ")
+    async with transaction(engine) as tx:
+        await take_all_jobs(tx)
+        assert await requeue_lost_runs(tx, free_disk_bytes=2_000_000_000 - 1) == []
+        assert await requeue_lost_runs(tx, free_disk_bytes=2_000_000_000) == [run_id]
+    await execute_run(runner, run_id)
+    done = await read(engine, run_id)
+    assert (done.status, done.error, done.needs_disk_bytes) == ("succeeded", None, None)
+    assert done.max_attempts - done.attempt == 2
 
 
 async def test_a_killed_trainer_is_tried_again_and_may_succeed(runner, engine, queued):
@@ -399,53 +463,100 @@ async def test_a_bug_in_a_handler_fails_the_run_instead_of_leaving_it_running(
     assert (run.status, run.error) == ("failed", "ZeroDivisionError: division by zero")
 
 
-async def test_the_trainer_learns_no_secret_and_only_sampling_learns_the_samplers_key(
+async def test_the_trainer_learns_no_secret_and_no_key_of_a_server_that_it_does_not_use(
     runner, engine, queued, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("PODIUM_DATABASE_URL", "postgresql://secret")
     monkeypatch.setenv("PODIUM_SECRET_KEY", "k" * 48)
     monkeypatch.setenv("HF_HOME", "/models")
-    settings = Settings(data_dir=tmp_path, sampler_url="http://localhost:9", sampler_key="sk")
-    for kind in ("sft", "sample"):
+    settings = Settings(
+        data_dir=tmp_path,
+        sampler_url="http://localhost:9",
+        sampler_key="sk",
+        rollout_url="http://localhost:8",
+        rollout_key="rk",
+    )
+    learnt = {}
+    for kind in ("sft", "sample", "ppo"):
         run_id = await queued(kind, end="result")
         await execute_run(dataclasses.replace(runner, settings=settings), run_id)
+        learnt[kind] = json.loads(
+            (tmp_path / "runs" / str(run_id) / "environment.json").read_text()
+        )
 
-    training, sampling = (
-        json.loads((tmp_path / "runs" / str(number) / "environment.json").read_text())
-        for number in (1, 2)
-    )
-    assert [name for name in training if name.startswith("PODIUM_")] == []
-    assert training["HF_HOME"] == "/models"
-    podium = {name: value for name, value in sampling.items() if name.startswith("PODIUM_")}
-    assert podium == {"PODIUM_SAMPLER_URL": "http://localhost:9", "PODIUM_SAMPLER_KEY": "sk"}
+    assert learnt["sft"]["HF_HOME"] == "/models"
+    podium = {
+        kind: {name: value for name, value in environment.items() if name.startswith("PODIUM_")}
+        for kind, environment in learnt.items()
+    }
+    assert podium == {
+        "sft": {},
+        "sample": {"PODIUM_SAMPLER_URL": "http://localhost:9", "PODIUM_SAMPLER_KEY": "sk"},
+        "ppo": {"PODIUM_ROLLOUT_URL": "http://localhost:8", "PODIUM_ROLLOUT_KEY": "rk"},
+    }
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def line(step: int) -> str:
-    return json.dumps({"step": step, "progress": 0.5, "loss/train": 1.0}) + "\n"
+def lines(*steps: int, loss: float = 1.0) -> str:
+    rows = ({"step": step, "progress": 0.5, "loss/train": loss} for step in steps)
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def test_a_resumed_attempt_reads_only_what_is_appended(tmp_path):
+def read_numbers(reader: MetricsReader) -> tuple[list[int], int | None]:
+    new = reader.new_steps()
+    return [step.number for step in new.steps], new.first_void_step
+
+
+def test_steps_are_read_once_they_are_whole(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
-    metrics.write_text(line(1) + line(2))
-    reader = MetricsReader(tmp_path)
-    with metrics.open("a") as file:
-        file.write(line(3) + '{"step": 4')
+    reader = MetricsReader(metrics)
+    nothing = read_numbers(reader)
+    metrics.write_text(lines(1, 2) + '{"step": 3')
+    two = read_numbers(reader)
+    metrics.write_text(lines(1, 2, 3))
 
-    assert [step.number for step in reader.new_steps()] == [3]
+    assert (nothing, two, read_numbers(reader)) == (([], None), ([1, 2], None), ([3], None))
+    assert read_numbers(reader) == ([], None)
+
+
+def test_a_file_that_was_cut_takes_its_later_steps_back(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(lines(1, 2, 3, 4))
+    reader = MetricsReader(metrics)
+    reader.new_steps()
+
+    os.truncate(metrics, len(lines(1, 2)))
+
+    assert read_numbers(reader) == ([], 3)
+    assert read_numbers(reader) == ([], None)
+
+
+def test_a_file_that_was_cut_and_grew_beyond_its_old_length_is_read_from_the_cut(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(lines(1, 2, 3, 4))
+    reader = MetricsReader(metrics)
+    reader.new_steps()
+
+    os.truncate(metrics, len(lines(1, 2)))
+    with metrics.open("a") as file:
+        file.write(lines(3, 4, 5, 6, loss=0.25))
+
+    assert read_numbers(reader) == ([3, 4, 5, 6], 3)
 
 
 def test_an_attempt_that_starts_over_is_read_from_its_first_step(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
-    metrics.write_text(line(1) + line(2))
-    reader = MetricsReader(tmp_path)
-    other = tmp_path / "other"
-    other.write_text(line(1) + line(2) + line(3))
-    os.replace(other, metrics)  # noqa: PTH105 - a new file under the old name
+    metrics.write_text(lines(1, 2))
+    reader = MetricsReader(metrics)
+    reader.new_steps()
 
-    assert [step.number for step in reader.new_steps()] == [1, 2, 3]
+    metrics.unlink()
+    gone = read_numbers(reader)
+    metrics.write_text(lines(1, loss=0.5))
+
+    assert (gone, read_numbers(reader)) == (([], 1), ([1], None))
 
 
 def test_a_log_that_grew_too_large_keeps_its_end(tmp_path, monkeypatch):

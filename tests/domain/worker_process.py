@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from app import worker
-from app.jobs import commands, execution
+from app.jobs import commands, execution, process
 from app.settings import Settings
 
 FAKE_TRAINER = (sys.executable, str(Path(__file__).with_name("fake_trainer.py")))
@@ -34,11 +34,12 @@ if __name__ == "__main__":
     commands.STALLED_SECONDS = worker.STALLED_SECONDS = 3
     worker.WORKER_HEARTBEAT_SECONDS = worker.RECOVERY_SECONDS = worker.RESTART_SECONDS = 1
     execution.HEARTBEAT_SECONDS = 0.5
+    process.TERM_GRACE_SECONDS = 3
     asyncio.run(
         worker.run_worker(
             Settings(data_dir=sys.argv[2]),
             database_url=sys.argv[1],
-            handlers=dict.fromkeys(("sample", "sft", "reward", "ppo"), SettingsHandler()),
+            handlers=dict.fromkeys(("sample", "sft", "reward", "dpo", "ppo"), SettingsHandler()),
             trainer=FAKE_TRAINER,
         )
     )
