@@ -1,15 +1,18 @@
 """One run, from files: `python -m trainer {sample,sft,reward,dpo,ppo} RUN_DIR`.
 
 Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
-failed, 143 that SIGTERM stopped it; the last line on stderr says why. On Linux the run ends with
-the process that started it.
+failed, 75 that the disk is full, 143 that SIGTERM stopped it; the last line on stderr says why, and
+so does `error` in the `result.json` of a run that was refused or failed. A run that is started
+again goes on from its last checkpoint. On Linux the run ends with the process that started it.
 """
 
 import argparse
+import contextlib
 import ctypes
 import importlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -31,10 +34,8 @@ MODULES: dict[RunKind, str] = {
 STOPPED_EXIT_CODE = 128 + signal.SIGTERM
 HEARTBEAT_SECONDS = 2.0
 PR_SET_PDEATHSIG = 1
-
-
-class StoppedError(BaseException):
-    """SIGTERM came; not an `Exception`, so that no handler in between keeps the run going."""
+# What is asked for when the write that failed does not say how much it needed.
+SOME_BYTES = 10_000_000
 
 
 def main(arguments: list[str]) -> int:
@@ -52,20 +53,37 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         _run(options.kind, options.run_dir)
-    except StoppedError:
+    except rundir.StoppedError:
         _say("stopped: SIGTERM was received before the run was complete")
         return STOPPED_EXIT_CODE
-    except (rundir.RunRefusedError, rundir.RunDivergedError) as error:
-        _say(f"error: {error}")
-        return error.exit_code
     except Exception as error:  # noqa: BLE001 - the process edge: the last line of the log says why
-        traceback.print_exc()
-        _say(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-        return 1
+        return _fail(options.kind, options.run_dir, error)
     return 0
 
 
+def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
+    """Say why the run ended, in the log and in `result.json`, and return the exit code."""
+    if rundir.is_disk_full(error) and not isinstance(error, rundir.DiskFullError):
+        error = rundir.DiskFullError(run_dir, needed_bytes=SOME_BYTES)
+    if isinstance(error, rundir.DiskFullError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, rundir.RunRefusedError | rundir.RunDivergedError):
+        reason, code = str(error), error.exit_code
+    else:
+        traceback.print_exception(error)
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        code = 1
+    if steps := rundir.checkpoint_steps(run_dir):
+        reason += f" (the last good state is the checkpoint of step {steps[0]})"
+    with contextlib.suppress(OSError):
+        rundir.write_failure(run_dir, kind, reason)
+    _say(f"error: {reason}")
+    return code
+
+
 def _run(kind: RunKind, run_dir: Path) -> None:
+    (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
     spec = rundir.read_spec(run_dir, kind)
     beating = threading.Event()
     threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
@@ -76,19 +94,24 @@ def _run(kind: RunKind, run_dir: Path) -> None:
         beating.set()
     if rundir.read_result(run_dir) is None:
         raise rundir.RunDivergedError(f"{run_dir / rundir.RESULT_FILE} is not valid after the run")
+    shutil.rmtree(run_dir / rundir.CHECKPOINTS_FOLDER, ignore_errors=True)
 
 
 def _beat(run_dir: Path, ended: threading.Event) -> None:
     while True:
-        rundir.touch_heartbeat(run_dir)
+        with contextlib.suppress(OSError):  # a full disk ends the run where it matters
+            rundir.touch_heartbeat(run_dir)
         if ended.wait(HEARTBEAT_SECONDS):
             return
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    # A second signal must not interrupt the clean-up after the first.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise StoppedError
+    signal.signal(signal.SIGTERM, _stop_at_once)
+    raise rundir.StoppedError
+
+
+def _stop_at_once(_number: int, _frame: FrameType | None) -> None:
+    os._exit(STOPPED_EXIT_CODE)
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from trainer.rundir import RunDivergedError
@@ -68,11 +69,12 @@ def guarded_step(
     Raises:
         RunDivergedError: when the loss or the gradient is not finite.
     """
-    norm = float(torch.nn.utils.clip_grad_norm_(list(parameters), MAX_GRADIENT_NORM))
+    total = torch.nn.utils.clip_grad_norm_(list(parameters), MAX_GRADIENT_NORM)
+    norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise RunDivergedError(
-            f"step {step}: the loss is {loss} and the gradient norm {norm}; "
-            "lower the learning rate and look at the data"
+            f"non-finite loss at step {step}: the loss is {loss}, the gradient norm {norm}; the "
+            "step was not applied; lower the learning rate and look at the data"
         )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

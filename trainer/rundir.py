@@ -5,6 +5,7 @@ sends stdout and stderr of the run to `log.txt`; the trainer itself only writes 
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -28,6 +29,11 @@ RESULT_FILE = "result.json"
 LOG_FILE = "log.txt"
 MODEL_FOLDER = "model"
 UNFINISHED_MODEL_FOLDER = "model.tmp"
+CHECKPOINTS_FOLDER = "checkpoints"
+CHECKPOINT_PREFIX = "step-"
+
+# EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
+DISK_FULL_EXIT_CODE = 75
 
 Metrics = dict[str, float | int | None]
 Row = TypeVar("Row")
@@ -43,6 +49,22 @@ class RunDivergedError(Exception):
     """The run was started but its numbers went wrong; the message says which and what to try."""
 
     exit_code = 1
+
+
+class DiskFullError(Exception):
+    """The disk has no room; the run can go on from its last checkpoint when there is some."""
+
+    exit_code = DISK_FULL_EXIT_CODE
+
+    def __init__(self, path: Path, *, needed_bytes: int) -> None:
+        free = shutil.disk_usage(path).free
+        super().__init__(
+            f"waiting for disk: needs {needed_bytes / 1e6:,.1f} MB, has {free / 1e6:,.1f} MB"
+        )
+
+
+class StoppedError(BaseException):
+    """SIGTERM came; not an `Exception`, so that no handler in between keeps the run going."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +134,28 @@ def append_metrics(file: IO[str], *, step: int, progress: float, metrics: Metric
         progress: share of the run that is done, 0..1.
         metrics: values by name, like `loss/reward`.
     """
-    finite = {
+    share = round(min(1.0, max(0.0, progress)), 6)
+    append_line(file, {"step": step, "progress": share, **finite(metrics)})
+
+
+def finite(metrics: Metrics) -> Metrics:
+    """Return the metrics as JSON can hold them: what is not finite becomes None."""
+    return {
         name: value if value is None or math.isfinite(value) else None
         for name, value in metrics.items()
     }
-    append_line(file, {"step": step, "progress": round(min(1.0, max(0.0, progress)), 6), **finite})
+
+
+def cut_metrics(run_dir: Path, *, step: int) -> None:
+    """Drop the lines of `metrics.jsonl` from a step on, which is about to be done again.
+
+    The file is replaced, never shortened in place: who follows it sees that it is another one.
+    """
+    path = run_dir / METRICS_FILE
+    lines, _ = _complete_lines(path, 0)
+    kept = [line for line in lines if json.loads(line)["step"] < step]
+    if len(kept) < len(lines):
+        replace_file(path, b"".join(line + b"\n" for line in kept))
 
 
 def touch_heartbeat(run_dir: Path) -> None:
@@ -125,35 +164,71 @@ def touch_heartbeat(run_dir: Path) -> None:
 
 
 def start_over(run_dir: Path) -> None:
-    """Remove what an earlier attempt left, so that this attempt begins at the first step."""
+    """Remove what an earlier attempt left: training then starts at the beginning."""
     for name in (METRICS_FILE, RESULT_FILE):
         (run_dir / name).unlink(missing_ok=True)
-    for name in (MODEL_FOLDER, UNFINISHED_MODEL_FOLDER):
+    for name in (MODEL_FOLDER, UNFINISHED_MODEL_FOLDER, CHECKPOINTS_FOLDER):
         shutil.rmtree(run_dir / name, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def saving_model(run_dir: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `model/` when the block ends without an error."""
+    """Yield an empty folder that becomes `model/` when the block ends without an error.
+
+    Raises:
+        DiskFullError: when it does not fit; nothing of it is left then.
+    """
     unfinished, final = run_dir / UNFINISHED_MODEL_FOLDER, run_dir / MODEL_FOLDER
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    yield unfinished
-    for path in unfinished.rglob("*"):
-        if path.is_file():
-            _sync(path)
-    shutil.rmtree(final, ignore_errors=True)
-    unfinished.rename(final)
-    _sync(run_dir)
+    try:
+        yield unfinished
+        for path in unfinished.rglob("*"):
+            if path.is_file():
+                sync(path)
+        shutil.rmtree(final, ignore_errors=True)
+        unfinished.rename(final)
+        sync(run_dir)
+    except Exception as error:
+        written = sum(path.stat().st_size for path in unfinished.rglob("*"))
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if is_disk_full(error):
+            raise DiskFullError(run_dir, needed_bytes=2 * written) from error
+        raise
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error says that the disk or the quota is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # The writer of safetensors has an error class of its own and no number in it.
+    return f"os error {errno.ENOSPC}" in str(error) or f"os error {errno.EDQUOT}" in str(error)
 
 
 def write_result(run_dir: Path, result: RunResult) -> None:
     """Write `result.json` atomically; call it last."""
-    temporary = run_dir / (RESULT_FILE + ".tmp")
-    temporary.write_text(result.model_dump_json(indent=1), encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(run_dir / RESULT_FILE)
-    _sync(run_dir)
+    replace_file(run_dir / RESULT_FILE, result.model_dump_json(indent=1).encode())
+
+
+def write_failure(run_dir: Path, kind: RunKind, error: str) -> None:
+    """Write a `result.json` that says in one line why the run failed; there is no model then."""
+    line = " ".join(error.split())
+    write_result(
+        run_dir, RunResult(kind=kind, metrics={}, rows={}, versions=versions(), error=line)
+    )
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole, or as it was before."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_bytes(content)
+        sync(temporary)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def versions() -> dict[str, str]:
@@ -165,7 +240,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -177,11 +253,30 @@ def _sync(path: Path) -> None:
 
 
 def read_result(run_dir: Path) -> RunResult | None:
-    """Read `result.json`; None when the run has not finished or the file is not valid."""
+    """Read `result.json`; None when the run has not finished, has failed or the file is bad."""
+    result = _read_any_result(run_dir)
+    return result if result is not None and result.error is None else None
+
+
+def read_failure(run_dir: Path) -> RunResult | None:
+    """Read why a run failed, in `error`; None when it has not, or could not say."""
+    result = _read_any_result(run_dir)
+    return result if result is not None and result.error is not None else None
+
+
+def _read_any_result(run_dir: Path) -> RunResult | None:
     try:
         return RunResult.model_validate_json((run_dir / RESULT_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+
+
+def checkpoint_steps(run_dir: Path) -> list[int]:
+    """Return the steps that have a checkpoint, the newest first, verified or not."""
+    folders = (run_dir / CHECKPOINTS_FOLDER).glob(CHECKPOINT_PREFIX + "*")
+    return sorted(
+        (int(path.name.removeprefix(CHECKPOINT_PREFIX)) for path in folders), reverse=True
+    )
 
 
 def read_metrics_from(run_dir: Path, offset: int) -> Tail[dict[str, Any]]:

@@ -1,0 +1,300 @@
+"""Checkpoints that are complete or absent, and runs that go on from them as if never stopped.
+
+    trained = Trained(models={"policy": policy}, optimizers={"policy": optimizer})
+    with Checkpointer(run_dir, spec, trained, minutes=...) as checkpoints:
+        done = checkpoints.resume()                # puts everything back; step 0 when there is none
+        for step in range(done.step, steps):
+            checkpoints.at_border(step, {...})     # saves when it is time, or when SIGTERM came
+            for micro in checkpoints.until_stopped(micro_batches):
+                ...                                # gradients only: nothing is changed here
+            guarded_step(...)
+        checkpoints.at_border(steps, {...})
+
+Inside the block SIGTERM sets a flag. At the next border, or between two items of `until_stopped`,
+the state of the last border is saved and `StoppedError` ends the run. With several ranks every
+rank calls all of this; rank 0 writes, and they stop together, at a border.
+
+A checkpoint is a folder of safetensors and JSON: no pickle is ever read.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from trainer import rundir, tensor_file
+from trainer.lineage import file_sha256, hash_inputs
+from trainer.spec import TrainingSpec
+from trainer.trained import JSON, Trained, collect, fits, random_state, restore, restore_random
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+KEPT = 2
+TENSORS_FILE, STATE_FILE, MANIFEST_FILE = "tensors.safetensors", "state.json", "manifest.json"
+UNFINISHED_FOLDER = "unfinished"
+# A launcher passes the group's SIGTERM on to its ranks, which then see it twice.
+SAME_SIGNAL_SECONDS = 1.0
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run goes on.
+
+    Attributes:
+        step: the first that is still to be done.
+        state: what the loop gave to `at_border`; empty at the beginning.
+    """
+
+    step: int
+    state: Mapping[str, JSON]
+
+
+@dataclass(frozen=True)
+class Border:
+    """What the state was between two steps, apart from the tensors, which are still the same."""
+
+    step: int
+    state: Mapping[str, JSON]
+    random: Mapping[str, JSON]
+
+
+class UnusableError(Exception):
+    """A checkpoint cannot be resumed from; the message says why."""
+
+
+class Checkpointer:
+    """Saves and resumes one run; see the module's text for how a loop uses it."""
+
+    def __init__(
+        self, run_dir: Path, spec: TrainingSpec, trained: Trained, *, minutes: float
+    ) -> None:
+        self.stop_requested = False
+        self._run_dir = run_dir
+        self._folder = run_dir / rundir.CHECKPOINTS_FOLDER
+        self._trained = trained
+        self._seconds = 60 * minutes
+        self._identity = {
+            "format": FORMAT,
+            "spec_sha256": hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
+            "inputs": hash_inputs(spec, run_dir),
+        }
+        self._saved_at = self._stop_requested_at = time.monotonic()
+        self._saved_step = 0
+        self._border: Border | None = None
+        self._previous_handler: Any = None
+
+    def __enter__(self) -> Self:
+        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGTERM, self._previous_handler)
+        if error is None and self.stop_requested:
+            raise rundir.StoppedError
+
+    # --- in a loop ---------------------------------------------------------------------------
+
+    def resume(self) -> Resumed:
+        """Put the newest usable checkpoint back, or remove what earlier attempts left.
+
+        `metrics.jsonl` then ends just before the step that is returned.
+        """
+        step = self._choose() if _rank() == 0 else 0
+        step = _from_rank_0(step)
+        if step < 0:
+            return Resumed(0, {})
+        folder = self._path(step)
+        saved = json.loads((folder / STATE_FILE).read_bytes())
+        restore(self._trained, tensor_file.read(folder / TENSORS_FILE))
+        restore_random(self._trained, saved["random"])
+        self._saved_step = step
+        return Resumed(step, saved["state"])
+
+    def at_border(self, step: int, state: Mapping[str, JSON]) -> None:
+        """Save if it is time to; if SIGTERM came, save and end the run.
+
+        Args:
+            step: the next one to be done.
+            state: whatever else the loop needs to go on; JSON.
+
+        Raises:
+            StoppedError: SIGTERM came.
+            DiskFullError: there is no room; earlier checkpoints are as they were.
+        """
+        self._border = Border(step, state, random_state(self._trained))
+        is_due = time.monotonic() - self._saved_at >= self._seconds and step != self._saved_step
+        wishes = _agree(torch.tensor([self.stop_requested, is_due]))
+        if wishes[0]:
+            self._stop_here()
+        if wishes[1]:
+            self._save(self._border)
+
+    def until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items; when SIGTERM came, save the last border and end the run instead.
+
+        Only for work that changes nothing of what is saved: the weights still have to be those
+        of the border. With several ranks the run stops at the next border.
+
+        Raises:
+            StoppedError: SIGTERM came.
+        """
+        for item in items:
+            if self.stop_requested and _ranks() == 1:
+                self._stop_here()
+            yield item
+
+    def _stop_here(self) -> NoReturn:
+        assert self._border is not None
+        if self._border.step not in rundir.checkpoint_steps(self._run_dir):
+            self._save(self._border)
+        raise rundir.StoppedError
+
+    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.stop_requested:
+            self.stop_requested, self._stop_requested_at = True, now
+        elif now - self._stop_requested_at > SAME_SIGNAL_SECONDS:
+            sys.stderr.write("stopped: a second SIGTERM came before the checkpoint was complete\n")
+            sys.stderr.flush()
+            os._exit(128 + signal.SIGTERM)
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def _save(self, border: Border) -> None:
+        tensors = collect(self._trained)
+        size = tensor_file.size_of(tensors)
+        if _rank() != 0:
+            # A sharded tensor is put together by all ranks at once.
+            tensor_file.gather(tensors)
+            return
+        if shutil.disk_usage(self._run_dir).free < 2 * size:
+            raise rundir.DiskFullError(self._run_dir, needed_bytes=2 * size)
+        unfinished = self._folder / UNFINISHED_FOLDER
+        try:
+            self._write(unfinished, tensors, border)
+            shutil.rmtree(self._path(border.step), ignore_errors=True)
+            unfinished.rename(self._path(border.step))
+            rundir.sync(self._folder)
+        except OSError as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if rundir.is_disk_full(error):
+                raise rundir.DiskFullError(self._run_dir, needed_bytes=2 * size) from error
+            raise
+        for old in rundir.checkpoint_steps(self._run_dir)[KEPT:]:
+            shutil.rmtree(self._path(old))
+        self._saved_at, self._saved_step = time.monotonic(), border.step
+        log.info("checkpoint of step %d is complete", border.step)
+
+    def _write(self, folder: Path, tensors: Mapping[str, Tensor], border: Border) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        metrics = self._run_dir / rundir.METRICS_FILE
+        if metrics.exists():
+            rundir.sync(metrics)  # the checkpoint must never be ahead of the metrics
+        saved = {"step": border.step, "state": border.state, "random": border.random}
+        hashes = {
+            TENSORS_FILE: tensor_file.write(folder / TENSORS_FILE, tensors),
+            STATE_FILE: _write_json(folder / STATE_FILE, saved),
+        }
+        manifest = {**self._identity, "versions": rundir.versions(), "sha256": hashes}
+        _write_json(folder / MANIFEST_FILE, manifest)
+        rundir.sync(folder)
+
+    # --- resuming ----------------------------------------------------------------------------
+
+    def _choose(self) -> int:
+        """Return the step of the newest usable checkpoint, -1 for none, and remove the others."""
+        shutil.rmtree(self._folder / UNFINISHED_FOLDER, ignore_errors=True)
+        for step in rundir.checkpoint_steps(self._run_dir):
+            try:
+                self._verify(self._path(step), step)
+            except UnusableError as error:
+                log.warning("the checkpoint of step %d is not used: %s", step, error)
+                shutil.rmtree(self._path(step))
+                continue
+            log.warning("resuming at step %d", step)
+            rundir.cut_metrics(self._run_dir, step=step)
+            return step
+        log.warning("starting at the beginning: there is no usable checkpoint")
+        rundir.start_over(self._run_dir)
+        return -1
+
+    def _verify(self, folder: Path, step: int) -> None:
+        try:
+            manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
+            for name, expected in manifest["sha256"].items():
+                if file_sha256(folder / name) != expected:
+                    raise UnusableError(f"{name} does not have the sha256 of its manifest")
+            for key, expected in self._identity.items():
+                if manifest[key] != expected:
+                    raise UnusableError(f"its {key} differs from this run's")
+            if json.loads((folder / STATE_FILE).read_bytes())["step"] != step:
+                raise UnusableError("it is of another step than its name says")
+            if not fits(self._trained, tensor_file.shapes_of(folder / TENSORS_FILE)):
+                raise UnusableError("its tensors are not those that this run trains")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UnusableError(f"its manifest cannot be read ({type(error).__name__})") from None
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"{rundir.CHECKPOINT_PREFIX}{step:08d}"
+
+
+def _write_json(path: Path, value: Mapping[str, JSON]) -> str:
+    """Write JSON, wait until it is on the disk and return the file's sha256."""
+    content = json.dumps(value, allow_nan=False).encode()
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+# --- several ranks -------------------------------------------------------------------------------
+
+
+def _ranks() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def _agree(wishes: Tensor) -> list[bool]:
+    """Return which wishes any rank has: (n,) bool."""
+    if _ranks() > 1:
+        shared = wishes.to(_communicating_device(), torch.uint8)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX)
+        wishes = shared.cpu()
+    return [bool(wish) for wish in wishes]
+
+
+def _from_rank_0(number: int) -> int:
+    if _ranks() == 1:
+        return number
+    shared = torch.tensor([number], device=_communicating_device())
+    distributed.broadcast(shared, src=0)
+    return int(shared)
+
+
+def _communicating_device() -> torch.device:
+    if distributed.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
