@@ -114,7 +114,7 @@ class Checkpointer:
     def resume(self) -> Resumed:
         """Put the newest usable checkpoint back, or remove what earlier attempts left.
 
-        `metrics.jsonl` then ends just before the step that is returned.
+        `metrics.jsonl` and the like then end just before the step that is returned.
         """
         step = self._choose() if _rank() == 0 else 0
         step = _from_rank_0(step)
@@ -205,9 +205,9 @@ class Checkpointer:
     def _write(self, folder: Path, tensors: Mapping[str, Tensor], border: Border) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        metrics = self._run_dir / rundir.METRICS_FILE
-        if metrics.exists():
-            rundir.sync(metrics)  # the checkpoint must never be ahead of the metrics
+        for name in rundir.STEP_FILES:
+            if (self._run_dir / name).exists():  # a checkpoint must never be ahead of its numbers
+                rundir.sync(self._run_dir / name)
         saved = {"step": border.step, "state": border.state, "random": border.random}
         hashes = {
             TENSORS_FILE: tensor_file.write(folder / TENSORS_FILE, tensors),
@@ -230,7 +230,7 @@ class Checkpointer:
                 shutil.rmtree(self._path(step))
                 continue
             log.warning("resuming at step %d", step)
-            rundir.cut_metrics(self._run_dir, step=step)
+            rundir.cut_steps(self._run_dir, step=step)
             return step
         log.warning("starting at the beginning: there is no usable checkpoint")
         rundir.start_over(self._run_dir)

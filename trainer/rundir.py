@@ -23,6 +23,13 @@ from trainer.spec import RunKind, RunResult, RunSpec, SampledSlate, run_spec_ada
 
 SPEC_FILE = "spec.json"
 METRICS_FILE = "metrics.jsonl"
+OPTIMIZER_STEPS_FILE = "optimizer_steps.jsonl"
+TEXTS_FILE = "texts.jsonl"
+# Sampled texts with their scores, one line for each evaluation of PPO.
+TEXTS_FILE = "texts.jsonl"
+# One line for each optimizer step of PPO, whose metrics are one line for several of them.
+OPTIMIZER_STEPS_FILE = "optimizer_steps.jsonl"
+STEP_FILES = (METRICS_FILE, TEXTS_FILE, OPTIMIZER_STEPS_FILE)
 RESPONSES_FILE = "responses.jsonl"
 HEARTBEAT_FILE = "heartbeat"
 RESULT_FILE = "result.json"
@@ -31,6 +38,8 @@ MODEL_FOLDER = "model"
 UNFINISHED_MODEL_FOLDER = "model.tmp"
 CHECKPOINTS_FOLDER = "checkpoints"
 CHECKPOINT_PREFIX = "step-"
+# Each line of these belongs to a step.
+STEP_FILES = (METRICS_FILE, OPTIMIZER_STEPS_FILE, TEXTS_FILE)
 
 # EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
 DISK_FULL_EXIT_CODE = 75
@@ -146,16 +155,16 @@ def finite(metrics: Metrics) -> Metrics:
     }
 
 
-def cut_metrics(run_dir: Path, *, step: int) -> None:
-    """Drop the lines of `metrics.jsonl` from a step on, which is about to be done again.
+def cut_steps(run_dir: Path, *, step: int) -> None:
+    """Drop the lines from a step on, which is about to be done again.
 
-    The file is replaced, never shortened in place: who follows it sees that it is another one.
+    A file is replaced, never shortened in place: who follows it sees that it is another one.
     """
-    path = run_dir / METRICS_FILE
-    lines, _ = _complete_lines(path, 0)
-    kept = [line for line in lines if json.loads(line)["step"] < step]
-    if len(kept) < len(lines):
-        replace_file(path, b"".join(line + b"\n" for line in kept))
+    for name in STEP_FILES:
+        lines, _ = _complete_lines(run_dir / name, 0)
+        kept = [line for line in lines if json.loads(line)["step"] < step]
+        if len(kept) < len(lines):
+            replace_file(run_dir / name, b"".join(line + b"\n" for line in kept))
 
 
 def touch_heartbeat(run_dir: Path) -> None:
@@ -165,7 +174,7 @@ def touch_heartbeat(run_dir: Path) -> None:
 
 def start_over(run_dir: Path) -> None:
     """Remove what an earlier attempt left: training then starts at the beginning."""
-    for name in (METRICS_FILE, RESULT_FILE):
+    for name in (*STEP_FILES, RESULT_FILE):
         (run_dir / name).unlink(missing_ok=True)
     for name in (MODEL_FOLDER, UNFINISHED_MODEL_FOLDER, CHECKPOINTS_FOLDER):
         shutil.rmtree(run_dir / name, ignore_errors=True)
