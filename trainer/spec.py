@@ -425,11 +425,17 @@ class AgreementBand(Frozen):
         agreement: pairwise agreement of labelers on the held-out prompts.
         ceiling: accuracy of a model that always knew the majority, if all pairs were equally hard.
         empirical_ceiling: accuracy of the majority of the other labelers, where three ranked.
+        accuracy: of the reward model on the pairs of responses that `agreement` counts.
+        accuracy_beside_majority: of the reward model on those that `empirical_ceiling` counts.
+        reason: why there is no ceiling.
     """
 
     agreement: Share
     ceiling: float | None
     empirical_ceiling: Share
+    accuracy: Share | None = None
+    accuracy_beside_majority: Share | None = None
+    reason: str | None = None
 
 
 class Fold(Frozen):
@@ -441,7 +447,15 @@ class Fold(Frozen):
 
 
 class RewardEvaluation(Frozen):
-    """Everything that is measured of a reward model on held-out prompts."""
+    """Everything that is measured of a reward model on held-out prompts.
+
+    Attributes:
+        accuracy: over comparisons, as the others here.
+        by_margin: by how much better the chosen response was rated: "0", "1", "2", "3+", and
+            "below 0" where ratings contradict the ranking.
+        accuracy_per_prompt: the mean over prompts of the accuracy within each.
+        folds: groups of labelers, each held out once from a training of its own.
+    """
 
     accuracy: Share
     by_labeler: dict[str, Share]
@@ -451,6 +465,7 @@ class RewardEvaluation(Frozen):
     calibration: Calibration
     length: LengthChecks
     agreement: AgreementBand
+    accuracy_per_prompt: Share | None = None
     folds: list[Fold] = []
 
 

@@ -158,31 +158,3 @@ def test_the_value_loss_is_half_the_larger_squared_error_of_response_tokens():
 
     # First: (1 - 0.5)^2 = 0.25 against (0.2 - 0.5)^2 = 0.09; second: both 0.04.
     assert loss.item() == pytest.approx(0.5 * (0.25 + 0.04))
-
-
-def test_accuracy_counts_strict_pairs_and_half_for_equal_scores():
-    """R18."""
-    accuracy = pairwise_accuracy(
-        [
-            Judged("a", [1, 2, 2], [1.0, 0.0, 5.0]),
-            Judged("b", [1, 2], [0.3, 0.3]),
-            Judged("c", [1, 1], [0.3, 0.9]),
-        ]
-    )
-
-    assert accuracy.value == pytest.approx((1 + 0 + 0.5) / 3)
-    assert (accuracy.comparisons, accuracy.tied_pairs, accuracy.prompts) == (3, 2, 2)
-    assert accuracy.standard_error is None
-
-
-def test_the_standard_error_of_one_comparison_a_prompt_is_that_of_a_share():
-    rankings = [Judged(str(n), [1, 2], [float(n % 4 > 0), 0.5]) for n in range(40)]
-
-    accuracy = pairwise_accuracy(rankings)
-
-    assert accuracy.value == 0.75
-    assert accuracy.standard_error == pytest.approx(math.sqrt(0.75 * 0.25 / 39))
-
-
-def test_accuracy_without_a_strict_comparison_is_undefined_not_zero():
-    assert pairwise_accuracy([Judged("a", [1, 1], [0.0, 1.0])]).value is None
