@@ -23,12 +23,11 @@ from trainer.spec import RunKind, RunResult, RunSpec, SampledSlate, run_spec_ada
 
 SPEC_FILE = "spec.json"
 METRICS_FILE = "metrics.jsonl"
-OPTIMIZER_STEPS_FILE = "optimizer_steps.jsonl"
-TEXTS_FILE = "texts.jsonl"
 # Sampled texts with their scores, one line for each evaluation of PPO.
 TEXTS_FILE = "texts.jsonl"
 # One line for each optimizer step of PPO, whose metrics are one line for several of them.
 OPTIMIZER_STEPS_FILE = "optimizer_steps.jsonl"
+# Each line of these belongs to a step.
 STEP_FILES = (METRICS_FILE, TEXTS_FILE, OPTIMIZER_STEPS_FILE)
 RESPONSES_FILE = "responses.jsonl"
 HEARTBEAT_FILE = "heartbeat"
@@ -38,8 +37,6 @@ MODEL_FOLDER = "model"
 UNFINISHED_MODEL_FOLDER = "model.tmp"
 CHECKPOINTS_FOLDER = "checkpoints"
 CHECKPOINT_PREFIX = "step-"
-# Each line of these belongs to a step.
-STEP_FILES = (METRICS_FILE, OPTIMIZER_STEPS_FILE, TEXTS_FILE)
 
 # EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
 DISK_FULL_EXIT_CODE = 75
