@@ -5,33 +5,36 @@ Only safetensors and JSON are read; code from a model folder is never run.
 
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
+from torch import Tensor
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from trainer import adapters, memory
+from trainer.compute import make_frozen, make_trainable
 from trainer.data import eos_id_of
+from trainer.machine import free_bytes
+from trainer.model_folders import has_weights
+from trainer.model_shape import shape_of
+from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
 from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import use_tree_attention
+from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
 
-REFUSED_SUFFIXES = frozenset(
-    (".py", ".pkl", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npy", ".npz", ".h5")
-)
-ATTENTION_IMPLEMENTATIONS = ("eager", "sdpa", "flash_attention_2", None)
+log = logging.getLogger(__name__)
+
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"
@@ -69,97 +72,119 @@ def resolve_folder(location: str) -> Path:
     return folder
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a model folder that could run code or that has no known architecture.
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer and make sure that it can end a response.
 
     Raises:
-        RunRefusedError: with the name of the file or key.
+        RunRefusedError: when there is none, it is damaged, or it has no EOS token.
     """
-    if not (folder / "config.json").is_file():
-        raise RunRefusedError(f"{folder} is not a model folder: it has no config.json")
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in REFUSED_SUFFIXES:
-            raise RunRefusedError(
-                f"{path} is refused: only safetensors and JSON are loaded, never pickles or code"
-            )
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        raise RunRefusedError(f"{folder / 'config.json'} is not JSON") from None
-    model_type = config.get("model_type") if isinstance(config, dict) else None
-    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise RunRefusedError(f"{folder}: model_type {model_type!r} is not a known language model")
-    for key, value in _items(config):
-        if _is_refused(key, value):
-            raise RunRefusedError(f"{folder / 'config.json'}: the key {key!r} is refused")
-
-
-def _items(node: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
-    children: list[Any] = []
-    if isinstance(node, dict):
-        yield from node.items()
-        children = list(node.values())
-    elif isinstance(node, list):
-        children = node
-    for child in children:
-        yield from _items(child)
-
-
-def _is_refused(key: str, value: object) -> bool:
-    if key.startswith(("_attn", "_experts", "attn_implementation", "experts_implementation")):
-        return value not in ATTENTION_IMPLEMENTATIONS
-    return key in ("auto_map", "trust_remote_code")
-
-
-def has_weights(folder: Path) -> bool:
-    """Tell whether the folder holds weights; one without is an untrained base."""
-    return any(folder.glob("*.safetensors"))
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer and make sure that it can end a response."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        folder, trust_remote_code=False, local_files_only=True
-    )
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    # The tokenizers library raises plain `Exception` for a file that it cannot parse.
+    except Exception as error:
+        raise RunRefusedError(
+            f"the tokenizer of {folder} cannot be loaded: {first_line(error)}"
+        ) from error
     eos_id_of(tokenizer)
     return tokenizer
 
 
-def load_policy(folder: Path, *, seed: int, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_policy(
+    folder: Path,
+    *,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    compute: ComputeSettings | None = None,
+) -> PreTrainedModel:
     """Load a causal language model in eval mode on the device.
 
     A folder without weights gives the untrained model of its config, initialised from the seed.
+
+    Args:
+        folder: of the model.
+        seed: of what is random.
+        dtype: of the weights.
+        compute: how it is trained; None: all weights, in float32.
 
     Raises:
         RunRefusedError: when the folder's weights do not fit its config or its tokenizer.
     """
     torch.manual_seed(seed)
+    config = load_config(folder, dtype=dtype)
     if has_weights(folder):
-        model = _load(AutoModelForCausalLM, folder, dtype=dtype)
+        model = from_pretrained(AutoModelForCausalLM, folder, config=config, dtype=dtype)
     else:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    return _ready(model)
+        model = from_config(AutoModelForCausalLM, config, folder, dtype=dtype)
+    return _trainable(_ready(model), compute, seed)
 
 
-def load_reward_model(folder: Path, *, seed: int) -> PreTrainedModel:
+def load_reference(folder: Path, *, seed: int, compute: ComputeSettings) -> PreTrainedModel:
+    """Load a frozen policy whose forward pass has the precision of the trained one's."""
+    model = load_policy(folder, seed=seed)
+    make_frozen(model, compute)
+    return model
+
+
+def load_policy_and_reference(
+    folder: Path, *, seed: int, compute: ComputeSettings
+) -> tuple[PreTrainedModel, PreTrainedModel]:
+    """Load a policy to train and the frozen model that it starts from.
+
+    With LoRA both are one and the same object. Read the reference as
+    `with adapters.off(reference): ...`, which does nothing to a separate model.
+    """
+    policy = load_policy(folder, seed=seed, compute=compute)
+    if compute.lora_rank is not None:
+        return policy, policy
+    return policy, load_reference(folder, seed=seed, compute=compute)
+
+
+def load_reward_model(
+    folder: Path, *, seed: int, compute: ComputeSettings | None = None
+) -> PreTrainedModel:
     """Load a reward model, or make one from a language model with a fresh head.
 
     The head's weights have standard deviation 1 / sqrt(d + 1) (openai/lm-human-preferences
-    `lm_human_preferences/language/model.py`); there is no bias but the one in the config.
+    `lm_human_preferences/language/model.py`); there is no bias but the one in the config. The
+    arguments are those of `load_policy`.
     """
     torch.manual_seed(seed)
-    config = AutoConfig.from_pretrained(
-        folder, num_labels=1, trust_remote_code=False, local_files_only=True
-    )
+    config = load_config(folder, num_labels=1)
     if has_weights(folder):
-        model = _load(AutoModelForSequenceClassification, folder, config=config)
+        fresh = frozenset() if is_reward_model(folder) else frozenset((HEAD_WEIGHT,))
+        model = from_pretrained(
+            AutoModelForSequenceClassification, folder, config=config, may_be_missing=fresh
+        )
     else:
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        model = from_config(AutoModelForSequenceClassification, config, folder)
     head = head_of(model)
     if not is_reward_model(folder):
         torch.nn.init.normal_(head.weight, std=(head.in_features + 1) ** -0.5)
-    return _ready(model)
+    return _trainable(_ready(model), compute, seed)
+
+
+def load_frozen_reward_model(
+    folder: Path, *, seed: int, compute: ComputeSettings
+) -> PreTrainedModel:
+    """Load a reward model that is only read, in the precision of the trained models."""
+    model = load_reward_model(folder, seed=seed)
+    make_frozen(model, compute)
+    return model
+
+
+def load_value_and_reward(
+    folder: Path, *, seed: int, compute: ComputeSettings
+) -> tuple[PreTrainedModel, PreTrainedModel]:
+    """Load a value model to train and the frozen reward model that it starts from.
+
+    As with `load_policy_and_reference`: with LoRA one object, read within `adapters.off(reward)`.
+    """
+    value = load_reward_model(folder, seed=seed, compute=compute)
+    if compute.lora_rank is not None:
+        return value, value
+    return value, load_frozen_reward_model(folder, seed=seed, compute=compute)
 
 
 def is_reward_model(folder: Path) -> bool:
@@ -169,27 +194,12 @@ def is_reward_model(folder: Path) -> bool:
     return has_weights(folder) and any("SequenceClassification" in name for name in architectures)
 
 
-def _load(auto: Any, folder: Path, **options: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
-    try:
-        model, report = auto.from_pretrained(
-            folder,
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **{"dtype": torch.float32, **options},
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise RunRefusedError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
-    # What is missing would be random; only the head of a new reward model may be.
-    missing = sorted(set(report["missing_keys"]) - {HEAD_WEIGHT})
-    if missing or (HEAD_WEIGHT in report["missing_keys"] and is_reward_model(folder)):
-        raise RunRefusedError(
-            f"{folder} lacks {len(missing) or 1} weights of its architecture, the first is "
-            f"{(missing or [HEAD_WEIGHT])[0]}; save the model again"
-        )
-    loaded: PreTrainedModel = model
-    return loaded
+def _trainable(
+    model: PreTrainedModel, compute: ComputeSettings | None, seed: int
+) -> PreTrainedModel:
+    if compute is not None:
+        make_trainable(model, compute, seed=seed)
+    return model
 
 
 def _ready(model: PreTrainedModel) -> PreTrainedModel:
@@ -202,6 +212,34 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     model.to(device())  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     return model
+
+
+def require_memory(
+    spec: TrainingSpec, *, longest_forward: int | None = None, shards: int = 1
+) -> None:
+    """Log how much memory a run will need, before anything is loaded, and refuse what cannot fit.
+
+    Args:
+        spec: what is to be done.
+        longest_forward: tokens of the largest forward pass, when the rows are known.
+        shards: devices that weights, gradients and moments are spread over.
+
+    Raises:
+        RunRefusedError: with the settings with which it would fit.
+    """
+    reward = spec.reward_model if isinstance(spec, SFTSpec | PPOSpec) else None
+    is_gpu = device().type == "cuda"
+    free = torch.cuda.mem_get_info()[0] if is_gpu else free_bytes()
+    need = memory.require(
+        spec,
+        base=shape_of(resolve_folder(spec.base_model)),
+        reward=None if reward is None else shape_of(resolve_folder(reward)),
+        device="cuda" if is_gpu else "cpu",
+        free=free,
+        longest_forward=longest_forward,
+        shards=shards,
+    )
+    log.info("needs about %s of %s (%s)", memory.gib(need.total), memory.gib(free), need)
 
 
 def require_same_vocabulary(
@@ -247,9 +285,29 @@ def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -
 # --- saving --------------------------------------------------------------------------------------
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save a model and its tokenizer so that the plain Auto classes load them."""
-    model.save_pretrained(folder)
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Save a model and its tokenizer so that the plain Auto classes load them.
+
+    An adapter is added to the weights; by itself it lies beside them in `adapter/`, with the head.
+
+    Args:
+        model: as it was loaded; it is not changed.
+        tokenizer: of the model.
+        folder: that is there and empty.
+        state: of a sharded model, gathered; None: the model has all its weights.
+    """
+    if adapters.has_adapter(model):
+        complete = model.state_dict() if state is None else state
+        model.save_pretrained(folder, state_dict=adapters.merged_state(model, complete))
+        adapters.save(model, complete, folder)
+    else:
+        model.save_pretrained(folder, state_dict=None if state is None else dict(state))
     tokenizer.save_pretrained(folder)
 
 

@@ -1,0 +1,179 @@
+"""Precision and recomputation: properties of a loaded model, whoever calls it."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import AutoModelForCausalLM
+
+from tests.trainer.conftest import make_tokenizer, save_base
+from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
+from trainer import adapters, compute, forward, models, optimization
+from trainer.generate import Draw, draw_responses
+from trainer.shared_prompt import pack
+from trainer.spec import ComputeSettings
+
+FULL = ComputeSettings(precision="bfloat16")
+LORA = ComputeSettings(precision="bfloat16", lora_rank=4, lora_alpha=8.0)
+CHECKPOINTED = ComputeSettings(gradient_checkpointing=True)
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "expected"),
+    [
+        ("auto", "cuda", True),
+        ("auto", "cpu", False),
+        ("bfloat16", "cpu", True),
+        ("float32", "cuda", False),
+    ],
+)
+def test_auto_is_bfloat16_on_a_gpu_only(precision, device, expected):
+    assert compute.is_half(precision, device) is expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("settings", [FULL, LORA], ids=["full", "lora"])
+def test_policy_and_reference_agree_exactly_in_bfloat16(tmp_path, family, settings):
+    """P1: rounding the frozen weights once gives the bits of rounding them in every product."""
+    folder = save_family(tmp_path / family, family)
+    exact = logprobs(models.load_policy(folder, seed=0))
+
+    policy, reference = models.load_policy_and_reference(folder, seed=0, compute=settings)
+    with adapters.off(reference):
+        found = logprobs(reference)
+
+    assert torch.equal(logprobs(policy), found)
+    assert not torch.equal(found, exact)
+    assert_close(found, exact, atol=0.05, rtol=0)
+
+
+def test_trained_weights_stay_float32_and_frozen_products_are_halved(tmp_path):
+    folder = save_family(tmp_path / "llama", "llama")
+
+    policy, reference = models.load_policy_and_reference(folder, seed=0, compute=FULL)
+    adapted = models.load_policy(folder, seed=0, compute=LORA)
+
+    assert {parameter.dtype for parameter in policy.parameters()} == {torch.float32}
+    assert reference.model.layers[0].mlp.up_proj.weight.dtype == torch.bfloat16
+    assert reference.lm_head.weight.dtype == torch.bfloat16
+    assert reference.model.norm.weight.dtype == torch.float32
+    assert adapted.model.layers[0].mlp.up_proj.base_layer.weight.dtype == torch.bfloat16
+    assert {p.dtype for p in adapters.trainable_parameters(adapted).values()} == {torch.float32}
+
+
+def test_a_tied_unembedding_is_not_rounded_with_the_embedding(base):
+    reference = models.load_reference(Path(base), seed=0, compute=FULL)
+
+    assert reference.lm_head.weight is reference.model.embed_tokens.weight
+    assert reference.lm_head.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("settings", [FULL, LORA], ids=["full", "lora"])
+def test_scores_in_bfloat16_are_not_on_its_grid(base, settings):
+    """R14: between 4 and 8 neighbors in bfloat16 are 0.03 apart."""
+    value, reward = models.load_value_and_reward(Path(base), seed=0, compute=settings)
+    for model in {value, reward}:
+        model.score.weight.data *= 6 / scores(model).abs().mean()
+
+    found = scores(value)
+
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, found.bfloat16().float())
+
+
+def test_an_update_in_bfloat16_changes_what_the_next_forward_computes(base):
+    """No rounded copy of a weight outlives a forward pass."""
+    policy = models.load_policy(Path(base), seed=0, compute=FULL)
+    optimizer = optimization.make_optimizer(policy, learning_rate=0.01)
+    packed = pack(policy, TREES)
+    losses = []
+
+    for step in range(8):
+        loss = forward.text_loss(policy, packed)
+        loss.backward()
+        optimization.guarded_step(optimizer, policy.parameters(), loss=loss.item(), step=step)
+        losses.append(loss.item())
+
+    assert losses == sorted(losses, reverse=True)
+    assert {parameter.dtype for parameter in policy.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("settings", [FULL, LORA, CHECKPOINTED], ids=["full", "lora", "again"])
+def test_a_model_in_any_setting_samples_with_its_cache(base, settings):
+    policy = models.load_policy(Path(base), seed=0, compute=settings)
+    draws = [Draw((0, 50, 60, 2, 1), seed) for seed in range(3)]
+
+    drawn = draw_responses(policy, draws, eos_id=2, temperature=1.0, top_p=1.0, max_new_tokens=6)
+
+    assert all(response.tokens for response in drawn)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rank", [None, 4])
+def test_recomputed_layers_give_the_same_gradients(tmp_path, family, rank):
+    folder = save_family(tmp_path / family, family)
+    gradients = []
+    for is_recomputed in (False, True):
+        settings = ComputeSettings(lora_rank=rank, gradient_checkpointing=is_recomputed)
+        policy = models.load_policy(folder, seed=0, compute=settings)
+        forward.text_loss(policy, pack(policy, TREES)).backward()
+        gradients.append(
+            {name: value.grad for name, value in adapters.trainable_parameters(policy).items()}
+        )
+
+    kept, recomputed = gradients
+    assert kept.keys() == recomputed.keys()
+    assert all(torch.equal(kept[name], recomputed[name]) for name in kept)
+
+
+def test_gradient_checkpointing_computes_each_layer_twice(base):
+    calls = []
+    policy = models.load_policy(Path(base), seed=0, compute=CHECKPOINTED)
+    policy.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+
+    loss = forward.text_loss(policy, pack(policy, TREES))
+    during_forward = len(calls)
+    loss.backward()
+
+    assert (during_forward, len(calls)) == (1, 2)
+
+
+@pytest.mark.parametrize("settings", [FULL, LORA, CHECKPOINTED], ids=["full", "lora", "again"])
+def test_a_copy_of_a_model_computes_with_its_own_weights(base, settings):
+    policy = models.load_policy(Path(base), seed=0, compute=settings)
+    expected = logprobs(policy)
+    twin = copy.deepcopy(policy)
+
+    for parameter in policy.parameters():
+        parameter.data.zero_()
+
+    assert torch.equal(logprobs(twin), expected)
+
+
+@pytest.mark.parametrize("settings", [FULL, CHECKPOINTED], ids=["bfloat16", "again"])
+def test_a_model_in_any_setting_is_saved_in_full_and_bit_equal(tmp_path, base, settings):
+    """R15."""
+    policy = models.load_policy(Path(base), seed=0, compute=settings)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(0.001)
+
+    models.save_model(policy, make_tokenizer(), tmp_path / "saved")
+
+    loaded = models.load_policy(tmp_path / "saved", seed=1, compute=settings)
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+    assert models.checksum(loaded) == models.checksum(policy) == models.checksum(plain)
+    assert torch.equal(logprobs(loaded), logprobs(policy))
+
+
+def test_dropout_is_off_in_any_setting(tmp_path):
+    """P16: also where layers are computed a second time."""
+    folder = Path(save_base(tmp_path / "base", attention_dropout=0.5))
+    policy = models.load_policy(folder, seed=0, compute=CHECKPOINTED)
+    packed = pack(policy, TREES)
+
+    first, second = (forward.response_logprobs(policy, packed) for _ in range(2))
+
+    assert torch.equal(first, second)

@@ -1,0 +1,93 @@
+"""How a model computes: its precision, what it recomputes, what of it is trained.
+
+These are properties of the loaded model and not of the loops: whoever calls the model, in training,
+scoring or sampling, gets the same arithmetic.
+
+In bfloat16 the weights that are trained stay float32 and every matrix product is done in bfloat16
+(torch.autocast); the residual stream, norms, the reward head and the log-softmax are float32. The
+products would round frozen weights, so these are kept rounded: half the memory and the same bits,
+so that policy and reference agree exactly before the first update.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.pytorch_utils import Conv1D
+
+from trainer import adapters
+from trainer.spec import ComputeSettings, Precision
+
+Forward = Callable[..., Any]
+
+
+def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: int) -> None:
+    """Prepare a loaded model for training: all of it, or an adapter on it."""
+    if settings.lora_rank is not None:
+        adapters.add(model, rank=settings.lora_rank, alpha=settings.lora_alpha, seed=seed)
+    if settings.gradient_checkpointing:
+        _recompute_layers(model)
+    _use_precision(model, settings.precision)
+
+
+def make_frozen(model: PreTrainedModel, settings: ComputeSettings) -> None:
+    """Prepare a loaded model that is only read: no gradients, the precision of the trained one."""
+    model.requires_grad_(False)
+    _use_precision(model, settings.precision)
+
+
+def is_half(precision: Precision, device_type: str) -> bool:
+    """Tell whether matrix products are done in bfloat16."""
+    return precision == "bfloat16" or (precision == "auto" and device_type == "cuda")
+
+
+def _use_precision(model: PreTrainedModel, precision: Precision) -> None:
+    if not is_half(precision, model.device.type):
+        return
+    inside = model.base_model
+    unembedding = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    for module in inside.modules():
+        if isinstance(module, torch.nn.Linear | Conv1D):
+            _round_frozen(module)
+    inside.forward = partial(_in_bfloat16, inside.forward)
+    if isinstance(unembedding, torch.nn.Module):
+        embeddings = model.get_input_embeddings()
+        assert isinstance(embeddings, torch.nn.Module)
+        if unembedding.weight is not embeddings.weight:
+            _round_frozen(unembedding)
+        unembedding.forward = partial(_in_bfloat16, unembedding.forward)
+
+
+def _round_frozen(module: torch.nn.Module) -> None:
+    for parameter in module.parameters(recurse=False):
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.bfloat16()
+
+
+def _in_bfloat16(forward: Forward, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - any forward
+    # The casts of weights that are trained live for one forward pass, so they are never stale.
+    device = next(value.device.type for value in (*args, *options.values()) if _is_tensor(value))
+    with torch.autocast(device, dtype=torch.bfloat16):
+        return forward(*args, **options)
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _recompute_layers(model: PreTrainedModel) -> None:
+    # Not transformers' own switch: it works in training mode only, in which dropout would be on,
+    # and it takes the cache away from sampling.
+    for module in model.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            module.forward = partial(_recomputed, module.forward)
+
+
+def _recomputed(forward: Forward, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - any forward
+    if not torch.is_grad_enabled():
+        return forward(*args, **options)
+    return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **options)

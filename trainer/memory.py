@@ -1,0 +1,251 @@
+"""How much memory a training run needs, from `config.json`, weight headers and settings alone.
+
+Only arithmetic and the standard library, so that the app can show the number before a run is
+queued. It is an upper bound for rows as long as the settings allow; the trainer passes how long
+they really are. A parameter that is trained takes 16 bytes (weight, gradient and two moments of
+AdamW, all float32), a frozen one 4, or 2 where matrix products are done in bfloat16.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Final, Literal
+
+from trainer.model_shape import ModelShape, without_unembedding
+from trainer.rundir import RunRefusedError
+from trainer.spec import (
+    MAX_RESPONSES,
+    ComputeSettings,
+    DPOSpec,
+    PPOSettings,
+    PPOSpec,
+    RewardSpec,
+    SFTSpec,
+    TrainingSpec,
+)
+
+DeviceType = Literal["cpu", "cuda"]
+GIB: Final = 2**30
+TRAINED_BYTES: Final = 16
+# Python with torch and transformers; on a GPU its context and the libraries' workspaces.
+RUNTIME_BYTES: Final = {"cpu": 0.6 * GIB, "cuda": 1.5 * GIB}
+# As `forward.MAX_LOGITS`: float32 logits that exist at one time, with gradient and softmax.
+LOGITS_AT_ONCE: Final = 2**26
+LOGIT_COPIES: Final = 3
+# As `generate.CACHE_BYTES`: keys and values of the responses under way.
+SAMPLING_BYTES: Final = 2**31
+SUGGESTED_RANK: Final = 16
+SMALL_FORWARD: Final = 2048
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a run takes at its peak, by what takes them."""
+
+    trained: float = 0.0
+    frozen: float = 0.0
+    activations: float = 0.0
+    logits: float = 0.0
+    sampling: float = 0.0
+    runtime: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Everything together: while sampling there are no activations, and the reverse."""
+        training = self.activations + self.logits
+        return self.trained + self.frozen + max(training, self.sampling) + self.runtime
+
+    def __str__(self) -> str:
+        """Say the parts, the largest first."""
+        parts = sorted((getattr(self, part.name), part.name) for part in fields(self))
+        return ", ".join(f"{name} {gib(size)}" for size, name in reversed(parts) if size)
+
+
+def gib(size: float) -> str:
+    """Write bytes for people."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB / 10 else f"{size / 2**20:.1f} MiB"
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def estimate(
+    spec: TrainingSpec,
+    *,
+    base: ModelShape,
+    reward: ModelShape | None = None,
+    device: DeviceType,
+    longest_forward: int | None = None,
+    shards: int = 1,
+) -> Need:
+    """Return what a run takes at its peak on each device.
+
+    Args:
+        spec: what is to be done.
+        base: of `spec.base_model`.
+        reward: of `spec.reward_model`, where there is one.
+        device: that it runs on.
+        longest_forward: tokens of the largest forward pass, when the rows are known; None: as many
+            as the settings allow.
+        shards: devices that the weights, gradients and moments are spread over.
+    """
+    settings = spec.settings
+    tokens = largest_forward(spec) if longest_forward is None else longest_forward
+    is_half = settings.precision == "bfloat16" or (
+        settings.precision == "auto" and device == "cuda"
+    )
+    trained, frozen = _models(spec, base, reward)
+    need = Need(
+        trained=sum(_trained(shape, settings, is_half=is_half) for shape in trained) / shards,
+        frozen=sum(_frozen(shape, is_half=is_half) for shape in frozen) / shards,
+        activations=max(
+            _activations(shape, settings, tokens, is_half=is_half) for shape in trained
+        ),
+        logits=0.0 if isinstance(spec, RewardSpec) else _logits(base, tokens),
+        runtime=RUNTIME_BYTES[device],
+    )
+    if isinstance(spec, PPOSpec):
+        extra = _extra_copies(spec.settings) * _trainable(base, settings) * 4 / shards
+        cache = _cache(base, spec.settings, is_half=is_half)
+        need = replace(need, trained=need.trained + extra, sampling=cache)
+    return need
+
+
+def largest_forward(spec: TrainingSpec) -> int:
+    """Return the most tokens in one forward pass: the budget, or a single prompt beyond it."""
+    settings = spec.settings
+    responses = MAX_RESPONSES if isinstance(spec, RewardSpec | DPOSpec) else 1
+    everything = settings.batch_size * settings.max_tokens * responses
+    return min(everything, max(settings.tokens_per_forward, settings.max_tokens))
+
+
+def _models(
+    spec: TrainingSpec, base: ModelShape, reward: ModelShape | None
+) -> tuple[list[ModelShape], list[ModelShape]]:
+    """Return the models that are trained and those that are only read."""
+    has_adapter = spec.settings.lora_rank is not None
+    judge = [] if reward is None else [reward]
+    if isinstance(spec, SFTSpec):
+        return [base], judge
+    if isinstance(spec, RewardSpec):
+        return [without_unembedding(base)], []
+    if isinstance(spec, DPOSpec):
+        return [base], [] if has_adapter else [base]
+    return [base, *judge], [] if has_adapter else [base, *judge]
+
+
+def _trainable(shape: ModelShape, settings: ComputeSettings) -> int:
+    if settings.lora_rank is None:
+        return shape.parameters
+    return shape.adapted * settings.lora_rank
+
+
+def _trained(shape: ModelShape, settings: ComputeSettings, *, is_half: bool) -> float:
+    count = _trainable(shape, settings) * TRAINED_BYTES
+    if settings.lora_rank is not None:
+        return count + _frozen(shape, is_half=is_half)
+    # The backward pass needs the rounded weights of the forward pass.
+    return count + (2 * shape.linear if is_half else 0)
+
+
+def _frozen(shape: ModelShape, *, is_half: bool) -> float:
+    return 4 * shape.parameters - (2 * shape.linear if is_half else 0)
+
+
+def _activations(
+    shape: ModelShape, settings: ComputeSettings, tokens: int, *, is_half: bool
+) -> float:
+    # What a layer keeps for its backward pass: both norms (input, normalized, output), queries,
+    # keys, values and their output, and the numbers inside the feed-forward block.
+    inner = (4 if shape.is_gated else 8) * shape.feed_forward
+    numbers = 6 * shape.hidden + 4 * shape.attention + inner
+    layer = tokens * numbers * (3 if is_half else 4)
+    kept = tokens * shape.hidden * 4
+    layers = shape.layers * (kept if settings.gradient_checkpointing else layer)
+    # The gradients of one layer, and with recomputation the layer itself.
+    return layers + layer + kept
+
+
+def _logits(shape: ModelShape, tokens: int) -> float:
+    return min(tokens * shape.vocabulary, LOGITS_AT_ONCE) * 4 * LOGIT_COPIES
+
+
+def _cache(shape: ModelShape, settings: PPOSettings, *, is_half: bool) -> float:
+    if settings.rollouts == "server":
+        return 0.0
+    tokens = settings.batch_size * settings.max_tokens
+    # Sampling takes fewer responses at a time where they do not fit.
+    return min(tokens * shape.layers * shape.cached * (2 if is_half else 4), SAMPLING_BYTES)
+
+
+def _extra_copies(settings: PPOSettings) -> int:
+    # The average of the weights; the gradient of PPO while that of the mix is computed.
+    return (settings.ema_decay is not None) + (settings.ptx_coefficient > 0)
+
+
+# --- what fits -----------------------------------------------------------------------------------
+
+
+def require(
+    spec: TrainingSpec,
+    *,
+    base: ModelShape,
+    reward: ModelShape | None = None,
+    device: DeviceType,
+    free: float,
+    longest_forward: int | None = None,
+    shards: int = 1,
+) -> Need:
+    """Return what a run needs, and refuse it when that is more than is free.
+
+    Args:
+        spec: what is to be done.
+        base: as in `estimate`, like what is not named here.
+        reward: of `spec.reward_model`.
+        device: that it runs on.
+        free: bytes that are free on it.
+        longest_forward: tokens of the largest forward pass.
+        shards: devices that weights are spread over.
+
+    Raises:
+        RunRefusedError: with the settings with which it would fit, if there are any.
+    """
+
+    def needed(spec: TrainingSpec) -> Need:
+        longest = longest_forward
+        if longest is not None:
+            longest = min(longest, max(spec.settings.tokens_per_forward, spec.settings.max_tokens))
+        return estimate(
+            spec, base=base, reward=reward, device=device, longest_forward=longest, shards=shards
+        )
+
+    need = needed(spec)
+    if need.total <= free:
+        return need
+    start = f"the run needs about {gib(need.total)} but {gib(free)} are free ({need})"
+    for change in _smaller(spec.settings):
+        settings = spec.settings.model_copy(update=change)
+        total = needed(spec.model_copy(update={"settings": settings})).total
+        if total <= free:
+            said = " and ".join(f"{name} {_shown(value)}" for name, value in change.items())
+            raise RunRefusedError(f"{start}; with {said} it needs {gib(total)}")
+    raise RunRefusedError(f"{start}; take a smaller model or a larger machine")
+
+
+def _smaller(settings: ComputeSettings) -> Iterator[dict[str, int | bool]]:
+    """Yield changes that save memory: first those that leave every number as it is."""
+    exact: list[dict[str, int | bool]] = []
+    if not settings.gradient_checkpointing:
+        exact.append({"gradient_checkpointing": True})
+    if settings.tokens_per_forward > SMALL_FORWARD:
+        exact.append({"tokens_per_forward": SMALL_FORWARD})
+    if len(exact) > 1:
+        exact.append(exact[0] | exact[1])
+    yield from exact
+    if settings.lora_rank is None:
+        adapter: dict[str, int | bool] = {"lora_rank": SUGGESTED_RANK}
+        yield adapter
+        yield from (adapter | change for change in exact)
+
+
+def _shown(value: int | bool) -> str:  # noqa: FBT001 - a setting's value
+    return "on" if value is True else str(value)
