@@ -3,26 +3,36 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.datasets.commands import create_dataset
+from app.datasets.frozen import RANKINGS, dataset_folder, open_frozen, read_rankings
 from app.datasets.queries import DatasetView, dataset_for
 from app.errors import Fault, InvalidError, NotFoundError
 from app.jobs.commands import queue_run
 from app.projects.queries import ProjectView
 from app.registry.queries import ModelView, model_by_name
 from app.settings import Settings
-from app.training.enough_data import Rows, require_enough_data, rows_of
+from app.training.enough_data import (
+    Rows,
+    labelers_needed,
+    require_enough_data,
+    require_enough_labelers,
+    rows_of,
+)
 from app.training.model_folder import same_vocabulary
-from app.training.settings import TrainingKind, TrainingSettings
+from app.training.settings import TrainingKind, TrainingSettings, refused_setting
+from trainer.spec import PPOSettings
 
 # What each kind of run can start from; the first kind is what the form offers first.
 STARTS_FROM: dict[TrainingKind, tuple[str, ...]] = {
     "sft": ("base", "sft"),
     "reward": ("sft", "base"),
+    "dpo": ("sft", "policy"),
     "ppo": ("sft", "policy"),
 }
 
@@ -37,6 +47,11 @@ select (select count(*) from demonstrations where project_id = :project_id) as d
        ) one) as comparisons,
        (select count(*) from prompts where project_id = :project_id) as prompts,
        (select count(*) from pretraining_texts where project_id = :project_id) as pretraining
+""")
+
+LABELERS = text("""
+select count(distinct r.labeler_id) from rankings r join tasks t on t.id = r.task_id
+where t.project_id = :project_id and r.is_current
 """)
 
 # Two requests with one key must not both find nothing and both start a run.
@@ -86,13 +101,14 @@ async def start_run(
         new: what they ask for.
 
     Raises:
-        InvalidError: a model or the dataset does not fit, or there is not enough data.
+        InvalidError: a model, the dataset or the machine does not fit, or there is too little data.
     """
     if new.request_key is not None:
         await tx.execute(ONE_AT_A_TIME, {"key": f"run:{viewer.id}:{new.request_key}"})
         started = await tx.scalar(STARTED_BEFORE, {"viewer_id": viewer.id, "key": new.request_key})
         if started is not None:
             return QueuedRun(id=started, is_new=False)
+    _require_rollout_server(settings, new)
     base = await _model(tx, "base_model", new.base_model, STARTS_FROM[new.kind], new.kind)
     reward = await _reward_model(tx, new, base)
     dataset = await _dataset(tx, engine, settings, viewer, project, new)
@@ -141,23 +157,38 @@ async def _model(
     return model
 
 
-async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> ModelView | None:
-    """The reward model of a ppo run.
+def _require_rollout_server(settings: Settings, new: NewRun) -> None:
+    """Check that there is a server when the run samples there.
 
     Raises:
-        InvalidError: it is missing, superfluous, or reads other tokens than the policy.
+        InvalidError: none is configured.
     """
-    if new.kind != "ppo":
-        if new.reward_model is not None:
+    is_elsewhere = isinstance(new.settings, PPOSettings) and new.settings.rollouts == "server"
+    if is_elsewhere and settings.rollout_url is None:
+        raise refused_setting(
+            "rollouts",
+            "no rollout server is configured; an operator sets PODIUM_ROLLOUT_URL, or choose local",
+            code="no_rollout_server",
+        )
+
+
+async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> ModelView | None:
+    """The reward model of a ppo run, or the one that chooses the checkpoint of an sft run.
+
+    Raises:
+        InvalidError: it is missing, superfluous, or reads other tokens than the base model.
+    """
+    if new.reward_model is None:
+        if new.kind == "ppo":
             raise _refused(
-                "reward_model", f"a {new.kind} run takes none; leave it out", "wrong_model_kind"
+                "reward_model", "a ppo run needs one; train it with a reward run", "no_reward_model"
             )
         return None
-    if new.reward_model is None:
+    if new.kind not in ("sft", "ppo"):
         raise _refused(
-            "reward_model", "a ppo run needs one; train it with a reward run", "no_reward_model"
+            "reward_model", f"a {new.kind} run takes none; leave it out", "wrong_model_kind"
         )
-    reward = await _model(tx, "reward_model", new.reward_model, ("reward",), "ppo")
+    reward = await _model(tx, "reward_model", new.reward_model, ("reward",), new.kind)
     if not await asyncio.to_thread(same_vocabulary, base, reward):
         raise _refused(
             "reward_model",
@@ -184,6 +215,9 @@ async def _dataset(
     if new.dataset_id is None:
         available = await tx.execute(AVAILABLE, {"project_id": project.id})
         require_enough_data(new.kind, new.settings, Rows(*available.one()))
+        if labelers_needed(new.settings):
+            labelers = await tx.scalar(LABELERS, {"project_id": project.id})
+            require_enough_labelers(new.settings, labelers or 0)
         return await create_dataset(engine, viewer, project, settings.root)
     unknown = _refused("dataset", "the project has no dataset with this id", "unknown_dataset")
     try:
@@ -192,7 +226,14 @@ async def _dataset(
         raise unknown from None
     if dataset.project != project.slug:
         raise unknown
+    if labelers_needed(new.settings):
+        folder = dataset_folder(settings.root, dataset.id)
+        require_enough_labelers(new.settings, await asyncio.to_thread(_labelers_in, folder))
     return dataset
+
+
+def _labelers_in(folder: Path) -> int:
+    return len({row["labeler"] for row in read_rankings(open_frozen(folder, RANKINGS))})
 
 
 def _refused(field: str, message: str, code: str) -> InvalidError:

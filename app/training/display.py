@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.training.queries import MetricsRow, RunView
-from app.training.settings import WORDS, TrainingKind
+from app.training.setting_words import WORDS
+from app.training.settings import TrainingKind
 
 TABLE_ROWS = 6
 MINUTE, HOUR = 60, 3600
-KIND_NAMES = {"sample": "sampling", "sft": "SFT", "reward": "reward model", "ppo": "PPO"}
+KIND_NAMES = {"sample": "sampling", "sft": "SFT", "reward": "reward model", "dpo": "DPO", "ppo": "PPO"}
 EXPLANATIONS: dict[TrainingKind, str] = {
     "sft": "Supervised fine-tuning: the model learns to answer like the project's demonstrations.",
     "reward": "A reward model learns from the rankings to score a response as your labelers would.",
+    "dpo": "DPO trains a policy on the rankings directly, without a reward model and without "
+    "sampling: each comparison makes the chosen response likelier, held near the reference model.",
     "ppo": "PPO trains a policy to score well with the reward model, with a penalty for leaving "
     "the reference model. The policy can then be sampled in the next round.",
 }
@@ -69,6 +72,7 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
         ),
         Chart("Gradient norm", "before clipping", (Series("gradient/norm", "norm"),)),
     ),
+    "dpo": (),
     "ppo": (
         Chart(
             "Score",
@@ -116,6 +120,7 @@ NUMBERS: dict[str, tuple[Series, ...]] = {
         Series("accuracy/train", "Accuracy, train"),
         Series("accuracy/validation", "Accuracy, validation"),
     ),
+    "dpo": (),
     "ppo": (
         Series("objective/scores", "Score"),
         Series("objective/kl", "KL, nats"),

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from app.errors import InvalidError
-from app.training.settings import TrainingKind, TrainingSettings
-from trainer.spec import PPOSettings
+from app.errors import Fault, InvalidError
+from app.training.settings import TrainingKind, TrainingSettings, refused_setting
+from trainer.spec import PPOSettings, RewardSettings
+
+RANK_MORE = "rank more slates: ties and responses that cannot be judged give none"
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,8 @@ class Rows:
 
 NEEDED: dict[TrainingKind, tuple[str, str]] = {
     "sft": ("demonstrations", "import demonstrations first"),
-    "reward": (
-        "comparisons",
-        "rank more slates: ties and responses that cannot be judged give none",
-    ),
+    "reward": ("comparisons", RANK_MORE),
+    "dpo": ("comparisons", RANK_MORE),
     "ppo": ("prompts", "import prompts first"),
 }
 
@@ -50,9 +50,30 @@ def require_enough_data(kind: TrainingKind, settings: TrainingSettings, rows: Ro
             "The pretraining mix is on (ptx_coefficient above 0) but there are no pretraining "
             "texts; import some or set it to 0.",
             rows,
+            field="ptx_coefficient",
         )
 
 
-def _not_enough(what: str, rows: Rows) -> InvalidError:
+def labelers_needed(settings: TrainingSettings) -> int:
+    """How many labelers there must be for the folds that hold each out once; 0 for no folds."""
+    return settings.labeler_folds if isinstance(settings, RewardSettings) else 0
+
+
+def require_enough_labelers(settings: TrainingSettings, labelers: int) -> None:
+    """Check that no fold of labelers would be empty.
+
+    Raises:
+        InvalidError: there are more folds than labelers.
+    """
+    if labelers_needed(settings) > labelers:
+        raise refused_setting(
+            "labeler_folds",
+            f"must be at most {labelers}: so many labelers ranked in this dataset",
+            code="not_enough_data",
+        )
+
+
+def _not_enough(what: str, rows: Rows, *, field: str | None = None) -> InvalidError:
     counts = ", ".join(f"{count} {name}" for name, count in asdict(rows).items())
-    return InvalidError(f"{what} There are {counts}.", code="not_enough_data")
+    faults = () if field is None else (Fault(("body", "settings", field), what),)
+    return InvalidError(f"{what} There are {counts}.", code="not_enough_data", faults=faults)

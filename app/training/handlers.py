@@ -23,6 +23,8 @@ from app.training.queries import inputs_of
 from app.training.settings import TrainingKind, TrainingSettings, parse_settings
 from trainer.rundir import MODEL_FOLDER, SPEC_FILE
 from trainer.spec import (
+    DPOSettings,
+    DPOSpec,
     PPOSettings,
     PPOSpec,
     RewardSettings,
@@ -30,16 +32,20 @@ from trainer.spec import (
     RunResult,
     SFTSettings,
     SFTSpec,
+    TrainingSpec,
 )
 
-MADE_KIND: dict[TrainingKind, str] = {"sft": "sft", "reward": "reward", "ppo": "policy"}
-
-TrainingSpec = SFTSpec | RewardSpec | PPOSpec
+MADE_KIND: dict[TrainingKind, str] = {
+    "sft": "sft",
+    "reward": "reward",
+    "dpo": "policy",
+    "ppo": "policy",
+}
 
 
 @dataclass(frozen=True)
 class TrainingHandler:
-    """Handles `sft`, `reward` and `ppo` runs; see `app.jobs.handlers.Handler`."""
+    """Handles `sft`, `reward`, `dpo` and `ppo` runs; see `app.jobs.handlers.Handler`."""
 
     settings: Settings
 
@@ -55,7 +61,10 @@ class TrainingHandler:
             models = [await model_by_name(tx, name) for name in names]
         folders = [await folder_to_load(engine, self.settings, model) for model in models]
         spec = spec_of(
-            parse_settings(_kind(run), run.settings), folders=folders, manifest=inputs.manifest
+            parse_settings(_kind(run), run.settings),
+            folders=folders,
+            manifest=inputs.manifest,
+            dataset_sha256=inputs.dataset_sha256,
         )
         frozen = dataset_folder(self.settings.root, inputs.dataset_id)
         await asyncio.to_thread(_link_files, files_of(spec), frozen, run_dir, inputs.manifest)
@@ -87,31 +96,48 @@ class TrainingHandler:
 
 
 def spec_of(
-    settings: TrainingSettings, *, folders: list[str], manifest: Mapping[str, Any]
+    settings: TrainingSettings,
+    *,
+    folders: list[str],
+    manifest: Mapping[str, Any],
+    dataset_sha256: str,
 ) -> TrainingSpec:
     """What the trainer is told.
 
     Args:
         settings: of the kind that decides the spec's kind.
-        folders: the base model's, and for ppo the reward model's.
+        folders: the base model's, then the reward model's when there is one.
         manifest: the dataset's.
+        dataset_sha256: of the manifest.
     """
+    base_model, reward_model = (*folders, None)[:2]
+    assert base_model is not None
     match settings:
         case SFTSettings():
-            return SFTSpec(base_model=folders[0], settings=settings)
+            return SFTSpec(
+                base_model=base_model,
+                settings=settings,
+                reward_model=reward_model,
+                dataset_sha256=dataset_sha256,
+            )
         case RewardSettings():
             has_demonstrations = rows_of(manifest).demonstrations > 0
             return RewardSpec(
-                base_model=folders[0],
+                base_model=base_model,
                 settings=settings,
                 demonstrations="demonstrations.jsonl" if has_demonstrations else None,
+                dataset_sha256=dataset_sha256,
             )
+        case DPOSettings():
+            return DPOSpec(base_model=base_model, settings=settings, dataset_sha256=dataset_sha256)
         case PPOSettings():
+            assert reward_model is not None
             return PPOSpec(
-                base_model=folders[0],
-                reward_model=folders[1],
+                base_model=base_model,
+                reward_model=reward_model,
                 settings=settings,
                 pretraining="pretraining.jsonl" if settings.ptx_coefficient > 0 else None,
+                dataset_sha256=dataset_sha256,
             )
 
 
@@ -122,6 +148,8 @@ def files_of(spec: TrainingSpec) -> list[str]:
             return [spec.demonstrations]
         case RewardSpec():
             return [spec.rankings, *filter(None, [spec.demonstrations])]
+        case DPOSpec():
+            return [spec.rankings]
         case PPOSpec():
             return [spec.prompts, *filter(None, [spec.pretraining])]
 

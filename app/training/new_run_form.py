@@ -16,14 +16,9 @@ from app.registry.queries import ModelView, all_models
 from app.training.commands import STARTS_FROM, NewRun
 from app.training.display import EXPLANATIONS
 from app.training.model_folder import is_small
-from app.training.settings import (
-    PRESETS,
-    Preset,
-    TrainingKind,
-    fields_of,
-    parse_settings_form,
-    preset_texts,
-)
+from app.training.presets import PRESETS, Preset, preset_label
+from app.training.setting_fields import Group, fields_of, preset_texts
+from app.training.settings import TrainingKind, parse_settings_form
 from app.web.formats import number, when
 from app.web.schemas import Id
 
@@ -33,13 +28,30 @@ FRESH = ("", "A fresh snapshot of the project")
 KINDS: tuple[tuple[TrainingKind, str], ...] = (
     ("sft", "Fine-tune (SFT)"),
     ("reward", "Reward model"),
+    ("dpo", "Policy (DPO)"),
     ("ppo", "Policy (PPO)"),
 )
 BASE_WORDS: dict[TrainingKind, tuple[str, str]] = {
     "sft": ("Base model", "is fine-tuned; one without weights is trained from scratch"),
     "reward": ("Base model", "its last layer is replaced by one that gives a score"),
+    "dpo": ("Policy to start from", "also the frozen reference model"),
     "ppo": ("Policy to start from", "also the frozen reference model of the KL penalty"),
 }
+# The kinds that read a reward model: what it does there, and what an empty choice means.
+REWARD_WORDS: dict[TrainingKind, tuple[str, str]] = {
+    "sft": (
+        "keeps the checkpoint whose responses it scores best",
+        "None: the last checkpoint is kept",
+    ),
+    "ppo": (
+        "judges the sampled responses; the value model starts from it",
+        "None yet: train a reward model first",
+    ),
+}
+GROUPS: tuple[tuple[Group, str], ...] = (
+    ("more", "More settings"),
+    ("machine", "Machine: precision, memory, checkpoints"),
+)
 
 dataset_id = TypeAdapter(Id)
 
@@ -96,7 +108,7 @@ async def form_context(
     }
     errors = {} if error is None else _messages(error)
     fields = fields_of(kind, texts)
-    is_open = any(PREFIX + field.name in errors for field in fields if not field.is_main)
+    wrong = {field.group for field in fields if PREFIX + field.name in errors}
     return {
         "project": project,
         "kind": kind,
@@ -104,20 +116,26 @@ async def form_context(
         "explanation": EXPLANATIONS[kind],
         "preset": None if error else preset,
         "presets": [
-            (key, label, f"/projects/{project.slug}/runs/new?kind={kind}&preset={key}")
-            for key, (label, _) in PRESETS.items()
+            (
+                key,
+                preset_label(kind, key),
+                f"/projects/{project.slug}/runs/new?kind={kind}&preset={key}",
+            )
+            for key in PRESETS
         ],
-        "fields": fields,
-        "is_open": is_open,
+        "main": [field for field in fields if field.group == "main"],
+        "groups": [
+            (label, group in wrong, [field for field in fields if field.group == group])
+            for group, label in GROUPS
+        ],
         "typed": typed,
         "errors": errors,
         "problem": None if error is None else error.detail,
         "base_label": BASE_WORDS[kind][0],
         "base_help": BASE_WORDS[kind][1],
         "base_models": _options(bases, f"None yet: make a {STARTS_FROM[kind][0]} model first"),
-        "reward_models": _options(
-            _offered(models, ("reward",)), "None yet: train a reward model first"
-        ),
+        "reward_help": REWARD_WORDS[kind][0] if kind in REWARD_WORDS else None,
+        "reward_models": _reward_options(kind, _offered(models, ("reward",))),
         "datasets": [FRESH, *map(_dataset_option, await _datasets(tx, viewer, project))],
         "request_key": str(uuid.uuid4()),
     }
@@ -137,6 +155,15 @@ def _options(models: list[ModelView], if_none: str) -> list[tuple[str, str]]:
         (one.name, f"{one.name} ({one.kind}{untrained if one.is_untrained else ''})")
         for one in models
     ]
+
+
+def _reward_options(kind: TrainingKind, models: list[ModelView]) -> list[tuple[str, str]]:
+    """Empty for a kind that reads none; where one is optional, none is the first choice."""
+    if kind not in REWARD_WORDS:
+        return []
+    _, if_none = REWARD_WORDS[kind]
+    options = _options(models, if_none)
+    return [("", if_none), *options] if models and kind == "sft" else options
 
 
 async def _datasets(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> list[DatasetView]:

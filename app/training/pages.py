@@ -21,8 +21,9 @@ from app.training.display import (
 )
 from app.training.log_tail import log_tail_of
 from app.training.new_run_form import form_context, new_run_from
+from app.training.presets import Preset
 from app.training.queries import RunView, last_metrics_of, run_for, runs_of
-from app.training.settings import Preset, TrainingKind
+from app.training.settings import TrainingKind
 from app.web.deps import AppSettings, Engine, Tx
 from app.web.errors import status_of
 from app.web.render import page
@@ -32,7 +33,7 @@ router = APIRouter(include_in_schema=False)
 RUNS_PER_PAGE = 50
 # Validation is reported every few steps only: enough rows to fill the tables of rare numbers, too.
 LAST_STEPS = 200
-MAX_FORM_FIELDS = 60
+MAX_FORM_FIELDS = 80
 
 
 @router.get("/projects/{slug}/runs")

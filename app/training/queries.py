@@ -31,8 +31,9 @@ left join rounds round on round.id = run.round_id
 left join users person on person.id = run.created_by_id
 """
 ONE = text(COLUMNS + "where run.id = :run_id and :is_admin")
+# The ids of all rows that were used are megabytes; only the page of one run needs them.
 MANY = text(
-    COLUMNS
+    COLUMNS.replace("run.result,", "run.result #- '{lineage}' as result,")
     + """
 where run.project_id = :project_id and (cast(:before as bigint) is null or run.id < :before)
 order by run.id desc
@@ -57,7 +58,7 @@ LAST_STEP = text("select max(step) from run_metrics where run_id = :run_id")
 
 INPUTS = text("""
 select project.slug as project, base.name as base_model, reward.name as reward_model,
-       run.dataset_id, dataset.manifest
+       run.dataset_id, dataset.sha256 as dataset_sha256, dataset.manifest
 from runs run
 join projects project on project.id = run.project_id
 join datasets dataset on dataset.id = run.dataset_id
@@ -123,6 +124,7 @@ class RunInputs:
     base_model: str
     reward_model: str | None
     dataset_id: int
+    dataset_sha256: str
     manifest: dict[str, Any]
 
 

@@ -17,11 +17,17 @@ class RunIn(Body):
 
     kind: TrainingKind
     base_model: ModelName
-    reward_model: Annotated[ModelName | None, Field(description="for ppo runs only")] = None
+    reward_model: Annotated[
+        ModelName | None,
+        Field(description="of ppo runs; an sft run keeps the checkpoint that it scores best"),
+    ] = None
     dataset: Id | None = None
     settings: Annotated[
         dict[str, Any],
-        Field(default_factory=dict, description="SFTSettings, RewardSettings or PPOSettings"),
+        Field(
+            default_factory=dict,
+            description="SFTSettings, RewardSettings, DPOSettings or PPOSettings",
+        ),
     ]
 
 

@@ -1,5 +1,6 @@
 """What the worker does around a training run: frozen files in, a model with its lineage out."""
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -26,6 +27,8 @@ from app.training.queries import run_for
 from tests.labeled_project import Given, GivenSlate, Seeded, seed
 from trainer.rundir import read_spec
 from trainer.spec import (
+    DPOSettings,
+    DPOSpec,
     PPOSettings,
     PPOSpec,
     RewardSettings,
@@ -125,8 +128,16 @@ def begin(engine: AsyncEngine, settings: Settings, queue):
     return begun
 
 
+async def sha256_of(engine: AsyncEngine, run: StartedRun) -> str:
+    async with transaction(engine) as tx:
+        return await tx.scalar(
+            text("select sha256 from datasets where id = :id"), {"id": run.dataset_id}
+        )
+
+
 SFT = NewRun(kind="sft", base_model="raw", settings=SFTSettings(epochs=3, seed=5))
 REWARD = NewRun(kind="reward", base_model="tuned", settings=RewardSettings(ties="half"))
+DPO = NewRun(kind="dpo", base_model="tuned", settings=DPOSettings(beta=0.2))
 PPO = NewRun(
     kind="ppo",
     base_model="tuned",
@@ -141,9 +152,21 @@ async def test_an_sft_run_gets_its_demonstrations(engine, settings, begin, model
     await TrainingHandler(settings).prepare(engine, run, run_dir)
 
     assert read_spec(run_dir, "sft") == SFTSpec(
-        base_model=str(models / "raw"), settings=SFTSettings(epochs=3, seed=5)
+        base_model=str(models / "raw"),
+        settings=SFTSettings(epochs=3, seed=5),
+        dataset_sha256=await sha256_of(engine, run),
     )
     assert {path.name for path in run_dir.iterdir()} == {"spec.json", "demonstrations.jsonl"}
+
+
+async def test_an_sft_run_is_told_which_reward_model_chooses_its_checkpoint(
+    engine, settings, begin, models
+):
+    run, run_dir = await begin(dataclasses.replace(SFT, reward_model="judge"))
+
+    await TrainingHandler(settings).prepare(engine, run, run_dir)
+
+    assert read_spec(run_dir, "sft").reward_model == str(models / "judge")
 
 
 async def test_a_reward_run_gets_rankings_and_demonstrations(engine, settings, begin, models):
@@ -155,8 +178,22 @@ async def test_a_reward_run_gets_rankings_and_demonstrations(engine, settings, b
         base_model=str(models / "tuned"),
         settings=RewardSettings(ties="half"),
         demonstrations="demonstrations.jsonl",
+        dataset_sha256=await sha256_of(engine, run),
     )
     assert len((run_dir / "rankings.jsonl").read_text().splitlines()) == 2
+
+
+async def test_a_dpo_run_gets_rankings(engine, settings, begin, models):
+    run, run_dir = await begin(DPO)
+
+    await TrainingHandler(settings).prepare(engine, run, run_dir)
+
+    assert read_spec(run_dir, "dpo") == DPOSpec(
+        base_model=str(models / "tuned"),
+        settings=DPOSettings(beta=0.2),
+        dataset_sha256=await sha256_of(engine, run),
+    )
+    assert {path.name for path in run_dir.iterdir()} == {"spec.json", "rankings.jsonl"}
 
 
 async def test_a_ppo_run_gets_prompts_and_pretraining_texts(engine, settings, begin, models):
@@ -169,6 +206,7 @@ async def test_a_ppo_run_gets_prompts_and_pretraining_texts(engine, settings, be
         reward_model=str(models / "judge"),
         settings=PPOSettings(steps=3, ptx_coefficient=0.5),
         pretraining="pretraining.jsonl",
+        dataset_sha256=await sha256_of(engine, run),
     )
     assert len((run_dir / "prompts.jsonl").read_text().splitlines()) == 2
 
@@ -222,7 +260,12 @@ async def test_a_changed_model_file_is_refused(engine, settings, begin, models):
 
 @pytest.mark.parametrize(
     ("new", "kind", "parent"),
-    [(SFT, "sft", "raw"), (REWARD, "reward", "tuned"), (PPO, "policy", "tuned")],
+    [
+        (SFT, "sft", "raw"),
+        (REWARD, "reward", "tuned"),
+        (DPO, "policy", "tuned"),
+        (PPO, "policy", "tuned"),
+    ],
 )
 async def test_a_finished_run_registers_its_model_with_its_lineage(
     engine, settings, viewer, begin, new, kind, parent
@@ -265,6 +308,25 @@ async def test_a_model_with_code_in_its_folder_is_refused(engine, settings, begi
             await TrainingHandler(settings).complete(tx, run, run_dir, RESULT)
 
     assert refused.value.code == "forbidden_file"
+
+
+@pytest.mark.parametrize("has_dataset", [True, False])
+async def test_more_folds_than_labelers_are_refused(
+    engine, settings, viewer, queue, models, has_dataset
+):
+    async with transaction(engine) as tx:
+        run = await run_for(tx, viewer, (await queue(REWARD)).id)
+    folds = NewRun(
+        kind="reward",
+        base_model="tuned",
+        settings=RewardSettings(labeler_folds=2),
+        dataset_id=run.dataset_id if has_dataset else None,
+    )
+
+    with pytest.raises(InvalidError, match="must be at most 1") as refused:
+        await queue(folds)
+
+    assert refused.value.faults[0].loc == ("body", "settings", "labeler_folds")
 
 
 async def test_a_failed_check_leaves_no_run_behind(engine, settings, viewer, seeded, models):

@@ -5,17 +5,16 @@ import math
 import pytest
 
 from app.errors import InvalidError
+from app.training.presets import PRESETS
+from app.training.setting_fields import fields_of, preset_texts, range_text
+from app.training.setting_words import CHOICES, WORDS
 from app.training.settings import (
-    PRESETS,
     SETTINGS,
     TRAINING_KINDS,
-    WORDS,
-    fields_of,
     parse_settings,
     parse_settings_form,
-    preset_texts,
 )
-from trainer.spec import PPOSettings, RewardSettings, SFTSettings
+from trainer.spec import PPOSettings, SFTSettings
 
 
 @pytest.mark.parametrize(
@@ -43,6 +42,18 @@ from trainer.spec import PPOSettings, RewardSettings, SFTSettings
         ("ppo", {"ema_decay": 1}, "ema_decay"),
         ("ppo", {"steps": 10000000}, "steps"),
         ("ppo", {"max_new_tokens": 1024, "max_tokens": 1024}, "max_new_tokens"),
+        ("ppo", {"batch_size": 32, "minibatch_size": 33}, "minibatch_size"),
+        ("ppo", {"kl_target_nats": 6.0, "kl_coefficient": 0}, "kl_target_nats"),
+        ("ppo", {"rollouts": "http://elsewhere"}, "rollouts"),
+        ("ppo", {"whiten_rewards": "yes"}, "whiten_rewards"),
+        ("reward", {"labeler_folds": 1}, "labeler_folds"),
+        ("reward", {"labeler_folds": 21}, "labeler_folds"),
+        ("reward", {"beta": 0.1}, "beta"),
+        ("dpo", {"beta": 0}, "beta"),
+        ("dpo", {"precision": "float16"}, "precision"),
+        ("sft", {"lora_rank": 0}, "lora_rank"),
+        ("sft", {"tokens_per_forward": 255}, "tokens_per_forward"),
+        ("sft", {"checkpoint_minutes": -1}, "checkpoint_minutes"),
     ],
 )
 def test_a_bad_setting_is_refused_with_its_place(kind, values, where):
@@ -95,14 +106,61 @@ def test_a_form_refuses_what_is_not_a_number(text):
 @pytest.mark.parametrize("kind", TRAINING_KINDS)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_valid(kind, preset):
-    assert parse_settings_form(kind, preset_texts(kind, preset)).model_fields_set == set(
-        PRESETS[preset][1][kind]
-    )
+    settings = parse_settings_form(kind, preset_texts(kind, preset))
+
+    chosen = PRESETS[preset][kind]
+    assert settings == SETTINGS[kind](**chosen)
+    assert set(chosen) <= settings.model_fields_set
 
 
-@pytest.mark.parametrize("settings", [SFTSettings, RewardSettings, PPOSettings])
-def test_every_setting_has_words_on_the_form(settings):
-    assert set(settings.model_fields) <= set(WORDS)
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+def test_every_setting_has_words_on_the_form(kind):
+    assert set(SETTINGS[kind].model_fields) <= set(WORDS)
+
+
+def test_every_setting_belongs_to_a_kind_of_run():
+    known = {name for settings in SETTINGS.values() for name in settings.model_fields}
+
+    assert set(WORDS) == known
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "shown"),
+    [
+        ("ppo", "gamma", "above 0, at most 1"),
+        ("ppo", "clip", "above 0, below 1"),
+        ("ppo", "batch_size", "1 to 4,096"),
+        ("ppo", "evaluate_every", "at least 1"),
+        ("ppo", "ema_decay", "above 0, below 1"),
+        ("sft", "tokens_per_forward", "256 to 4,194,304"),
+        ("sft", "lora_rank", "1 to 1,024"),
+        ("sft", "seed", "at least 0"),
+        ("reward", "ties", ""),
+    ],
+)
+def test_the_range_of_a_setting_is_the_trainers_own(kind, name, shown):
+    assert range_text(kind, name) == shown
+
+
+def test_fields_are_grouped_and_have_the_control_of_their_type():
+    fields = {field.name: field for field in fields_of("ppo", {"whiten_rewards": "on"})}
+
+    assert [fields[name].group for name in ("steps", "clip", "lora_rank")] == [
+        "main", "more", "machine",
+    ]  # fmt: skip
+    assert fields["rollouts"].choices == (
+        ("local", CHOICES["local"]), ("server", CHOICES["server"]),
+    )  # fmt: skip
+    assert fields["whiten_rewards"].is_on
+    assert not fields["gradient_checkpointing"].is_on
+    assert (fields["kl_target_nats"].value, fields["kl_target_nats"].is_required) == ("", False)
+    assert fields["kl_horizon_episodes"].value == "10000"
+
+
+def test_a_checkbox_that_is_not_sent_is_off():
+    sent = parse_settings_form("ppo", {"gradient_checkpointing": "on"})
+
+    assert (sent.gradient_checkpointing, sent.whiten_rewards) == (True, False)
 
 
 @pytest.mark.parametrize("kind", TRAINING_KINDS)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.settings import Settings
+from app.training.setting_fields import as_text
 from trainer.spec import RewardSettings
 
 RUNS = "/api/v1/projects/demo/runs"
@@ -168,7 +169,7 @@ async def test_a_message_names_the_bound_and_the_unit(admin, dataset, models):
         {"base_model": ""},
         {"base_model": "a" * 101},
         {"kind": "sample"},
-        {"kind": "dpo"},
+        {"kind": "grpo"},
         {"dataset": 0},
         {"dataset": "1"},
         {"dataset": 2**63},
@@ -194,6 +195,7 @@ async def test_a_body_of_5_mb_is_refused_with_413(admin, dataset, models):
     [
         ("sft", {"demonstrations": 0}, "0 demonstrations"),
         ("reward", {"comparisons": 0}, "2 rankings, 0 comparisons"),
+        ("dpo", {"comparisons": 0}, "2 rankings, 0 comparisons"),
         ("ppo", {"prompts": 0}, "0 prompts"),
     ],
 )
@@ -204,6 +206,7 @@ async def test_too_little_data_is_refused_with_counts(
     bodies = {
         "sft": {"kind": "sft", "base_model": "raw", "dataset": dataset},
         "reward": reward_run(dataset),
+        "dpo": reward_run(dataset, kind="dpo"),
         "ppo": ppo_run(dataset),
     }
 
@@ -231,6 +234,7 @@ async def test_the_pretraining_mix_needs_pretraining_texts(admin, insert, datase
 
     assert refused.status_code == 422
     assert refused.json()["code"] == "not_enough_data"
+    assert refused.json()["errors"][0]["loc"] == ["body", "settings", "ptx_coefficient"]
     assert taken.status_code == 202
 
 
@@ -245,6 +249,9 @@ async def test_the_pretraining_mix_needs_pretraining_texts(admin, insert, datase
         ({"reward_model": "nobody"}, "reward_model", "unknown_model"),
         ({"reward_model": None}, "reward_model", "no_reward_model"),
         ({"kind": "reward"}, "reward_model", "wrong_model_kind"),
+        ({"kind": "dpo"}, "reward_model", "wrong_model_kind"),
+        ({"kind": "dpo", "base_model": "raw"}, "base_model", "wrong_model_kind"),
+        ({"kind": "sft", "reward_model": "tuned"}, "reward_model", "wrong_model_kind"),
         ({"kind": "reward", "base_model": "pi"}, "base_model", "wrong_model_kind"),
         ({"dataset": 999_999}, "dataset", "unknown_dataset"),
     ],
@@ -263,6 +270,30 @@ async def test_a_policy_can_be_trained_further(admin, dataset, models):
     answer = await admin.post(RUNS, json=ppo_run(dataset, base_model="pi"))
 
     assert answer.status_code == 202
+
+
+async def test_a_policy_is_trained_on_rankings_directly(admin, dataset, models):
+    answer = await admin.post(RUNS, json=reward_run(dataset, kind="dpo", settings={"beta": 0.2}))
+
+    run = (await admin.get(f"/api/v1/runs/{answer.json()['id']}")).json()
+    assert answer.status_code == 202
+    assert (run["kind"], run["settings"]["beta"], run["reward_model"]) == ("dpo", 0.2, None)
+
+
+async def test_a_reward_model_may_choose_the_checkpoint_of_an_sft_run(admin, dataset, models):
+    answer = await admin.post(RUNS, json=ppo_run(dataset, kind="sft"))
+
+    run = (await admin.get(f"/api/v1/runs/{answer.json()['id']}")).json()
+    assert answer.status_code == 202
+    assert (run["kind"], run["reward_model"]) == ("sft", "judge")
+
+
+async def test_rollouts_on_a_server_need_one(admin, dataset, models):
+    answer = await admin.post(RUNS, json=ppo_run(dataset, settings={"rollouts": "server"}))
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "no_rollout_server"
+    assert answer.json()["errors"][0]["loc"] == ["body", "settings", "rollouts"]
 
 
 async def test_a_reward_model_with_another_vocabulary_is_refused(admin, dataset, models):
@@ -408,11 +439,20 @@ async def test_the_pages_of_runs_are_shown(admin, admin_browser, insert, setting
 
 
 async def test_each_form_can_be_opened(admin_browser, dataset, models):
-    sft = await admin_browser.get(f"{PAGES}/new?kind=sft&preset=instructgpt")
+    sft = await admin_browser.get(f"{PAGES}/new?kind=sft&preset=paper")
     reward = await admin_browser.get(f"{PAGES}/new")
     ppo = await admin_browser.get(f"{PAGES}/new?kind=ppo&preset=small&reward_model=judge")
 
-    assert (sft.status_code, reward.status_code, ppo.status_code) == (200, 200, 200)
+    dpo = await admin_browser.get(f"{PAGES}/new?kind=dpo&preset=paper")
+
+    statuses = [page.status_code for page in (sft, reward, ppo, dpo)]
+    assert statuses == [200, 200, 200, 200]
+    assert "settings.beta" in dpo.text
+    assert "DPO paper" in dpo.text
+    assert 'name="reward_model"' not in dpo.text
+    assert "None: the last checkpoint is kept" in sft.text
+    assert 'type="checkbox" name="settings.whiten_rewards"' in ppo.text
+    assert "256 to 4,194,304" in ppo.text
     assert 'value="9.65e-06"' in sft.text
     assert "settings.ties" in reward.text
     assert '<option value="judge" selected' in ppo.text
@@ -420,7 +460,7 @@ async def test_each_form_can_be_opened(admin_browser, dataset, models):
 
 def reward_form(of: int, **changes: str) -> dict[str, str]:
     fields = {
-        f"settings.{name}": str(value) for name, value in RewardSettings().model_dump().items()
+        f"settings.{name}": as_text(value) for name, value in RewardSettings().model_dump().items()
     }
     return {
         "kind": "reward",

@@ -1,0 +1,85 @@
+"""Settings to begin with: the papers', those of a small model on a small machine, the defaults."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from app.training.settings import TRAINING_KINDS, TrainingKind
+
+Preset = Literal["default", "small", "paper"]
+Values = Mapping[str, Any]
+
+# Rates and lengths of arXiv 2203.02155, appendix C; the pretraining mix needs texts, so it is off.
+# DPO has a paper of its own, arXiv 2305.18290, appendix B.
+PAPERS: dict[TrainingKind, Values] = {
+    "sft": {"epochs": 16, "learning_rate": 9.65e-6, "batch_size": 32, "max_tokens": 2048},
+    "reward": {"epochs": 1, "learning_rate": 9e-6, "batch_size": 64, "max_tokens": 2048},
+    "dpo": {
+        "beta": 0.1,
+        "epochs": 1,
+        "learning_rate": 1e-6,
+        "batch_size": 64,
+        "warmup_steps": 150,
+        "max_tokens": 2048,
+    },
+    "ppo": {
+        "steps": 500,
+        "batch_size": 512,
+        "minibatch_size": 64,
+        "learning_rate": 5e-6,
+        "value_learning_rate": 9e-6,
+        "kl_coefficient": 0.02,
+        "ptx_texts_per_episode": 8,
+        "max_new_tokens": 1024,
+        "max_tokens": 2048,
+        "ema_decay": 0.992,
+    },
+}
+# A model of a few million parameters needs rates that are a hundred times higher.
+SMALL: dict[TrainingKind, Values] = {
+    "sft": {
+        "epochs": 5,
+        "learning_rate": 2e-3,
+        "batch_size": 16,
+        "max_tokens": 256,
+        "warmup_steps": 50,
+        "tokens_per_forward": 4096,
+    },
+    "reward": {
+        "epochs": 3,
+        "learning_rate": 1e-3,
+        "batch_size": 16,
+        "max_tokens": 256,
+        "tokens_per_forward": 4096,
+    },
+    "dpo": {
+        "epochs": 3,
+        "learning_rate": 2e-4,
+        "batch_size": 16,
+        "max_tokens": 256,
+        "tokens_per_forward": 4096,
+    },
+    "ppo": {
+        "steps": 40,
+        "batch_size": 32,
+        "minibatch_size": 32,
+        "inner_epochs": 2,
+        "learning_rate": 2e-4,
+        "value_learning_rate": 3e-4,
+        "warmup_steps": 5,
+        "kl_coefficient": 0.15,
+        "max_new_tokens": 64,
+        "max_tokens": 256,
+        "tokens_per_forward": 4096,
+    },
+}
+PRESETS: dict[Preset, Mapping[TrainingKind, Values]] = {
+    "default": {kind: {} for kind in TRAINING_KINDS},
+    "small": SMALL,
+    "paper": PAPERS,
+}
+
+
+def preset_label(kind: TrainingKind, preset: Preset) -> str:
+    """What the preset is called on the form."""
+    paper = "DPO paper" if kind == "dpo" else "InstructGPT paper"
+    return {"default": "Defaults", "small": "Small machine", "paper": paper}[preset]

@@ -1,0 +1,122 @@
+"""The fields of the settings form: words, ranges and choices, read off the trainer's own types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from app.training.presets import PRESETS, Preset
+from app.training.setting_words import CHOICES, OTHER_WORDS, WORDS
+from app.training.settings import SETTINGS, TrainingKind
+from app.web.formats import number
+from trainer.spec import ComputeSettings
+
+Group = Literal["main", "more", "machine"]
+
+# What people change most; the rest folds away.
+MAIN_FIELDS: dict[TrainingKind, tuple[str, ...]] = {
+    "sft": ("epochs", "learning_rate", "batch_size", "max_tokens", "seed"),
+    "reward": ("epochs", "learning_rate", "batch_size", "max_tokens", "ties", "seed"),
+    "dpo": ("beta", "epochs", "learning_rate", "batch_size", "max_tokens", "ties", "seed"),
+    "ppo": (
+        "steps",
+        "batch_size",
+        "learning_rate",
+        "kl_coefficient",
+        "max_new_tokens",
+        "ptx_coefficient",
+        "seed",
+    ),
+}
+LONGEST_RANGE = 10**12  # a bound beyond tells nobody anything
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """One field of the form.
+
+    Attributes:
+        name: of the setting.
+        label: for people.
+        help: unit and range, or what it does.
+        value: what stands in it, as text.
+        choices: value and text of each, when it is a list.
+        is_flag: it is a checkbox.
+        group: where it stands.
+        is_required: empty is not allowed; otherwise empty means off.
+    """
+
+    name: str
+    label: str
+    help: str
+    value: str
+    choices: tuple[tuple[str, str], ...]
+    is_flag: bool
+    group: Group
+    is_required: bool
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a checkbox is ticked."""
+        return self.value == "on"
+
+
+def fields_of(kind: TrainingKind, typed: Mapping[str, str]) -> list[SettingField]:
+    """The form's fields, the important ones first, with what was typed or else the defaults."""
+    model = SETTINGS[kind].model_fields
+    ordered = (*MAIN_FIELDS[kind], *(name for name in model if name not in MAIN_FIELDS[kind]))
+    return [_field(kind, name, model[name], typed.get(name)) for name in ordered]
+
+
+def preset_texts(kind: TrainingKind, preset: Preset) -> dict[str, str]:
+    """A preset as the form would send it."""
+    return {name: as_text(value) for name, value in PRESETS[preset][kind].items()}
+
+
+def as_text(value: float | str | bool | None) -> str:  # noqa: FBT001 - of any setting
+    """A setting's value as the form holds it."""
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "on"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@cache
+def range_text(kind: TrainingKind, name: str) -> str:
+    """The range of a number in words, like "above 0, at most 1"; empty without one."""
+    bounds: dict[type, Any] = {
+        type(bound): getattr(bound, type(bound).__name__.lower())
+        for bound in SETTINGS[kind].model_fields[name].metadata
+        if isinstance(bound, Ge | Gt | Le | Lt)
+    }
+    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
+    if bounds.keys() == {Ge, Le}:
+        return f"{number(bounds[Ge])} to {number(bounds[Le])}"
+    return ", ".join(
+        f"{word} {number(bounds[bound])}"
+        for bound, word in words.items()
+        if bound in bounds and bounds[bound] < LONGEST_RANGE
+    )
+
+
+def _field(kind: TrainingKind, name: str, info: FieldInfo, typed: str | None) -> SettingField:
+    label, words = WORDS[name]
+    words = OTHER_WORDS.get((kind, name), words)
+    is_literal = get_origin(info.annotation) is Literal
+    group: Group = "machine" if name in ComputeSettings.model_fields else "more"
+    return SettingField(
+        name=name,
+        label=label,
+        help="; ".join(filter(None, [words, range_text(kind, name)])),
+        value=as_text(info.default) if typed is None else typed,
+        choices=tuple((choice, CHOICES.get(choice, choice)) for choice in get_args(info.annotation))
+        if is_literal
+        else (),
+        is_flag=info.annotation is bool,
+        group="main" if name in MAIN_FIELDS[kind] else group,
+        is_required=info.default is not None,
+    )
