@@ -1,7 +1,8 @@
 """From scores to advantages: token rewards, GAE and whitening, pure maths on tensors.
 
-Shapes: b episodes, t tokens. Everything is aligned with the tokens: entry i of a row belongs to
-the action of sampling token i, and the value of entry i is that of the state before it.
+Shapes: b episodes, t places of the longest response. Entry i of a row belongs to the action of
+sampling response token i, and the value of entry i is that of the state before it. [ZI] is arXiv
+1909.08593 with its code openai/lm-human-preferences.
 """
 
 from typing import NamedTuple
@@ -29,7 +30,7 @@ def token_rewards(
 ) -> Tensor:
     """Return -beta * (log policy - log reference) per token, plus the score at the last one.
 
-    arXiv 2203.02155 equation 2, split over tokens as in arXiv 1909.08593 section 2.
+    arXiv 2203.02155 equation 2, split over tokens as in [ZI] section 2.
 
     Args:
         scores: (b,) what the whole response earns.
@@ -80,6 +81,22 @@ def estimate_advantages(
     return Estimates(advantages, advantages + values)
 
 
+def adapted_kl_coefficient(
+    coefficient: float, kl_nats: float, *, target_nats: float, episodes: int, horizon_episodes: int
+) -> float:
+    """Return the KL coefficient of the next iteration ([ZI] section 2.2).
+
+    Args:
+        coefficient: of this iteration.
+        kl_nats: mean KL of this iteration's episodes to the reference; may be negative.
+        target_nats: that the KL should have.
+        episodes: of this iteration.
+        horizon_episodes: the coefficient changes by at most a fifth per so many episodes.
+    """
+    error = min(max(kl_nats / target_nats - 1, -0.2), 0.2)
+    return coefficient * (1 + error * episodes / horizon_episodes)
+
+
 def whiten(values: Tensor, is_counted: Tensor) -> Tensor:
     """Shift and scale to mean 0 and population variance 1 over what the mask counts.
 
@@ -88,11 +105,32 @@ def whiten(values: Tensor, is_counted: Tensor) -> Tensor:
         is_counted: (b, t) bool, True for what enters mean and variance.
 
     Returns:
+        (b, t), 0 where the mask is False; all 0 when the values are equal.
+    """
+    mean, deviation = _moments(values, is_counted)
+    return torch.where(is_counted, (values - mean) / deviation, 0.0).to(values.dtype)
+
+
+def scale_to_unit_variance(values: Tensor, is_counted: Tensor) -> Tensor:
+    """Scale to population variance 1 and keep the mean ([ZI] `train_policy.py`, rewards).
+
+    Args:
+        values: (b, t).
+        is_counted: (b, t) bool, True for what enters mean and variance.
+
+    Returns:
         (b, t), 0 where the mask is False.
     """
-    mean = masked_mean(values, is_counted)
-    variance = masked_mean((values - mean).square(), is_counted)
-    return torch.where(is_counted, (values - mean) * (variance + 1e-8).rsqrt(), 0.0)
+    mean, deviation = _moments(values, is_counted)
+    scaled = (values - mean) / deviation + mean
+    return torch.where(is_counted, scaled, 0.0).to(values.dtype)
+
+
+def _moments(values: Tensor, is_counted: Tensor) -> tuple[Tensor, Tensor]:
+    # In float64: rounding of the mean would be blown up where all values are equal.
+    mean = masked_mean(values.double(), is_counted)
+    variance = masked_mean((values.double() - mean).square(), is_counted)
+    return mean, (variance + 1e-8).sqrt()
 
 
 def explained_variance(values: Tensor, returns: Tensor, is_counted: Tensor) -> float | None:

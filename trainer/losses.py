@@ -1,6 +1,6 @@
-"""The losses of the three training runs: pure maths on tensors, no models and no files.
+"""The losses of the training runs: pure maths on tensors, no models and no files.
 
-Shapes: b sequences, t tokens, n responses, m comparisons. [IG] is InstructGPT, arXiv 2203.02155.
+Shapes: n responses, m comparisons, r response tokens. [IG] is InstructGPT, arXiv 2203.02155.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer.logprobs import masked_sum
 from trainer.spec import Ties
 
 
@@ -68,44 +67,52 @@ def kwise_loss(scores: Tensor, chosen: Tensor, rejected: Tensor, weights: Tensor
     return -(weights * functional.logsigmoid(margins)).sum()
 
 
-def policy_loss(
-    logprobs: Tensor,
-    old_logprobs: Tensor,
-    advantages: Tensor,
-    is_response_token: Tensor,
-    *,
-    clip: float,
-) -> Tensor:
-    """Return the clipped surrogate loss summed over response tokens (arXiv 1707.06347, equation 7).
+def implicit_rewards(logprobs: Tensor, reference_logprobs: Tensor, *, beta: float) -> Tensor:
+    """Return beta times the log-ratio of policy and reference (arXiv 2305.18290, equation 5).
+
+    The partition function of the equation is left out: it is the same for all responses of a
+    prompt. DPO's loss is `kwise_loss` of these (equation 7, over all comparisons of a ranking).
 
     Args:
-        logprobs: (b, t) under the policy that is trained.
-        old_logprobs: (b, t) under the policy that sampled.
-        advantages: (b, t).
-        is_response_token: (b, t) bool, True for tokens that the policy sampled.
+        logprobs: (n,) of whole responses under the policy, summed over tokens, EOS included.
+        reference_logprobs: (n,) under the reference model, without gradients.
+        beta: strength of the tie to the reference model.
+
+    Returns:
+        (n,) in nats times beta.
+    """
+    return beta * (logprobs - reference_logprobs)
+
+
+def policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, *, clip: float
+) -> Tensor:
+    """Return the clipped surrogate loss summed over tokens (arXiv 1707.06347, equation 7).
+
+    Args:
+        logprobs: (r,) of response tokens under the policy that is trained.
+        old_logprobs: (r,) under the policy that sampled.
+        advantages: (r,).
         clip: the ratio stays within 1 - clip .. 1 + clip.
 
     Returns:
         (), a sum: divide by the number of response tokens of the whole minibatch.
     """
-    ratio = torch.where(is_response_token, logprobs - old_logprobs, 0.0).exp()
+    ratio = (logprobs - old_logprobs).exp()
     clipped = ratio.clamp(1 - clip, 1 + clip)
-    return masked_sum(torch.maximum(-advantages * ratio, -advantages * clipped), is_response_token)
+    return torch.maximum(-advantages * ratio, -advantages * clipped).sum()
 
 
-def value_loss(
-    values: Tensor, old_values: Tensor, returns: Tensor, is_response_token: Tensor, *, clip: float
-) -> Tensor:
-    """Return half the larger of both squared errors, summed over response tokens.
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: float) -> Tensor:
+    """Return half the larger of both squared errors, summed over tokens.
 
     The clipped error is that of openai/baselines `ppo2/model.py`, as openai/lm-human-preferences
     `train_policy.py` uses it.
 
     Args:
-        values: (b, t) under the value model that is trained.
-        old_values: (b, t) at the time of the rollout.
-        returns: (b, t).
-        is_response_token: (b, t) bool, True for tokens that the policy sampled.
+        values: (r,) before each response token, under the value model that is trained.
+        old_values: (r,) at the time of the rollout.
+        returns: (r,).
         clip: a value may move this far from the old one.
 
     Returns:
@@ -113,4 +120,4 @@ def value_loss(
     """
     clipped = old_values + (values - old_values).clamp(-clip, clip)
     errors = torch.maximum((values - returns).square(), (clipped - returns).square())
-    return 0.5 * masked_sum(errors, is_response_token)
+    return 0.5 * errors.sum()

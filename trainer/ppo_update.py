@@ -1,10 +1,12 @@
-"""The update of PPO: minibatches, clipped losses, the pretraining mix and the start-up checks.
+"""The update of PPO: minibatches, clipped losses, the pretraining mix and one step for each.
 
-Shapes: b episodes, t tokens.
+Shapes: r response tokens of a micro-batch, one episode after the other.
 """
 
+import math
 import random
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,50 +14,44 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import forward, losses, optimization
-from trainer.data import Batch, Example
+from trainer import compute, forward, losses, optimization
 from trainer.language_loss import accumulate_loss, mean_loss
-from trainer.logprobs import masked_sum
-from trainer.rollouts import PPOModels, Rollouts, micro_batches, select, sequence_kl
-from trainer.rundir import RunDivergedError
+from trainer.ppo_checks import check_first_ratio
+from trainer.pretraining import PretrainingTexts
+from trainer.rollouts import PPOModels, Rollouts, Watch, micro_batches
+from trainer.rundir import Metrics, RunDivergedError
 from trainer.seeds import derive_seed
+from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
+from trainer.trained import Trained
 
 # As the original code of arXiv 1909.08593; a smaller one makes the first steps too large.
 ADAM_EPSILON = 1e-5
-# In float32 the ratio of the first minibatch differs from 1 by rounding only; kernels of a GPU
-# round differently for other batch sizes.
-MAX_FIRST_LOG_RATIO = {"cpu": 1e-5, "cuda": 1e-3}
-MAX_FIRST_KL_NATS = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass
 class Trainee:
-    """What the updates change beside the models.
+    """What the iterations change beside the models.
 
     Attributes:
         policy_optimizer: of the policy.
         value_optimizer: of the value model.
-        average: exponential moving average of the policy's parameters by name, if wanted.
-        texts: endless stream of the pretraining mix, if there is one.
+        average: exponential moving average of the policy's trained parameters by name; empty when
+            it is not wanted.
+        kl_coefficient: of the next rollouts.
+        passes: episodes that went through an optimizer step so far, once per inner epoch; it says
+            how far the stream of pretraining texts was read.
     """
 
     policy_optimizer: torch.optim.Optimizer
     value_optimizer: torch.optim.Optimizer
-    average: dict[str, Tensor] | None
-    texts: Iterator[Example] | None
+    average: dict[str, Tensor]
+    kl_coefficient: float
+    passes: int = 0
 
     @classmethod
-    def of(
-        cls, models: PPOModels, settings: PPOSettings, *, texts: Iterator[Example] | None
-    ) -> Self:
+    def of(cls, models: PPOModels, settings: PPOSettings) -> Self:
         """Make the optimizers and the average at the start of a run."""
-        average = None
-        if settings.ema_decay is not None:
-            average = {
-                name: parameter.detach().clone()
-                for name, parameter in models.policy.named_parameters()
-            }
         return cls(
             optimization.make_optimizer(
                 models.policy, learning_rate=settings.learning_rate, epsilon=ADAM_EPSILON
@@ -63,17 +59,31 @@ class Trainee:
             optimization.make_optimizer(
                 models.value, learning_rate=settings.value_learning_rate, epsilon=ADAM_EPSILON
             ),
-            average,
-            texts,
+            {
+                name: parameter.detach().clone()
+                for name, parameter in trained_parameters(models.policy)
+                if settings.ema_decay is not None
+            },
+            settings.kl_coefficient,
+        )
+
+    def saved_with(self, models: PPOModels) -> Trained:
+        """Name the tensors of a checkpoint."""
+        return Trained(
+            models={"policy": models.policy, "value": models.value},
+            optimizers={"policy": self.policy_optimizer, "value": self.value_optimizer},
+            tensors={f"average.{name}": tensor for name, tensor in self.average.items()},
         )
 
 
 @dataclass
 class Sums:
-    """Sums over the response tokens of a minibatch, to be divided by their number."""
+    """Sums over the response tokens of a minibatch, and the largest log-ratio among them."""
 
+    tokens: int = 0
     policy_loss: float = 0.0
     value_loss: float = 0.0
+    log_ratio: float = 0.0
     squared_log_ratio: float = 0.0
     clipped: float = 0.0
     max_log_ratio: float = 0.0
@@ -81,109 +91,188 @@ class Sums:
 
 @dataclass(frozen=True)
 class Mix:
-    """The pretraining mix of one minibatch: its mean token loss and the norm of its gradient."""
+    """The pretraining mix of one step: mean token loss, norm of its gradient, how much of it."""
 
-    loss: float | None
-    gradient_norm: float | None
+    loss: float | None = None
+    gradient_norm: float | None = None
+    texts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
 
 
 def update(
     models: PPOModels,
     rollouts: Rollouts,
     trainee: Trainee,
+    texts: PretrainingTexts | None,
     settings: PPOSettings,
     *,
     iteration: int,
-) -> dict[str, float | int | None]:
-    """Train policy and value model on a batch of episodes; return the mean metrics.
+    checks_ratio: bool,
+    before_a_step: Watch,
+    between_steps: Watch,
+) -> Iterator[Metrics]:
+    """Train policy and value model on a batch of episodes; yield the metrics of each step.
+
+    Args:
+        models: of which policy and value model change.
+        rollouts: the batch.
+        trainee: optimizers and average.
+        texts: of the pretraining mix, if there is one.
+        settings: of the run.
+        iteration: seeds the order of the episodes.
+        checks_ratio: whether the ratio of the first minibatch must be 1.
+        before_a_step: passed the micro-batches before the first optimizer step; may end the run.
+        between_steps: passed those of the other steps.
 
     Raises:
         RunDivergedError: when the first ratio is not 1 or a number stops being finite.
     """
-    order = random.Random(derive_seed(settings.seed, "order", iteration))  # noqa: S311
-    steps: list[dict[str, float | None]] = []
-    for _ in range(settings.inner_epochs):
-        rows = order.sample(range(len(rollouts.examples)), len(rollouts.examples))
-        for start in range(0, len(rows), settings.minibatch_size):
-            minibatch = rows[start : start + settings.minibatch_size]
-            tokens = int(rollouts.batch.is_response_token[minibatch].sum())
-            sums = accumulate_gradients(models, rollouts, minibatch, settings)
-            if iteration == 0 and not steps:
-                check_first_ratio(sums.max_log_ratio, models.policy.device.type)
-            norm = gradient_norm(models.policy)
-            mix = add_mix_gradient(models.policy, trainee.texts, settings, len(minibatch))
-            _step(models, trainee, settings, sums=sums, iteration=iteration)
-            steps.append(
-                {
-                    "loss/policy": sums.policy_loss / tokens,
-                    "loss/value": sums.value_loss / tokens,
-                    "loss/ptx": mix.loss,
-                    "policy/approxkl": 0.5 * sums.squared_log_ratio / tokens,
-                    "policy/clipfrac": sums.clipped / tokens,
-                    "gradient/policy": norm,
-                    "gradient/ptx": mix.gradient_norm,
-                }
+    for number, minibatch in enumerate(minibatches(len(rollouts.examples), settings, iteration)):
+        watch = between_steps if number else before_a_step
+        sums = accumulate_gradients(models, rollouts, minibatch, settings, watch=watch)
+        if checks_ratio and number == 0:
+            device_type = models.policy.device.type
+            check_first_ratio(
+                sums.max_log_ratio,
+                sums.log_ratio / sums.tokens,
+                device_type=device_type,
+                is_half=compute.is_half(settings.precision, device_type),
             )
-    return _means(steps)
+        policy_norm, value_norm = gradient_norm(models.policy), gradient_norm(models.value)
+        first_text = texts_due(trainee.passes, settings)
+        trainee.passes += len(minibatch)
+        mix = add_mix_gradient(
+            models.policy,
+            texts,
+            settings,
+            start=first_text,
+            stop=texts_due(trainee.passes, settings),
+        )
+        _require_finite([sums.policy_loss, sums.value_loss, policy_norm, value_norm], iteration)
+        step(models, trainee, settings, sums=sums, iteration=iteration)
+        yield {
+            "loss/policy": sums.policy_loss / sums.tokens,
+            "loss/value": sums.value_loss / sums.tokens,
+            "loss/ptx": mix.loss,
+            "policy/approxkl": 0.5 * sums.squared_log_ratio / sums.tokens,
+            "policy/clipfrac": sums.clipped / sums.tokens,
+            "gradient/policy": policy_norm,
+            "gradient/value": value_norm,
+            "gradient/ptx": mix.gradient_norm,
+            "ptx/texts": mix.texts,
+            "ptx/tokens": mix.tokens,
+            "seconds/ptx": mix.seconds,
+        }
+
+
+def minibatches(episodes: int, settings: PPOSettings, iteration: int) -> Iterator[list[int]]:
+    """Deal the episodes into minibatches, each once per inner epoch, in random order."""
+    order = random.Random(derive_seed(settings.seed, "order", iteration))  # noqa: S311
+    for _ in range(settings.inner_epochs):
+        rows = order.sample(range(episodes), episodes)
+        for start in range(0, episodes, settings.minibatch_size):
+            yield rows[start : start + settings.minibatch_size]
 
 
 def accumulate_gradients(
-    models: PPOModels, rollouts: Rollouts, minibatch: Sequence[int], settings: PPOSettings
+    models: PPOModels,
+    rollouts: Rollouts,
+    minibatch: Sequence[int],
+    settings: PPOSettings,
+    *,
+    watch: Watch,
 ) -> Sums:
     """Add the gradients of the policy and value loss, means over the minibatch's tokens."""
-    tokens = int(rollouts.batch.is_response_token[minibatch].sum())
-    sums = Sums()
-    for rows in micro_batches(rollouts.examples, among=minibatch):
-        batch = select(rollouts.batch, rows)
-        is_response, width = batch.is_response_token, batch.tokens.shape[1]
-        old_logprobs = rollouts.logprobs[rows, :width]
-        logprobs = forward.response_logprobs(models.policy, batch, temperature=settings.temperature)
-        policy_loss = losses.policy_loss(
-            logprobs,
-            old_logprobs,
-            rollouts.advantages[rows, :width],
-            is_response,
-            clip=settings.clip,
+    sums = Sums(tokens=int(rollouts.is_response_token[minibatch].sum()))
+    parts = micro_batches(rollouts.examples, tokens=settings.tokens_per_forward, among=minibatch)
+    for rows in watch(parts):
+        trees = [rollouts.examples[row].tree() for row in rows]
+        is_response = rollouts.is_response_token[rows]
+        logprobs = forward.response_logprobs(
+            models.policy, pack(models.policy, trees), temperature=settings.temperature
         )
-        (policy_loss / tokens).backward()  # type: ignore[no-untyped-call]
+        old_logprobs = rollouts.logprobs[rows][is_response]  # (r,)
+        policy_loss = losses.policy_loss(
+            logprobs, old_logprobs, rollouts.advantages[rows][is_response], clip=settings.clip
+        )
+        (policy_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
         value_loss = losses.value_loss(
-            forward.state_values(models.value, batch),
-            rollouts.values[rows, :width],
-            rollouts.returns[rows, :width],
-            is_response,
+            forward.state_values(models.value, pack(models.value, trees)),
+            rollouts.values[rows][is_response],
+            rollouts.returns[rows][is_response],
             clip=settings.value_clip,
         )
-        (value_loss / tokens).backward()  # type: ignore[no-untyped-call]
-        _add(sums, policy_loss, value_loss, (logprobs - old_logprobs).detach(), batch, settings)
+        (value_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
+        _add(sums, policy_loss, value_loss, (logprobs - old_logprobs).detach(), clip=settings.clip)
     return sums
+
+
+def texts_due(passes: int, settings: PPOSettings) -> int:
+    """Return how many pretraining texts so many passes use: the setting's number per episode."""
+    return math.floor(settings.ptx_texts_per_episode * passes / settings.inner_epochs)
 
 
 def add_mix_gradient(
     policy: PreTrainedModel,
-    texts: Iterator[Example] | None,
+    texts: PretrainingTexts | None,
     settings: PPOSettings,
-    episodes: int,
+    *,
+    start: int,
+    stop: int,
 ) -> Mix:
     """Add gamma times the gradient of the mean token loss of pretraining texts (C.4).
 
-    The gradients are computed one after the other and added in the gradient buffers; the caller
-    makes one optimizer step. With a coefficient of 0 the loss is only measured.
+    gamma multiplies the mean over the tokens of all texts of the step. Both gradients are computed
+    one after the other and added in the gradient buffers; the caller makes one optimizer step.
+    With a coefficient of 0 the loss is only measured.
+
+    Args:
+        policy: with the gradient of PPO in its buffers.
+        texts: the stream, if there is one.
+        settings: of the run.
+        start: place of the first text in the stream.
+        stop: place after the last one.
     """
-    if texts is None:
-        return Mix(None, None)
-    wanted = max(1, round(settings.ptx_texts_per_episode * episodes))
-    examples = [next(texts) for _ in range(wanted)]
+    if texts is None or start == stop:
+        return Mix()
+    started = time.monotonic()
+    examples = texts.between(start, stop)
+    norm = None
     if settings.ptx_coefficient == 0:
-        return Mix(mean_loss(policy, examples), None)
-    parameters = list(policy.parameters())
-    before = [parameter.grad for parameter in parameters]
-    policy.zero_grad(set_to_none=True)
-    loss = accumulate_loss(policy, examples, coefficient=settings.ptx_coefficient)
-    norm = gradient_norm(policy)
-    for parameter, gradient in zip(parameters, before, strict=True):
-        if gradient is not None:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    return Mix(loss, norm)
+        loss = mean_loss(policy, examples, tokens_per_forward=settings.tokens_per_forward)
+    else:
+        parameters = [parameter for _, parameter in trained_parameters(policy)]
+        of_ppo = [parameter.grad for parameter in parameters]
+        policy.zero_grad(set_to_none=True)
+        loss = accumulate_loss(
+            policy,
+            examples,
+            tokens_per_forward=settings.tokens_per_forward,
+            coefficient=settings.ptx_coefficient,
+        )
+        norm = gradient_norm(policy)
+        for parameter, gradient in zip(parameters, of_ppo, strict=True):
+            _add_gradient(parameter, gradient)
+    return Mix(
+        loss,
+        norm,
+        texts=len(examples),
+        tokens=sum(len(example.tokens) for example in examples),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _add_gradient(parameter: torch.nn.Parameter, gradient: Tensor | None) -> None:
+    if gradient is not None:
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+def trained_parameters(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Yield the parameters that take gradients, with their names."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            yield name, parameter
 
 
 def gradient_norm(model: PreTrainedModel) -> float:
@@ -192,70 +281,48 @@ def gradient_norm(model: PreTrainedModel) -> float:
     return float(torch.nn.utils.get_total_norm(gradients))
 
 
-def check_first_kl(rollouts: Rollouts) -> None:
-    """Stop unless policy and reference agree before the first update.
-
-    Raises:
-        RunDivergedError: with the KL that was found.
-    """
-    kl = float(sequence_kl(rollouts).abs().max())
-    if not kl <= MAX_FIRST_KL_NATS:
-        raise RunDivergedError(
-            f"before the first update the KL to the reference is {kl:g} nats instead of 0: policy "
-            "and reference are not the same model, or dropout is on"
-        )
-
-
-def check_first_ratio(max_log_ratio: float, device_type: str) -> None:
-    """Stop unless old and new log-probabilities agree at the first minibatch.
-
-    Raises:
-        RunDivergedError: with the log-ratio that was found.
-    """
-    if not max_log_ratio <= MAX_FIRST_LOG_RATIO.get(device_type, 1e-3):
-        raise RunDivergedError(
-            f"at the first minibatch the largest log-ratio is {max_log_ratio:g} instead of 0: the "
-            "log-probabilities of rollout and update do not fit, or dropout is on"
-        )
-
-
-def _add(
-    sums: Sums,
-    policy_loss: Tensor,
-    value_loss: Tensor,
-    log_ratio: Tensor,
-    batch: Batch,
-    settings: PPOSettings,
-) -> None:
-    is_response = batch.is_response_token
-    is_clipped = (log_ratio.exp() - 1).abs() > settings.clip
-    sums.policy_loss += float(policy_loss.detach())
-    sums.value_loss += float(value_loss.detach())
-    sums.squared_log_ratio += float(masked_sum(log_ratio.square(), is_response))
-    sums.clipped += float((is_clipped & is_response).sum())
-    largest = torch.where(is_response, log_ratio.abs(), 0.0).max()
-    sums.max_log_ratio = max(sums.max_log_ratio, float(largest))
-
-
-def _step(
+def step(
     models: PPOModels, trainee: Trainee, settings: PPOSettings, *, sums: Sums, iteration: int
 ) -> None:
+    """Make one optimizer step of both models and let the average follow."""
     optimization.guarded_step(
         trainee.policy_optimizer, models.policy.parameters(), loss=sums.policy_loss, step=iteration
     )
     optimization.guarded_step(
         trainee.value_optimizer, models.value.parameters(), loss=sums.value_loss, step=iteration
     )
-    if trainee.average is not None and settings.ema_decay is not None:
-        for name, parameter in models.policy.named_parameters():
+    if settings.ema_decay is not None:
+        for name, parameter in trained_parameters(models.policy):
             trainee.average[name].lerp_(parameter.detach(), 1 - settings.ema_decay)
 
 
-def _means(steps: Sequence[dict[str, float | None]]) -> dict[str, float | int | None]:
-    means: dict[str, float | int | None] = {}
-    for name in steps[0]:
-        values = [step[name] for step in steps]
-        numbers = [value for value in values if value is not None]
-        if numbers:
-            means[name] = sum(numbers) / len(numbers)
-    return means
+def _require_finite(numbers: Iterable[float], iteration: int) -> None:
+    # Looked at before either model makes its step: both, or none.
+    if not all(map(math.isfinite, numbers)):
+        raise RunDivergedError(
+            f"non-finite loss or gradient at iteration {iteration}; no step was made: lower the "
+            "learning rates and look at the data"
+        )
+
+
+def _add(
+    sums: Sums, policy_loss: Tensor, value_loss: Tensor, log_ratio: Tensor, *, clip: float
+) -> None:
+    is_clipped = (log_ratio.exp() - 1).abs() > clip
+    largest = log_ratio.abs().max()
+    policy, value, absolute, squared, clipped, most = torch.stack(
+        [
+            policy_loss.detach(),
+            value_loss.detach(),
+            log_ratio.abs().sum(),
+            log_ratio.square().sum(),
+            is_clipped.sum(),
+            largest,
+        ]
+    ).tolist()
+    sums.policy_loss += policy
+    sums.value_loss += value
+    sums.log_ratio += absolute
+    sums.squared_log_ratio += squared
+    sums.clipped += clipped
+    sums.max_log_ratio = max(sums.max_log_ratio, most)

@@ -1,26 +1,36 @@
 """Rollouts of PPO: sampled episodes with everything about them that stays fixed while training.
 
-Shapes: b episodes, t tokens.
+Shapes: b episodes, t places of the longest response, r response tokens of several episodes, one
+episode after the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import advantages, data, forward, optimization
-from trainer.data import Batch, Example
+from trainer import adapters, advantages, data, forward
+from trainer.data import Example
 from trainer.generate import Draw, draw_responses
 from trainer.logprobs import masked_mean, masked_sum
+from trainer.rundir import Metrics, RunDivergedError
 from trainer.seeds import derive_seed
+from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
+
+# Micro-batches, which are passed on as long as the run may go on.
+Watch = Callable[[Iterable[list[int]]], Iterable[list[int]]]
 
 
 @dataclass(frozen=True)
 class PPOModels:
-    """The four models of PPO; `reference` and `reward` are frozen."""
+    """The four models of PPO; `reference` and `reward` are frozen, and read with adapters off.
+
+    With LoRA the reference is the policy and the reward model the value model.
+    """
 
     policy: PreTrainedModel
     reference: PreTrainedModel
@@ -34,29 +44,39 @@ class Rollouts:
 
     Attributes:
         examples: prompt and response of each episode; responses keep a sampled EOS.
-        batch: the same, padded.
+        is_response_token: (b, t) bool, True up to the last token of each response.
         has_eos: (b,) bool, True when the response ended by itself.
-        scores: (b,) reward minus bias.
+        scores: (b,) reward minus bias, before any penalty.
         logprobs: of each response token under the policy that sampled.
         reference_logprobs: the same under the reference model.
         entropy: of each next-token distribution.
         values: of the state before each response token.
+        rewards: per token, KL penalty included, before any scaling.
         advantages: whitened over the batch.
         returns: what the value model learns.
-        rewards: per token, KL penalty included.
     """
 
     examples: tuple[Example, ...]
-    batch: Batch
+    is_response_token: Tensor
     has_eos: Tensor
     scores: Tensor
     logprobs: Tensor
     reference_logprobs: Tensor
     entropy: Tensor
     values: Tensor
+    rewards: Tensor
     advantages: Tensor
     returns: Tensor
-    rewards: Tensor
+
+
+class Readings(NamedTuple):
+    """What the four models say about some episodes: all (r,) but the scores, which are (n,)."""
+
+    logprobs: Tensor
+    entropy: Tensor
+    reference_logprobs: Tensor
+    values: Tensor
+    scores: Tensor
 
 
 def sample_episodes(
@@ -85,53 +105,102 @@ def sample_episodes(
     ]
 
 
-@torch.no_grad()
 def assess(
-    models: PPOModels, examples: Sequence[Example], settings: PPOSettings, *, eos_id: int
+    models: PPOModels,
+    examples: Sequence[Example],
+    settings: PPOSettings,
+    *,
+    eos_id: int,
+    kl_coefficient: float,
+    watch: Watch,
 ) -> Rollouts:
-    """Compute scores, log-probabilities, values and advantages of sampled episodes."""
-    batch = data.collate(examples, device=models.policy.device)
-    is_response = batch.is_response_token
-    scores = torch.zeros(len(examples), device=is_response.device)
-    logprobs, reference_logprobs, entropy, values = (
-        torch.zeros_like(batch.tokens, dtype=torch.float32) for _ in range(4)
+    """Compute scores, log-probabilities, values and advantages of sampled episodes.
+
+    Args:
+        models: each is run once over each episode.
+        examples: the episodes.
+        settings: of the run.
+        eos_id: ends a response.
+        kl_coefficient: beta of this iteration.
+        watch: may end the run between two micro-batches.
+
+    Raises:
+        RunDivergedError: when a model says something that is not finite.
+    """
+    readings = [
+        read_models(models, [examples[row] for row in rows], temperature=settings.temperature)
+        for rows in watch(micro_batches(examples, tokens=settings.tokens_per_forward))
+    ]
+    flat = Readings(*(torch.cat(column) for column in zip(*readings, strict=True)))
+    require_finite(flat)
+    is_response = response_mask(examples, device=flat.logprobs.device)
+    logprobs, entropy, reference_logprobs, values = (
+        spread(column, is_response) for column in flat[:4]
     )
-    for rows in micro_batches(examples):
-        part = select(batch, rows)
-        width = part.tokens.shape[1]
-        logprobs[rows, :width], entropy[rows, :width] = forward.response_logprobs_and_entropy(
-            models.policy, part, temperature=settings.temperature
-        )
-        reference_logprobs[rows, :width] = forward.response_logprobs(
-            models.reference, part, temperature=settings.temperature
-        )
-        values[rows, :width] = forward.state_values(models.value, part)
-        scores[rows] = forward.scores(models.reward, part)
-    last = batch.tokens[torch.arange(len(examples), device=scores.device), batch.lengths - 1]
-    has_eos = last == eos_id
+    has_eos = torch.tensor(
+        [example.tokens[-1] == eos_id for example in examples], device=is_response.device
+    )
     rewards = advantages.token_rewards(
-        penalize_missing_eos(scores, has_eos, penalty=settings.missing_eos_penalty),
+        penalize_missing_eos(flat.scores, has_eos, penalty=settings.missing_eos_penalty),
         logprobs,
         reference_logprobs,
         is_response,
-        kl_coefficient=settings.kl_coefficient,
+        kl_coefficient=kl_coefficient,
+    )
+    scaled = (
+        advantages.scale_to_unit_variance(rewards, is_response)
+        if settings.whiten_rewards
+        else rewards
     )
     estimates = advantages.estimate_advantages(
-        rewards, values, is_response, gamma=settings.gamma, lam=settings.gae_lambda
+        scaled, values, is_response, gamma=settings.gamma, lam=settings.gae_lambda
     )
     return Rollouts(
         examples=tuple(examples),
-        batch=batch,
+        is_response_token=is_response,
         has_eos=has_eos,
-        scores=scores,
+        scores=flat.scores,
         logprobs=logprobs,
         reference_logprobs=reference_logprobs,
         entropy=entropy,
         values=values,
+        rewards=rewards,
         advantages=advantages.whiten(estimates.advantages, is_response),
         returns=estimates.returns,
-        rewards=rewards,
     )
+
+
+@torch.no_grad()
+def read_models(models: PPOModels, examples: Sequence[Example], *, temperature: float) -> Readings:
+    """Run each of the four models once over some episodes."""
+    trees = [example.tree() for example in examples]
+    packed, judged = pack(models.policy, trees), pack(models.reward, trees)
+    logprobs, entropy = forward.response_logprobs_and_entropy(
+        models.policy, packed, temperature=temperature
+    )
+    values = forward.state_values(models.value, judged)
+    with adapters.off(models.reference):
+        reference_logprobs = forward.response_logprobs(
+            models.reference, packed, temperature=temperature
+        )
+    with adapters.off(models.reward):
+        scores = forward.scores(models.reward, judged)
+    return Readings(logprobs, entropy, reference_logprobs, values, scores)
+
+
+def require_finite(readings: Readings) -> None:
+    """Stop before numbers that are not finite enter an update.
+
+    Raises:
+        RunDivergedError: which says whose numbers they are.
+    """
+    for name, numbers in readings._asdict().items():
+        wrong = int((~torch.isfinite(numbers)).sum())
+        if wrong:
+            raise RunDivergedError(
+                f"{wrong} of {numbers.numel()} {name.replace('_', ' ')} of the sampled responses "
+                "are not finite; lower the learning rates, or train the model that gave them again"
+            )
 
 
 def penalize_missing_eos(scores: Tensor, has_eos: Tensor, *, penalty: float) -> Tensor:
@@ -139,37 +208,38 @@ def penalize_missing_eos(scores: Tensor, has_eos: Tensor, *, penalty: float) -> 
     return scores - penalty * (~has_eos).to(scores.dtype)
 
 
-def select(batch: Batch, rows: Sequence[int]) -> Batch:
-    """Return some rows of a batch without the columns that are padding in all of them."""
-    width = int(batch.lengths[rows].max())
-    return Batch(
-        batch.tokens[rows, :width],
-        batch.lengths[rows],
-        batch.prompt_lengths[rows],
-        batch.is_response_token[rows, :width],
+def response_mask(examples: Sequence[Example], *, device: torch.device) -> Tensor:
+    """Return (b, t) bool, True up to the last response token of each episode."""
+    lengths = torch.tensor(
+        [len(example.tokens) - example.prompt_length for example in examples], device=device
     )
+    return torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+
+
+def spread(flat: Tensor, is_response_token: Tensor) -> Tensor:
+    """Put (r,) numbers, one episode after the other, to their places: (b, t), else 0."""
+    grid = torch.zeros(is_response_token.shape, dtype=flat.dtype, device=flat.device)
+    return grid.masked_scatter(is_response_token, flat)
 
 
 def micro_batches(
-    examples: Sequence[Example], among: Sequence[int] | None = None
+    examples: Sequence[Example], *, tokens: int, among: Sequence[int] | None = None
 ) -> Iterator[list[int]]:
-    """Cut rows (all, or those named) into parts that one forward pass can hold."""
-    rows = list(range(len(examples))) if among is None else list(among)
+    """Cut rows (all, or those named), in order, into parts that one forward pass may hold."""
+    rows = range(len(examples)) if among is None else among
     lengths = [len(examples[row].tokens) for row in rows]
-    for part in data.micro_batches(lengths, max_padded_tokens=optimization.MAX_PADDED_TOKENS):
+    for part in data.within_budget(lengths, tokens=tokens):
         yield [rows[place] for place in part]
 
 
 def sequence_kl(rollouts: Rollouts) -> Tensor:
     """Return the sampled KL to the reference of each episode in nats: (b,)."""
-    return torch.where(
-        rollouts.batch.is_response_token, rollouts.logprobs - rollouts.reference_logprobs, 0.0
-    ).sum(1)
+    return (rollouts.logprobs - rollouts.reference_logprobs).sum(1)
 
 
-def describe(rollouts: Rollouts) -> dict[str, float | int | None]:
+def describe(rollouts: Rollouts) -> Metrics:
     """Return the metrics of a batch of episodes, by name."""
-    is_response = rollouts.batch.is_response_token
+    is_response = rollouts.is_response_token
     return {
         "objective/scores": float(rollouts.scores.mean()),
         "objective/kl": float(sequence_kl(rollouts).mean()),

@@ -1,31 +1,29 @@
 """PPO with a per-token KL penalty and the pretraining mix (arXiv 2203.02155, equation 2 and C.4).
 
-One episode is one prompt and one response. All models stay in eval mode: dropout would make the
-ratio of the first minibatch differ from 1. The value model is a copy of the reward model.
+One episode is one prompt and one response. An iteration samples a batch of episodes, reads the
+four models once over them, and makes one optimizer step for each minibatch. All models stay in
+eval mode: dropout would make the ratio of the first minibatch differ from 1. The value model
+starts as a copy of the reward model. What a run reads is in `ppo_inputs.py`.
 """
 
-import random
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from transformers import PreTrainedTokenizerBase
+from trainer import advantages, models, optimization, rundir
+from trainer.checkpoints import Checkpointer
+from trainer.lineage import describe_lineage
+from trainer.pace import Pace
+from trainer.ppo_checks import check_first_kl
+from trainer.ppo_inputs import Inputs, load_models, prompts_of, read_inputs
+from trainer.ppo_update import Trainee, update
+from trainer.rollouts import PPOModels, Watch, assess, describe, sample_episodes
+from trainer.rundir import Metrics
+from trainer.scored_texts import averaged, load_average, sample_scored, texts_row
+from trainer.spec import PPOSettings, PPOSpec, RunResult
 
-from trainer import data, models, optimization, rundir
-from trainer.data import Example
-from trainer.ppo_update import Trainee, check_first_kl, update
-from trainer.preview import sample_texts
-from trainer.rollouts import PPOModels, assess, describe, sample_episodes
-from trainer.rows import read_rows
-from trainer.spec import (
-    PPOSettings,
-    PPOSpec,
-    PretrainingRow,
-    PromptRow,
-    RunResult,
-    Sampling,
-)
-
-SHOWN_TEXTS = 8
+Item = TypeVar("Item")
 
 
 def run(spec: PPOSpec, run_dir: Path) -> None:
@@ -34,31 +32,19 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
     Raises:
         RunRefusedError: when data is missing or policy and reward model do not fit together.
         RunDivergedError: when a start-up check fails or a number stops being finite.
+        StoppedError: SIGTERM came.
     """
-    rundir.start_over(run_dir)
-    settings = spec.settings
-    rows = read_rows(run_dir / spec.prompts, PromptRow)
-    rows = [row for row in rows if row.split == "train"] or rows
     folder = models.resolve_folder(spec.base_model)
+    reward_folder = models.resolve_folder(spec.reward_model)
     tokenizer = models.load_tokenizer(folder)
-    loaded = load_models(folder, models.resolve_folder(spec.reward_model), tokenizer, settings)
-    max_tokens = models.context_limit(loaded.reward, settings.max_tokens)
-    room = models.prompt_room(loaded.policy, settings.max_new_tokens, max_tokens)
-    prompts = data.encode_prompts(tokenizer, [row.messages for row in rows], max_tokens=room)
-    texts = _read_texts(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    if not prompts:
-        raise rundir.RunRefusedError(f"{spec.prompts} holds no prompt; there is nothing to sample")
-    if settings.ptx_coefficient > 0 and not texts:
-        raise rundir.RunRefusedError(
-            "ptx_coefficient is above 0 but there are no pretraining texts; add some or set it to 0"
-        )
+    loaded = load_models(folder, reward_folder, tokenizer, spec.settings)
+    inputs = read_inputs(spec, run_dir, tokenizer, loaded)
 
-    metrics = train_policy(
-        loaded, prompts, texts, settings, run_dir, eos_id=data.eos_id_of(tokenizer)
-    )
+    metrics = train_policy(loaded, inputs, spec, run_dir)
 
     with rundir.saving_model(run_dir) as unfinished:
         models.save_model(loaded.policy, tokenizer, unfinished)
+    shown = sample_scored(loaded, inputs.shown, spec.settings, eos_id=inputs.eos_id)
     rundir.write_result(
         run_dir,
         RunResult(
@@ -66,136 +52,209 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
             metrics=metrics,
             model=rundir.MODEL_FOLDER,
             rows={
-                "prompts": len(prompts),
-                "prompts_cut": sum(prompt.is_cut for prompt in prompts),
-                "pretraining_texts": len(texts),
-                "pretraining_texts_cut": sum(text.is_cut for text in texts),
-                "episodes": settings.steps * settings.batch_size,
+                "prompts": len(inputs.prompts),
+                "prompts_cut": sum(prompt.is_cut for prompt in inputs.prompts),
+                "pretraining_texts": 0 if inputs.texts is None else len(inputs.texts.offsets),
+                "episodes": spec.settings.steps * spec.settings.batch_size,
             },
-            texts=sample_texts(
-                loaded.policy,
-                tokenizer,
-                [row.messages for row in rows[:SHOWN_TEXTS]],
-                Sampling(
-                    temperature=settings.temperature,
-                    max_new_tokens=settings.max_new_tokens,
-                    seed=settings.seed,
-                ),
-                max_tokens=max_tokens,
-            ),
+            texts=[f"{text.prompt}\n\n{text.response}" for text in shown],
             versions=rundir.versions(),
+            lineage=describe_lineage(
+                spec,
+                run_dir,
+                parents={"base_model": folder, "reward_model": reward_folder},
+                rows=inputs.rows,
+            ),
         ),
     )
 
 
-def load_models(
-    policy_folder: Path,
-    reward_folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    settings: PPOSettings,
-) -> PPOModels:
-    """Load the four models; the reference is the policy's twin, the value model the reward's.
-
-    Raises:
-        RunRefusedError: when the reward model has no trained head or another vocabulary.
-    """
-    if not models.is_reward_model(reward_folder):
-        raise rundir.RunRefusedError(f"{reward_folder} is not a reward model; train one first")
-    _require_same_tokens(tokenizer, models.load_tokenizer(reward_folder))
-    loaded = PPOModels(
-        policy=models.load_policy(policy_folder, seed=settings.seed),
-        reference=models.load_policy(policy_folder, seed=settings.seed),
-        reward=models.load_reward_model(reward_folder, seed=settings.seed),
-        value=models.load_reward_model(reward_folder, seed=settings.seed),
-    )
-    models.require_same_vocabulary(loaded.policy, tokenizer, name=str(policy_folder))
-    models.require_same_vocabulary(loaded.reward, tokenizer, name=str(reward_folder))
-    for frozen in (loaded.reference, loaded.reward):
-        frozen.requires_grad_(False)
-    return loaded
-
-
-def train_policy(
-    loaded: PPOModels,
-    prompts: Sequence[Example],
-    texts: Sequence[Example],
-    settings: PPOSettings,
-    run_dir: Path,
-    *,
-    eos_id: int,
-) -> rundir.Metrics:
+def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path) -> Metrics:
     """Train the policy and the value model in place and return the numbers of the last iteration.
 
-    Args:
-        loaded: the four models.
-        prompts: to sample responses for.
-        texts: of the pretraining mix; may be empty.
-        settings: of the run.
-        run_dir: where metrics go.
-        eos_id: ends a response.
+    The policy ends with its averaged weights when an average is kept.
 
     Raises:
         RunDivergedError: when a start-up check fails or a number stops being finite.
+        StoppedError: SIGTERM came; there is a checkpoint then.
     """
-    trainee = Trainee.of(loaded, settings, texts=endless(texts, settings.seed) if texts else None)
-    upcoming = endless(prompts, settings.seed + 1)
-    metrics: rundir.Metrics = {}
-    with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
-        for iteration in range(settings.steps):
-            share = optimization.warmup_share(iteration, warmup_steps=settings.warmup_steps)
-            optimization.set_rate(trainee.policy_optimizer, settings.learning_rate * share)
-            examples = sample_episodes(
-                loaded.policy,
-                [next(upcoming) for _ in range(settings.batch_size)],
-                settings,
-                eos_id=eos_id,
-                iteration=iteration,
-            )
-            rollouts = assess(loaded, examples, settings, eos_id=eos_id)
-            if iteration == 0:
-                check_first_kl(rollouts)
-            metrics = describe(rollouts)
-            metrics |= update(loaded, rollouts, trainee, settings, iteration=iteration)
-            metrics["learning_rate"] = settings.learning_rate * share
-            rundir.append_metrics(
-                file,
-                step=iteration,
-                progress=(iteration + 1) / settings.steps,
-                metrics=metrics,
-            )
-    if trainee.average is not None:
-        loaded.policy.load_state_dict(trainee.average, strict=False)
+    settings = spec.settings
+    trainee = Trainee.of(loaded, settings)
+    with Checkpointer(
+        run_dir, spec, trainee.saved_with(loaded), minutes=settings.checkpoint_minutes
+    ) as checkpoints:
+        resumed = checkpoints.resume()
+        metrics: Metrics = resumed.state.get("metrics", {})
+        trainee.kl_coefficient = resumed.state.get("kl_coefficient", settings.kl_coefficient)
+        trainee.passes = resumed.state.get("passes", 0)
+        pace = Pace(planned=0, done=resumed.state.get("tokens", 0))
+        with (
+            rundir.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
+            rundir.appending(run_dir / rundir.OPTIMIZER_STEPS_FILE) as steps_file,
+            rundir.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
+        ):
+            for iteration in range(resumed.step, settings.steps):
+                checkpoints.at_border(iteration, _state(trainee, pace, metrics))
+                metrics, steps = iterate(
+                    loaded,
+                    trainee,
+                    inputs,
+                    settings,
+                    iteration=iteration,
+                    is_first=iteration == resumed.step,
+                    before_a_step=checkpoints.until_stopped,
+                    between_steps=_until_abandoned(checkpoints, run_dir),
+                )
+                tokens = int(metrics["tokens"] or 0)
+                pace.planned = (pace.done + tokens) * settings.steps // (iteration + 1)
+                metrics |= pace.advance(tokens)
+                if is_evaluated(iteration, settings):
+                    with averaged(loaded.policy, trainee.average):
+                        texts = sample_scored(loaded, inputs.shown, settings, eos_id=inputs.eos_id)
+                    rundir.append_line(texts_file, texts_row(iteration, texts))
+                for step in steps:
+                    rundir.append_line(steps_file, {"step": iteration, **rundir.finite(step)})
+                rundir.append_metrics(
+                    metrics_file,
+                    step=iteration,
+                    progress=(iteration + 1) / settings.steps,
+                    metrics=metrics,
+                )
+        checkpoints.at_border(settings.steps, _state(trainee, pace, metrics))
+    load_average(loaded.policy, trainee.average)
     return metrics
 
 
-def endless(examples: Sequence[Example], seed: int) -> Iterator[Example]:
-    """Yield all examples in random order, again and again, each once per round."""
-    order = random.Random(seed)  # noqa: S311 - an order of examples, not a secret
-    while True:
-        yield from order.sample(examples, len(examples))
+def iterate(
+    loaded: PPOModels,
+    trainee: Trainee,
+    inputs: Inputs,
+    settings: PPOSettings,
+    *,
+    iteration: int,
+    is_first: bool,
+    before_a_step: Watch,
+    between_steps: Watch,
+) -> tuple[Metrics, list[Metrics]]:
+    """Do one iteration: sample, read the four models, update, adapt the KL coefficient.
 
+    Args:
+        loaded: the four models.
+        trainee: what else changes.
+        inputs: of the run.
+        settings: of the run.
+        iteration: 0 .. steps - 1.
+        is_first: of this process, so that what must hold at the start is checked.
+        before_a_step: passed what is done before the first optimizer step; may end the run.
+        between_steps: the same for what is done between two steps of the iteration.
 
-def _read_texts(
-    spec: PPOSpec, run_dir: Path, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int
-) -> list[Example]:
-    if spec.pretraining is None:
-        return []
-    rows = read_rows(run_dir / spec.pretraining, PretrainingRow)
-    return data.encode_texts(tokenizer, [row.text for row in rows], max_tokens=max_tokens)
+    Returns:
+        The metrics of the iteration and those of each optimizer step.
+    """
+    stopwatch = Stopwatch()
+    share = optimization.warmup_share(iteration, warmup_steps=settings.warmup_steps)
+    optimization.set_rate(trainee.policy_optimizer, settings.learning_rate * share)
+    examples = sample_episodes(
+        loaded.policy,
+        prompts_of(iteration, inputs.prompts, settings),
+        settings,
+        eos_id=inputs.eos_id,
+        iteration=iteration,
+    )
+    metrics: Metrics = {"seconds/rollout": stopwatch.lap()}
 
+    rollouts = assess(
+        loaded,
+        examples,
+        settings,
+        eos_id=inputs.eos_id,
+        kl_coefficient=trainee.kl_coefficient,
+        watch=before_a_step,
+    )
+    if iteration == 0:
+        check_first_kl(rollouts)
+    metrics |= describe(rollouts)
+    metrics["objective/kl_coefficient"] = trainee.kl_coefficient
+    metrics["learning_rate"] = settings.learning_rate * share
+    metrics["seconds/scoring"] = stopwatch.lap()
 
-def _require_same_tokens(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerBase) -> None:
-    different = [
-        what
-        for what, ours, theirs in (
-            ("vocabulary", policy.get_vocab(), reward.get_vocab()),
-            ("EOS token", policy.eos_token_id, reward.eos_token_id),
-            ("chat template", policy.chat_template, reward.chat_template),
+    steps = list(
+        update(
+            loaded,
+            rollouts,
+            trainee,
+            inputs.texts,
+            settings,
+            iteration=iteration,
+            checks_ratio=is_first,
+            before_a_step=before_a_step,
+            between_steps=between_steps,
         )
-        if ours != theirs
-    ]
-    if different:
-        raise rundir.RunRefusedError(
-            f"policy and reward model differ in their {' and '.join(different)}; train the reward "
-            "model from a model with the policy's tokenizer"
+    )
+    metrics |= means(steps)
+    for name in ("seconds/ptx", "ptx/texts", "ptx/tokens"):
+        metrics[name] = sum(step[name] or 0 for step in steps)
+    metrics["seconds/update"] = stopwatch.lap() - float(metrics["seconds/ptx"] or 0)
+    metrics["tokens"] = sum(len(example.tokens) for example in examples) + int(
+        metrics["ptx/tokens"] or 0
+    )
+    if settings.kl_target_nats is not None:
+        trainee.kl_coefficient = advantages.adapted_kl_coefficient(
+            trainee.kl_coefficient,
+            float(metrics["objective/kl"] or 0),
+            target_nats=settings.kl_target_nats,
+            episodes=len(examples),
+            horizon_episodes=settings.kl_horizon_episodes,
         )
+    return metrics, steps
+
+
+def is_evaluated(iteration: int, settings: PPOSettings) -> bool:
+    """Tell whether texts are sampled after an iteration: the first, every n-th and the last."""
+    return iteration % settings.evaluate_every == 0 or iteration == settings.steps - 1
+
+
+def means(steps: Sequence[Metrics]) -> Metrics:
+    """Return the mean over optimizer steps of each metric, over those that have it."""
+    found = {
+        name: [value for step in steps if (value := step[name]) is not None] for name in steps[0]
+    }
+    return {name: sum(values) / len(values) for name, values in found.items() if values}
+
+
+class Stopwatch:
+    """Says how many seconds each part of an iteration took."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def lap(self) -> float:
+        """Return the seconds since the last call; what a GPU does was waited for by then."""
+        now = time.monotonic()
+        seconds, self._at = now - self._at, now
+        return round(seconds, 4)
+
+
+def _state(trainee: Trainee, pace: Pace, metrics: Metrics) -> dict[str, object]:
+    return {
+        "kl_coefficient": trainee.kl_coefficient,
+        "passes": trainee.passes,
+        "tokens": pace.done,
+        "metrics": rundir.finite(metrics),
+    }
+
+
+def _until_abandoned(checkpoints: Checkpointer, run_dir: Path) -> Watch:
+    """Make a watch for where the weights are no longer those of the last border.
+
+    A run that is stopped there goes back to its last checkpoint; without one it first finishes the
+    iteration.
+    """
+
+    def watch(items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            if checkpoints.stop_requested and rundir.checkpoint_steps(run_dir):
+                raise rundir.StoppedError
+            yield item
+
+    return watch

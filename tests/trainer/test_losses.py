@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainer.evaluate import Judged, pairwise_accuracy
-from trainer.losses import comparisons_of, kwise_loss, policy_loss, value_loss
+from trainer.losses import comparisons_of, kwise_loss
 
 
 def loss_of(scores, ranks, *, ties="drop"):
@@ -128,33 +128,3 @@ def test_the_order_of_the_responses_does_not_matter():
     same = loss_of(scores[order], [ranks[place] for place in order])
 
     assert same.item() == pytest.approx(loss_of(scores, ranks).item(), abs=1e-12)
-
-
-def test_the_policy_gradient_is_zero_exactly_where_clipping_stops_an_improvement():
-    """P14."""
-    ratios = torch.tensor([[0.5, 0.5, 1.0, 1.0, 1.5, 1.5]])
-    advantages = torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0, -1.0]])
-    logprobs = ratios.log().requires_grad_()
-
-    policy_loss(
-        logprobs,
-        torch.zeros(1, 6),
-        advantages,
-        torch.ones(1, 6, dtype=torch.bool),
-        clip=0.2,
-    ).backward()
-
-    is_clipped = [False, True, False, False, True, False]
-    assert (logprobs.grad[0] == 0).tolist() == is_clipped
-
-
-def test_the_value_loss_is_half_the_larger_squared_error_of_response_tokens():
-    """P15."""
-    values = torch.tensor([[1.0, 0.1, 9.0]])
-    old, returns = torch.zeros(1, 3), torch.tensor([[0.5, 0.3, 0.0]])
-    is_response_token = torch.tensor([[True, True, False]])
-
-    loss = value_loss(values, old, returns, is_response_token, clip=0.2)
-
-    # First: (1 - 0.5)^2 = 0.25 against (0.2 - 0.5)^2 = 0.09; second: both 0.04.
-    assert loss.item() == pytest.approx(0.5 * (0.25 + 0.04))

@@ -1,0 +1,245 @@
+"""What is computed of sampled episodes: alignment, temperature, penalties, what does not matter."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from tests.trainer.ppo.conftest import (
+    BIAS,
+    EOS,
+    SETTINGS,
+    assess,
+    prompts_of,
+    roll_out,
+    rows_by_length,
+    settings_with,
+)
+from trainer import ppo_checks, rollouts, rundir
+from trainer.data import Example
+from trainer.rollouts import Readings
+
+
+def logprobs_by_hand(model, example, temperature):
+    logits = model(torch.tensor([example.tokens])).logits[0] / temperature
+    expected = torch.log_softmax(logits, -1)
+    return [
+        expected[place - 1, example.tokens[place]].item()
+        for place in range(example.prompt_length, len(example.tokens))
+    ]
+
+
+def head_by_hand(model, example):
+    """The head's output at every token, minus the bias."""
+    hidden = model.base_model(torch.tensor([example.tokens])).last_hidden_state[0]
+    return (model.score(hidden).squeeze(-1) - BIAS).tolist()
+
+
+def test_logits_at_a_place_divided_by_the_temperature_score_the_next_token(loaded, tokenizer):
+    """P3, P6."""
+    with torch.no_grad():
+        next(loaded.reference.parameters()).mul_(1.5)
+    rolled = roll_out(loaded, tokenizer, settings_with(temperature=0.7))
+
+    of_policy = rows_by_length(rolled)
+    of_reference = rows_by_length(dataclasses.replace(rolled, logprobs=rolled.reference_logprobs))
+    for row, example in enumerate(rolled.examples):
+        assert of_policy[row] == pytest.approx(
+            logprobs_by_hand(loaded.policy, example, 0.7), abs=1e-5
+        )
+        assert of_reference[row] == pytest.approx(
+            logprobs_by_hand(loaded.reference, example, 0.7), abs=1e-5
+        )
+    assert not rolled.logprobs[~rolled.is_response_token].any()
+
+
+def test_a_value_is_that_of_the_state_before_its_token(loaded, tokenizer):
+    """P6, P7."""
+    rolled = roll_out(loaded, tokenizer)
+
+    for row, example in enumerate(rolled.examples):
+        expected = head_by_hand(loaded.value, example)[example.prompt_length - 1 : -1]
+        assert rolled.values[row, : len(expected)].tolist() == pytest.approx(expected, abs=1e-6)
+        assert not rolled.values[row, len(expected) :].any()
+
+
+def test_at_first_the_value_at_the_last_token_is_the_score_minus_bias(loaded, tokenizer):
+    """P11, P17."""
+    rolled = roll_out(loaded, tokenizer)
+
+    for row, example in enumerate(rolled.examples):
+        of_reward = head_by_hand(loaded.reward, example)[-1]
+        assert rolled.scores[row].item() == pytest.approx(of_reward, abs=1e-6)
+        assert head_by_hand(loaded.value, example)[-1] == pytest.approx(of_reward, abs=1e-6)
+
+
+def test_the_score_that_is_logged_is_the_one_that_enters_the_rewards(loaded, tokenizer):
+    """P11."""
+    settings = settings_with(kl_coefficient=0.0, missing_eos_penalty=0.0)
+    rolled = roll_out(loaded, tokenizer, settings)
+
+    logged = rollouts.describe(rolled)
+
+    assert logged["objective/scores"] == pytest.approx(rolled.rewards.sum(1).mean().item())
+    assert logged["objective/rlhf_reward"] == pytest.approx(logged["objective/scores"])
+
+
+def test_a_missing_eos_is_penalized_exactly_once():
+    """P10."""
+    scores = rollouts.penalize_missing_eos(
+        torch.tensor([1.0, 1.0]), torch.tensor([True, False]), penalty=0.75
+    )
+
+    assert scores.tolist() == [1.0, 0.25]
+
+
+def test_only_a_response_that_ends_with_the_stop_token_is_complete(loaded):
+    """P10."""
+    prompt = (0, 40, 2, 1)
+    responses = [(50, EOS), (50, 51), (EOS,), (EOS, 50)]
+    examples = [Example((*prompt, *response), len(prompt)) for response in responses]
+
+    with_penalty = assess(loaded, examples, settings_with(missing_eos_penalty=3.0))
+    without = assess(loaded, examples, settings_with(missing_eos_penalty=0.0))
+
+    assert with_penalty.has_eos.tolist() == [True, False, True, False]
+    lowered = (without.rewards - with_penalty.rewards).sum(1).tolist()
+    assert lowered == pytest.approx([0, 3, 0, 3], abs=1e-5)
+
+
+def test_a_longer_episode_beside_them_changes_nothing_of_the_others(loaded, tokenizer):
+    """P8."""
+    settings = settings_with(gae_lambda=0.9)
+    examples = list(roll_out(loaded, tokenizer).examples)
+    long = Example((*examples[0].tokens[:-1], *range(40, 60)), examples[0].prompt_length)
+
+    alone = assess(loaded, examples, settings)
+    beside = assess(loaded, [*examples, long], settings)
+
+    width = alone.logprobs.shape[1]
+    assert beside.logprobs.shape[1] > width
+    for name in ("logprobs", "reference_logprobs", "entropy", "values", "rewards", "returns"):
+        both = getattr(beside, name)[:-1]
+        assert torch.allclose(both[:, :width], getattr(alone, name), atol=1e-5)
+        assert not both[:, width:].any()
+
+
+def test_padding_columns_enter_no_metric(loaded, tokenizer):
+    """P8."""
+    rolled = roll_out(loaded, tokenizer)
+    padded = {
+        field.name: torch.nn.functional.pad(value, (0, 7))
+        for field in dataclasses.fields(rolled)
+        if isinstance(value := getattr(rolled, field.name), torch.Tensor) and value.dim() == 2
+    }
+
+    wide = rollouts.describe(dataclasses.replace(rolled, **padded))
+
+    assert wide == pytest.approx(rollouts.describe(rolled))
+
+
+@pytest.mark.parametrize("tokens_per_forward", [256, 16])
+def test_the_token_budget_of_a_forward_changes_nothing(loaded, tokenizer, tokens_per_forward):
+    whole = roll_out(loaded, tokenizer)
+
+    parts = assess(loaded, whole.examples, settings_with(tokens_per_forward=tokens_per_forward))
+
+    for name in ("logprobs", "entropy", "reference_logprobs", "scores", "values", "advantages"):
+        assert torch.allclose(getattr(parts, name), getattr(whole, name), atol=2e-5)
+
+
+def test_each_model_runs_once_over_each_episode(loaded, tokenizer):
+    """Entropy, old log-probabilities, reference, value and reward need no second forward pass."""
+    examples = roll_out(loaded, tokenizer).examples
+    tokens = dict.fromkeys(("policy", "reference", "reward", "value"), 0)
+    for name in tokens:
+
+        def count(_module, args, _output, name=name):
+            tokens[name] += args[0].numel()
+
+        getattr(loaded, name).base_model.register_forward_hook(count)
+
+    assess(loaded, examples)
+
+    assert set(tokens.values()) == {sum(len(example.tokens) for example in examples)}
+
+
+def test_two_forwards_of_each_model_are_identical(load):
+    """P16: dropout is off while training."""
+    loaded = load()
+
+    for name in ("policy", "reference", "reward", "value"):
+        model = getattr(loaded, name)
+        ids = torch.arange(40, 60)[None]
+        first, second = (model.base_model(ids).last_hidden_state for _ in range(2))
+        assert not model.training
+        assert torch.equal(first, second)
+
+
+def test_the_same_seed_repeats_the_episodes_and_another_iteration_does_not(loaded, tokenizer):
+    """P29."""
+    first, again, later = (
+        roll_out(loaded, tokenizer, iteration=iteration).examples for iteration in (0, 0, 1)
+    )
+
+    assert first == again
+    assert first != later
+
+
+def test_equal_prompts_of_a_batch_get_different_responses(loaded, tokenizer):
+    """P29."""
+    prompt = prompts_of(tokenizer)[0]
+
+    examples = rollouts.sample_episodes(
+        loaded.policy, [prompt] * 4, SETTINGS, eos_id=EOS, iteration=0
+    )
+
+    assert len({example.tokens for example in examples}) == 4
+
+
+def test_a_response_that_is_nothing_but_eos_is_an_episode(loaded):
+    """R-17: an empty generation."""
+    examples = [Example((0, 40, 2, 1, EOS), 4)] * 2
+
+    rolled = assess(loaded, examples)
+
+    assert rolled.logprobs.shape == (2, 1)
+    assert rolled.has_eos.all()
+    assert torch.isfinite(rolled.advantages).all()
+
+
+@pytest.mark.parametrize("name", Readings._fields)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused_by_name(name, value):
+    """R-17."""
+    readings = Readings(*(torch.zeros(5) for _ in range(4)), torch.zeros(2))
+    getattr(readings, name)[1] = value
+
+    with pytest.raises(rundir.RunDivergedError, match=f"1 of . {name.replace('_', ' ')}"):
+        rollouts.require_finite(readings)
+
+
+def test_before_the_first_update_the_kl_is_exactly_0(loaded, tokenizer):
+    """P2."""
+    rolled = roll_out(loaded, tokenizer)
+
+    ppo_checks.check_first_kl(rolled)
+    assert rollouts.sequence_kl(rolled).abs().max().item() == 0
+
+
+def test_a_reference_that_is_another_model_stops_the_run(loaded, tokenizer):
+    """P2."""
+    with torch.no_grad():
+        next(loaded.reference.parameters()).mul_(1.5)
+
+    with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
+        ppo_checks.check_first_kl(roll_out(loaded, tokenizer))
+
+
+@pytest.mark.parametrize(("largest", "mean"), [(0.5, 0.5), (6.0, 0.01), (float("nan"), 0.0)])
+def test_a_sampler_with_other_log_probabilities_stops_the_run(largest, mean):
+    """P30."""
+    ppo_checks.check_sampler_gap(1.5, 0.02)
+
+    with pytest.raises(rundir.RunDivergedError, match="log-probabilities of sampler and trainer"):
+        ppo_checks.check_sampler_gap(largest, mean)

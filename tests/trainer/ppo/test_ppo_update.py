@@ -1,0 +1,362 @@
+"""The update: the first ratio, minibatches, the pretraining mix, the average, what stays frozen."""
+
+import math
+
+import pytest
+import torch
+
+from tests.trainer.ppo.conftest import (
+    EOS,
+    SETTINGS,
+    TEXTS,
+    accumulate,
+    assess,
+    prompts_of,
+    roll_out,
+    settings_with,
+    update,
+)
+from trainer import data, forward, models, ppo_checks, ppo_update, rollouts, rundir
+from trainer.ppo_update import Trainee, texts_due
+from trainer.pretraining import open_texts
+from trainer.shared_prompt import pack
+
+
+def gradients_of(model):
+    found = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    return found
+
+
+def test_at_the_first_minibatch_the_ratio_is_1(loaded, tokenizer):
+    """P1."""
+    sums = accumulate(loaded, roll_out(loaded, tokenizer), [0, 3, 5])
+
+    assert sums.max_log_ratio < 1e-5
+    assert sums.clipped == 0
+
+
+@pytest.mark.parametrize("lora_rank", [None, 4])
+def test_in_bfloat16_the_first_ratio_is_within_its_bounds(load, tokenizer, lora_rank):
+    """P1, P2 with half precision and adapters."""
+    settings = settings_with(precision="bfloat16", lora_rank=lora_rank, tokens_per_forward=32)
+    loaded = load(settings)
+    rolled = roll_out(loaded, tokenizer, settings)
+
+    ppo_checks.check_first_kl(rolled)
+    sums = accumulate(loaded, rolled, [5, 0, 3], settings)
+
+    assert sums.max_log_ratio < 0.05
+    assert sums.log_ratio / sums.tokens < 0.005
+
+
+def test_log_probabilities_that_do_not_fit_the_rollout_stop_the_run(loaded, tokenizer):
+    """P1."""
+    rolled = roll_out(loaded, tokenizer)
+    with torch.no_grad():
+        next(loaded.policy.parameters()).mul_(1.5)
+
+    with pytest.raises(rundir.RunDivergedError, match="largest log-ratio is"):
+        update(loaded, rolled)
+
+
+@pytest.mark.parametrize(
+    ("largest", "mean", "device", "is_half", "passes"),
+    [
+        (9e-6, 1e-6, "cpu", False, True),
+        (2e-5, 1e-6, "cpu", False, False),
+        (9e-4, 1e-6, "cuda", False, True),
+        (0.04, 0.004, "cuda", True, True),
+        (0.04, 0.006, "cuda", True, False),
+        (0.06, 0.001, "cuda", True, False),
+        (0.0, math.nan, "cpu", False, False),
+    ],
+)
+def test_how_far_the_first_ratio_may_be_from_1(largest, mean, device, is_half, passes):
+    """P1."""
+
+    def check():
+        ppo_checks.check_first_ratio(largest, mean, device_type=device, is_half=is_half)
+
+    if passes:
+        check()
+    else:
+        with pytest.raises(rundir.RunDivergedError):
+            check()
+
+
+def test_the_update_divides_the_logits_by_the_sampling_temperature(loaded, tokenizer):
+    """P3."""
+    settings = settings_with(temperature=0.7)
+    rolled = roll_out(loaded, tokenizer, settings)
+
+    assert accumulate(loaded, rolled, [0, 1], settings).max_log_ratio < 1e-5
+    assert accumulate(loaded, rolled, [0, 1], SETTINGS).max_log_ratio > 1e-2
+
+
+@pytest.mark.parametrize("tokens_per_forward", [16, 40])
+def test_micro_batches_add_up_to_the_gradient_of_the_minibatch(
+    loaded, tokenizer, tokens_per_forward
+):
+    rolled, rows = roll_out(loaded, tokenizer), [4, 1, 0, 2]
+    small = settings_with(tokens_per_forward=tokens_per_forward)
+
+    whole = accumulate(loaded, rolled, rows)
+    of_whole = gradients_of(loaded.policy), gradients_of(loaded.value)
+    parts = accumulate(loaded, rolled, rows, small)
+    of_parts = gradients_of(loaded.policy), gradients_of(loaded.value)
+
+    assert parts.policy_loss == pytest.approx(whole.policy_loss, abs=1e-4)
+    for ours, theirs in zip(of_parts, of_whole, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_each_episode_is_used_once_per_inner_epoch_with_one_step_a_minibatch(loaded, tokenizer):
+    """P19, P22."""
+    settings = settings_with(inner_epochs=2)
+    trainee = Trainee.of(loaded, settings)
+
+    dealt = list(ppo_update.minibatches(6, settings, 0))
+    steps = update(loaded, roll_out(loaded, tokenizer), settings, trainee=trainee)
+
+    assert [len(minibatch) for minibatch in dealt] == [4, 2, 4, 2]
+    assert sorted(dealt[0] + dealt[1]) == sorted(dealt[2] + dealt[3]) == list(range(6))
+    assert len(steps) == 4
+    for optimizer in (trainee.policy_optimizer, trainee.value_optimizer):
+        assert {int(state["step"]) for state in optimizer.state.values()} == {4}
+
+
+def test_adam_has_the_epsilon_of_the_original(loaded):
+    """P25."""
+    trainee = Trainee.of(loaded, SETTINGS)
+
+    for optimizer in (trainee.policy_optimizer, trainee.value_optimizer):
+        assert [group["eps"] for group in optimizer.param_groups] == [1e-5]
+        assert [group["betas"] for group in optimizer.param_groups] == [(0.9, 0.95)]
+
+
+def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, tokenizer, texts):
+    """P19."""
+    settings = settings_with(ptx_coefficient=3.0)
+    rolled, rows = roll_out(loaded, tokenizer), [0, 1, 2]
+
+    def mix():
+        return ppo_update.add_mix_gradient(loaded.policy, texts, settings, start=0, stop=3)
+
+    accumulate(loaded, rolled, rows, settings)
+    of_ppo = gradients_of(loaded.policy)
+    mixed = mix()
+    of_ptx = gradients_of(loaded.policy)
+    accumulate(loaded, rolled, rows, settings)
+    mix()
+    together = gradients_of(loaded.policy)
+
+    plain = data.encode_texts(tokenizer, [row["text"] for row in TEXTS], max_tokens=64)
+    packed = pack(loaded.policy, [example.tree() for example in plain])
+    mean = forward.text_loss(loaded.policy, packed) / len(packed.targets)
+    mean.backward()
+    of_mean_loss = gradients_of(loaded.policy)
+    assert mixed.loss == pytest.approx(mean.item(), abs=1e-6)
+    assert mixed.tokens == sum(len(example.tokens) for example in plain)
+    for ppo, ptx, once, both in zip(of_ppo, of_ptx, of_mean_loss, together, strict=True):
+        assert torch.allclose(ptx, 3.0 * once, atol=1e-6)
+        assert torch.allclose(both, ppo + ptx, atol=1e-6)
+    norm = torch.cat([gradient.flatten() for gradient in of_ptx]).norm().item()
+    assert mixed.gradient_norm == pytest.approx(norm, rel=1e-5)
+
+
+def test_every_step_reports_the_norm_of_both_gradients(loaded, tokenizer, texts):
+    settings = settings_with(ptx_coefficient=1.0)
+
+    steps = update(loaded, roll_out(loaded, tokenizer), settings, texts=texts)
+
+    assert len(steps) == 2
+    for step in steps:
+        assert step["gradient/policy"] > 0
+        assert step["gradient/ptx"] > 0
+        assert step["gradient/policy"] != step["gradient/ptx"]
+
+
+def test_with_a_coefficient_of_0_the_pretraining_loss_is_measured_but_moves_nothing(
+    loaded, tokenizer, texts
+):
+    rolled = roll_out(loaded, tokenizer)
+    accumulate(loaded, rolled, [0, 1])
+    before = [parameter.grad.clone() for parameter in loaded.policy.parameters()]
+
+    mixed = ppo_update.add_mix_gradient(loaded.policy, texts, SETTINGS, start=0, stop=2)
+
+    after = [parameter.grad for parameter in loaded.policy.parameters()]
+    assert mixed.loss > 0
+    assert mixed.gradient_norm is None
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("per_episode", "inner_epochs", "expected"),
+    [(8, 1, [32, 64, 96]), (0.3, 1, [1, 2, 3]), (1.0, 2, [2, 4, 6])],
+)
+def test_as_many_texts_are_used_per_episode_as_the_setting_says(
+    per_episode, inner_epochs, expected
+):
+    """P20."""
+    settings = settings_with(ptx_texts_per_episode=per_episode, inner_epochs=inner_epochs)
+
+    assert [texts_due(passes, settings) for passes in (4, 8, 12)] == expected
+
+
+def test_an_update_uses_its_texts_in_the_order_of_the_stream(loaded, tokenizer, texts):
+    """P20."""
+    settings = settings_with(ptx_coefficient=1.0, ptx_texts_per_episode=0.5, inner_epochs=1)
+    trainee = Trainee.of(loaded, settings)
+
+    steps = [
+        step
+        for iteration in (0, 1)
+        for step in update(
+            loaded,
+            roll_out(loaded, tokenizer, settings, iteration=iteration),
+            settings,
+            trainee=trainee,
+            texts=texts,
+        )
+    ]
+
+    assert [step["ptx/texts"] for step in steps] == [2, 1, 2, 1]
+    expected = [len(text.tokens) for text in texts.between(0, 6)]
+    assert [step["ptx/tokens"] for step in steps] == [
+        sum(expected[:2]),
+        expected[2],
+        sum(expected[3:5]),
+        expected[5],
+    ]
+
+
+def test_the_stream_of_texts_can_be_entered_anywhere_and_deals_each_once_a_round(texts):
+    """P20."""
+    whole = texts.between(0, 9)
+
+    assert texts.between(4, 7) == whole[4:7]
+    for start in (0, 3, 6):
+        assert len({text.tokens for text in whole[start : start + 3]}) == 3
+
+
+def test_only_the_places_of_the_texts_are_held(tmp_path, tokenizer):
+    """Texts are read when they are needed: the file may be larger than the memory."""
+    path = tmp_path / "pretraining.jsonl"
+    path.write_text('{"text": "one"}\n\n{"text": ""}\n{"text": "five"}\n')
+
+    texts = open_texts(path, tokenizer, max_tokens=64, seed=0)
+
+    assert texts.offsets.tolist() == [0, 30]
+    path.write_text('{"text": "two"}\n\n{"text": ""}\n{"text": "nine"}\n')
+    read = {tokenizer.decode(text.tokens) for text in texts.between(0, 2)}
+    assert read == {"two<|end|>", "nine<|end|>"}
+
+
+def test_a_line_that_is_no_text_is_refused_with_its_number(tmp_path, tokenizer):
+    path = tmp_path / "pretraining.jsonl"
+    path.write_text('{"text": "one"}\n{"txt": "two"}\n')
+
+    with pytest.raises(rundir.RunRefusedError, match=r"pretraining.jsonl line 2: text"):
+        open_texts(path, tokenizer, max_tokens=64, seed=0)
+
+
+def test_the_average_of_the_weights_follows_the_recursion(loaded, tokenizer):
+    """P18."""
+    settings = settings_with(ema_decay=0.992, minibatch_size=8)
+    trainee = Trainee.of(loaded, settings)
+    name, parameter = next(iter(loaded.policy.named_parameters()))
+    expected = parameter.detach().clone()
+
+    for iteration in range(3):
+        rolled = roll_out(loaded, tokenizer, settings)
+        update(loaded, rolled, settings, trainee=trainee, iteration=iteration)
+        expected = 0.992 * expected + 0.008 * parameter.detach()
+
+    assert torch.allclose(trainee.average[name], expected, atol=1e-6)
+    assert not torch.allclose(parameter, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("lora_rank", [None, 4])
+def test_reference_and_reward_model_stay_as_they_were(load, tokenizer, lora_rank):
+    """P23."""
+    settings = settings_with(lora_rank=lora_rank)
+    loaded = load(settings)
+    examples = roll_out(loaded, tokenizer, settings).examples
+
+    before = assess(loaded, examples, settings)
+    update(loaded, before, settings)
+    after = assess(loaded, examples, settings)
+
+    assert torch.equal(after.reference_logprobs, before.reference_logprobs)
+    assert torch.equal(after.scores, before.scores)
+    assert not torch.equal(after.logprobs, before.logprobs)
+    assert not torch.equal(after.values, before.values)
+
+
+def test_the_checksums_of_reference_and_reward_model_stay(loaded, tokenizer):
+    """P23."""
+    names = ("reference", "reward", "policy", "value")
+    before = {name: models.checksum(getattr(loaded, name)) for name in names}
+
+    update(loaded, roll_out(loaded, tokenizer))
+
+    changed = [name for name in names if models.checksum(getattr(loaded, name)) != before[name]]
+    assert changed == ["policy", "value"]
+
+
+@pytest.mark.parametrize("broken", ["advantages", "returns", "logprobs"])
+def test_numbers_that_are_not_finite_move_neither_model(loaded, tokenizer, broken):
+    """R-17."""
+    rolled = roll_out(loaded, tokenizer)
+    getattr(rolled, broken)[0, 0] = math.nan
+    before = models.checksum(loaded.policy), models.checksum(loaded.value)
+
+    with pytest.raises(rundir.RunDivergedError):
+        update(loaded, rolled, settings_with(minibatch_size=8))
+
+    assert (models.checksum(loaded.policy), models.checksum(loaded.value)) == before
+
+
+def test_a_weight_that_is_not_finite_is_found_before_the_update(loaded, tokenizer):
+    """R-17."""
+    examples = roll_out(loaded, tokenizer).examples
+    with torch.no_grad():
+        next(loaded.value.parameters())[40:] = math.nan
+
+    with pytest.raises(rundir.RunDivergedError, match="values of the sampled responses are not"):
+        assess(loaded, examples)
+
+
+def test_equal_rewards_move_the_policy_by_nothing_that_is_not_finite(loaded, tokenizer):
+    """R-17."""
+    settings = settings_with(whiten_rewards=True, kl_coefficient=0.0)
+    with torch.no_grad():
+        loaded.reward.score.weight.zero_()
+        loaded.value.score.weight.zero_()
+
+    steps = update(loaded, roll_out(loaded, tokenizer, settings), settings)
+
+    assert all(math.isfinite(step["loss/policy"]) for step in steps)
+    assert all(math.isfinite(step["gradient/policy"]) for step in steps)
+
+
+def test_sampling_is_from_the_full_distribution(loaded, tokenizer, monkeypatch):
+    """P4."""
+    asked = {}
+    draw = rollouts.draw_responses
+
+    def record(policy, draws, **options):
+        asked.update(options)
+        return draw(policy, draws, **options)
+
+    monkeypatch.setattr(rollouts, "draw_responses", record)
+
+    rollouts.sample_episodes(
+        loaded.policy, prompts_of(tokenizer), SETTINGS, eos_id=EOS, iteration=0
+    )
+
+    assert asked["top_p"] == 1.0
+    assert asked["temperature"] == SETTINGS.temperature

@@ -1,0 +1,77 @@
+"""What must hold in every PPO run, checked while it runs: a run that fails one ends at once.
+
+Before the first update policy and reference are the same model, and the first minibatch sees the
+policy that the rollout saw; what differs then is a bug that no curve would show.
+"""
+
+from trainer.rollouts import Rollouts, sequence_kl
+from trainer.rundir import RunDivergedError
+
+# Both models run the same kernels over the same packed rows, so that they agree to the bit in
+# every precision; an adapter begins as exactly zero.
+MAX_FIRST_KL_NATS = 1e-6
+# A minibatch packs other episodes beside each other than the rollout did. On a CPU in float32 that
+# moves rounding only; kernels of a GPU choose other block sizes; bfloat16 rounds each layer's
+# output to 8 bits, so single tokens move by hundredths but not their mean.
+MAX_FIRST_LOG_RATIO = {"cpu": 1e-5, "cuda": 1e-3}
+MAX_FIRST_LOG_RATIO_BFLOAT16 = 0.05
+MEAN_FIRST_LOG_RATIO_BFLOAT16 = 0.005
+# An engine in bfloat16 differs by about 0.01 nats a token, and by 1 on rare tokens; stale weights
+# or another temperature show as a mean that is many times larger.
+MAX_SAMPLER_GAP_NATS = 5.0
+MEAN_SAMPLER_GAP_NATS = 0.1
+
+
+def check_first_kl(rollouts: Rollouts) -> None:
+    """Stop unless policy and reference agree before the first update.
+
+    Raises:
+        RunDivergedError: with the KL that was found.
+    """
+    kl = float(sequence_kl(rollouts).abs().max())
+    if not kl <= MAX_FIRST_KL_NATS:
+        raise RunDivergedError(
+            f"before the first update the KL to the reference is {kl:g} nats instead of 0: policy "
+            "and reference are not the same model, or dropout is on"
+        )
+
+
+def check_first_ratio(
+    max_log_ratio: float, mean_log_ratio: float, *, device_type: str, is_half: bool
+) -> None:
+    """Stop unless old and new log-probabilities agree at the first minibatch.
+
+    Args:
+        max_log_ratio: largest absolute difference of a token.
+        mean_log_ratio: mean absolute difference.
+        device_type: where the policy is.
+        is_half: whether its matrix products are done in bfloat16.
+
+    Raises:
+        RunDivergedError: with the log-ratio that was found.
+    """
+    largest = MAX_FIRST_LOG_RATIO.get(device_type, 1e-3)
+    mean = largest
+    if is_half:
+        largest, mean = MAX_FIRST_LOG_RATIO_BFLOAT16, MEAN_FIRST_LOG_RATIO_BFLOAT16
+    if not (max_log_ratio <= largest and mean_log_ratio <= mean):
+        raise RunDivergedError(
+            f"at the first minibatch the largest log-ratio is {max_log_ratio:g} (at most "
+            f"{largest:g}) and the mean {mean_log_ratio:g} (at most {mean:g}) instead of 0: the "
+            "log-probabilities of rollout and update do not fit, or dropout is on"
+        )
+
+
+def check_sampler_gap(max_gap: float, mean_gap: float) -> None:
+    """Stop when the sampler's log-probabilities are not those of the policy that is trained.
+
+    Raises:
+        RunDivergedError: with the gap that was found.
+    """
+    if not (max_gap <= MAX_SAMPLER_GAP_NATS and mean_gap <= MEAN_SAMPLER_GAP_NATS):
+        raise RunDivergedError(
+            f"log-probabilities of sampler and trainer differ by {mean_gap:g} nats on average (at "
+            f"most {MEAN_SAMPLER_GAP_NATS:g}) and {max_gap:g} at most (at most "
+            f"{MAX_SAMPLER_GAP_NATS:g}): the sampler has other weights, another temperature or "
+            "cuts the distribution"
+        )

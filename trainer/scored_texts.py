@@ -1,0 +1,106 @@
+"""A few sampled texts with their scores at each evaluation of PPO, for people to look at.
+
+`texts.jsonl` gets one line for each evaluation; the prompts and seeds are the same each time, so
+that only the policy makes the difference.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import adapters, forward
+from trainer.data import Example
+from trainer.generate import Draw, draw_responses
+from trainer.rollouts import PPOModels, micro_batches
+from trainer.seeds import derive_seed
+from trainer.shared_prompt import pack
+from trainer.spec import PPOSettings, PromptRow
+
+SHOWN_TEXTS = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is sampled from: the prompts as people read them and as tokens, and the tokenizer."""
+
+    prompts: Sequence[str]
+    examples: Sequence[Example]
+    tokenizer: PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class ScoredText:
+    """One response with its reward, the bias subtracted."""
+
+    prompt: str
+    response: str
+    score: float
+
+
+def choose_shown(rows: Sequence[PromptRow]) -> list[PromptRow]:
+    """Return the first held-out prompts; the first of all where too few are held out."""
+    return sorted(rows, key=lambda row: row.split == "train")[:SHOWN_TEXTS]
+
+
+@torch.no_grad()
+def sample_scored(
+    models: PPOModels, shown: Shown, settings: PPOSettings, *, eos_id: int
+) -> list[ScoredText]:
+    """Sample one response for each shown prompt and let the reward model score it."""
+    drawn = draw_responses(
+        models.policy,
+        [
+            Draw(example.tokens, derive_seed(settings.seed, "shown", index))
+            for index, example in enumerate(shown.examples)
+        ],
+        eos_id=eos_id,
+        temperature=settings.temperature,
+        top_p=1.0,
+        max_new_tokens=settings.max_new_tokens,
+    )
+    episodes = [
+        Example((*example.tokens, *one.tokens), example.prompt_length)
+        for example, one in zip(shown.examples, drawn, strict=True)
+    ]
+    with adapters.off(models.reward):
+        scores = [
+            score
+            for rows in micro_batches(episodes, tokens=settings.tokens_per_forward)
+            for score in forward.scores(
+                models.reward, pack(models.reward, [episodes[row].tree() for row in rows])
+            ).tolist()
+        ]
+    return [
+        ScoredText(prompt, str(shown.tokenizer.decode(one.tokens, skip_special_tokens=True)), score)
+        for prompt, one, score in zip(shown.prompts, drawn, scores, strict=True)
+    ]
+
+
+def texts_row(step: int, texts: Sequence[ScoredText]) -> dict[str, Any]:
+    """Return the line of `texts.jsonl`."""
+    return {"step": step, "samples": [asdict(text) for text in texts]}
+
+
+@contextlib.contextmanager
+def averaged(policy: PreTrainedModel, average: Mapping[str, Tensor]) -> Iterator[None]:
+    """Let the policy have its averaged weights within the block, if there are any."""
+    parameters = dict(policy.named_parameters())
+    trained = {name: parameters[name].detach().clone() for name in average}
+    load_average(policy, average)
+    try:
+        yield
+    finally:
+        load_average(policy, trained)
+
+
+@torch.no_grad()
+def load_average(policy: PreTrainedModel, average: Mapping[str, Tensor]) -> None:
+    """Replace weights of the policy, by name."""
+    parameters = dict(policy.named_parameters())
+    for name, tensor in average.items():
+        parameters[name].copy_(tensor)
