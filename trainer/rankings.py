@@ -1,80 +1,164 @@
-"""Rankings grouped by prompt: what a reward model trains on and is measured with.
+"""Rankings grouped by prompt: what a reward model or DPO trains on and is measured with.
 
-A prompt's responses are scored once, whoever ranked them; a step of training takes whole prompts,
-since shuffled comparisons would let each response take part in many separate updates (arXiv
-2203.02155, footnote 5).
+A prompt's responses are forwarded once, whoever ranked them; a step of training takes whole
+prompts, since shuffled comparisons would let each response take part in many separate updates
+(arXiv 2203.02155, footnote 5).
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
 from trainer import data
-from trainer.data import Example
-from trainer.spec import RankedResponse, RankingRow
+from trainer.lineage import unique_ids
+from trainer.rundir import RunRefusedError
+from trainer.shared_prompt import Tree
+from trainer.spec import Message, RankedResponse, RankingRow
 
 HELD_OUT_SHARE = 0.1
+
+ResponseKey = tuple[str, str]  # id and text: ids alone may repeat between files
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """One labeler's ranking; `places` point into the responses of its prompt."""
+    """One labeler's ranking; `places` point into the responses of its prompt.
 
+    Attributes:
+        row_id: of its row, as lineage names it.
+        labeler: who ranked.
+        places: one per ranked response.
+        ranks: one per place, 1 is best; None was not judged.
+        ratings: one per place; None was not rated.
+        weight: 1 / number of rankings of the same responses.
+    """
+
+    row_id: str
+    labeler: str
     places: tuple[int, ...]
     ranks: tuple[int | None, ...]
+    ratings: tuple[int | None, ...]
     weight: float
 
 
 @dataclass(frozen=True)
 class RankedPrompt:
-    """A prompt with each of its responses once, and all rankings of them."""
+    """A prompt with each of its responses once, and all rankings of them.
+
+    Attributes:
+        prompt_id: of the prompt.
+        group: no group is on two sides of a split.
+        is_held_out: True when the rows say that it must not be trained on.
+        messages: the conversation, for people.
+        tree: its tokens and those of its responses with their EOS.
+        rankings: of these responses.
+        cut: what was cut to fit, in words; empty when nothing was.
+    """
 
     prompt_id: str
     group: str
     is_held_out: bool
-    responses: tuple[Example, ...]
+    messages: tuple[Message, ...]
+    tree: Tree
     rankings: tuple[Ranking, ...]
+    cut: str
 
 
 def group_by_prompt(
     tokenizer: PreTrainedTokenizerBase, rows: Sequence[RankingRow], *, max_tokens: int
 ) -> list[RankedPrompt]:
-    """Group rankings by prompt, in the order of their first appearance, and tokenize."""
-    grouped: dict[str, list[RankingRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.prompt_id, []).append(row)
+    """Group rankings by prompt, in the order of their first appearance, and tokenize.
+
+    Raises:
+        RunRefusedError: when a prompt has no token or the tokenizer no EOS.
+    """
+    names = unique_ids(
+        f"{row.prompt_id}/{row.labeler}" if row.ranking is None else str(row.ranking)
+        for row in rows
+    )
+    grouped: dict[str, list[tuple[str, RankingRow]]] = {}
+    for name, row in zip(names, rows, strict=True):
+        grouped.setdefault(row.prompt_id, []).append((name, row))
+    firsts = [rankings[0][1] for rankings in grouped.values()]
+    responses = [_responses_of([row for _, row in rankings]) for rankings in grouped.values()]
+    prompt_tokens = data.tokenize(
+        tokenizer, [data.render_prompt(tokenizer, row.messages) for row in firsts], special=True
+    )
+    response_tokens = iter(
+        data.tokenize(tokenizer, [text for found in responses for _, text in found], special=False)
+    )
+    eos = data.eos_id_of(tokenizer)
     prompts = []
-    for prompt_id, rankings in grouped.items():
-        responses: dict[tuple[str, str], RankedResponse] = {}
-        for row in rankings:
-            responses |= {(response.id, response.text): response for response in row.responses}
-        place = {key: at for at, key in enumerate(responses)}
-        examples = data.encode_examples(
-            tokenizer,
-            [rankings[0].messages] * len(responses),
-            [response.text for response in responses.values()],
-            max_tokens=max_tokens,
+    for first, found, tokens in zip(firsts, responses, prompt_tokens, strict=True):
+        if not tokens:
+            raise RunRefusedError(
+                f"prompt {first.prompt_id} has no token: the tokenizer's chat template makes "
+                "nothing of its messages; repair the template"
+            )
+        tree, cut = fit(
+            Tree(tuple(tokens), tuple((*next(response_tokens), eos) for _ in found)), max_tokens
         )
-        first = rankings[0]
+        place = {key: at for at, key in enumerate(found)}
         prompts.append(
             RankedPrompt(
-                prompt_id=prompt_id,
-                group=first.group or prompt_id,
+                prompt_id=first.prompt_id,
+                group=first.group or first.prompt_id,
                 is_held_out=first.split != "train",
-                responses=tuple(examples),
+                messages=tuple(first.messages),
+                tree=tree,
                 rankings=tuple(
-                    Ranking(
-                        tuple(place[response.id, response.text] for response in row.responses),
-                        tuple(row.ranks),
-                        row.weight,
-                    )
-                    for row in rankings
+                    _ranking(name, row, place) for name, row in grouped[first.prompt_id]
                 ),
+                cut=cut,
             )
         )
     return prompts
+
+
+def _responses_of(rows: Sequence[RankingRow]) -> list[ResponseKey]:
+    return list(dict.fromkeys(_key(response) for row in rows for response in row.responses))
+
+
+def _key(response: RankedResponse) -> ResponseKey:
+    return response.id, response.text
+
+
+def _ranking(name: str, row: RankingRow, place: Mapping[ResponseKey, int]) -> Ranking:
+    return Ranking(
+        row_id=name,
+        labeler=row.labeler,
+        places=tuple(place[_key(response)] for response in row.responses),
+        ranks=tuple(row.ranks),
+        ratings=tuple(row.ratings),
+        weight=row.weight,
+    )
+
+
+def fit(tree: Tree, max_tokens: int) -> tuple[Tree, str]:
+    """Cut a tree so that its prompt and its longest response together fit, and say what was cut.
+
+    The beginning of the prompt goes, once for all responses, so that they stay comparable; of a
+    response that alone is too long the end is kept, where the reward is read.
+
+    Args:
+        tree: of any length.
+        max_tokens: at least 2; one prompt token always stays, which predicts the first response
+            token.
+    """
+    room = max_tokens - 1
+    responses = tuple(response[-room:] for response in tree.responses)
+    kept = min(len(tree.prompt), max_tokens - max(map(len, responses)))
+    cut = []
+    if kept < len(tree.prompt):
+        cut.append(f"the first {len(tree.prompt) - kept} of {len(tree.prompt)} prompt tokens")
+    shortened = sum(len(response) > room for response in tree.responses)
+    if shortened:
+        longest = max(map(len, tree.responses))
+        cut.append(f"the beginning of {shortened} responses, the longest of {longest} tokens")
+    why = f"cut to max_tokens {max_tokens}: {' and '.join(cut)}" if cut else ""
+    return Tree(tree.prompt[len(tree.prompt) - kept :], responses), why
 
 
 def split_held_out(
@@ -97,3 +181,34 @@ def split_held_out(
         [prompt for prompt in prompts if prompt.group not in held_groups],
         [prompt for prompt in prompts if prompt.group in held_groups],
     )
+
+
+def keep_labelers(prompts: Sequence[RankedPrompt], labelers: set[str]) -> list[RankedPrompt]:
+    """Return the prompts with the rankings of these labelers only; without any, a prompt goes.
+
+    The rankings that stay take over the weight of the others of the same responses.
+    """
+    kept = []
+    for prompt in prompts:
+        own = [ranking for ranking in prompt.rankings if ranking.labeler in labelers]
+        if own:
+            kept.append(replace(prompt, rankings=_reweighted(own, like=prompt.rankings)))
+    return kept
+
+
+def _reweighted(own: Sequence[Ranking], *, like: Sequence[Ranking]) -> tuple[Ranking, ...]:
+    total, remaining = _weights(like), _weights(own)
+    rankings = []
+    for ranking in own:
+        slate = frozenset(ranking.places)
+        share = ranking.weight / remaining[slate] if remaining[slate] else 0.0
+        rankings.append(replace(ranking, weight=share * total[slate]))
+    return tuple(rankings)
+
+
+def _weights(rankings: Sequence[Ranking]) -> dict[frozenset[int], float]:
+    weights: dict[frozenset[int], float] = {}
+    for ranking in rankings:
+        slate = frozenset(ranking.places)
+        weights[slate] = weights.get(slate, 0.0) + ranking.weight
+    return weights

@@ -1,5 +1,6 @@
-"""The reward model: where the reward is read, what is saved, and a whole run."""
+"""The reward model: what is forwarded, where the reward is read, what is saved, a whole run."""
 
+import math
 import random
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
-from trainer import data, forward, models, optimization, rundir, train_reward
-from trainer.rankings import group_by_prompt, split_held_out
+from trainer import comparisons, data, forward, models, reward_step, rundir
+from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
+from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
 
 
@@ -38,12 +40,15 @@ def rankings_by_share_of_a(count, *, seed=0):
     return rows
 
 
-def batch_of(tokenizer, texts):
-    return data.collate(
-        data.encode_examples(
-            tokenizer, [[Message(role="user", content="Hi")]] * len(texts), texts, max_tokens=99
-        )
-    )
+def pack_texts(model, tokenizer, texts):
+    """Each text with a short prompt of its own."""
+    conversations = [[Message(role="user", content="Hi")]] * len(texts)
+    examples = data.encode_examples(tokenizer, conversations, texts, max_tokens=99)
+    return pack(model, [example.tree() for example in examples])
+
+
+def prompts_of(tokenizer, *rows, max_tokens=200):
+    return group_by_prompt(tokenizer, [RankingRow(**row) for row in rows], max_tokens=max_tokens)
 
 
 @pytest.mark.parametrize("pad", [None, "<|end|>", "a"])
@@ -52,43 +57,71 @@ def test_the_reward_is_read_at_the_eos_whatever_the_pad_id_is(tmp_path, pad):
     folder = Path(save_base(tmp_path / "base", pad=pad))
     tokenizer = models.load_tokenizer(folder)
     model = models.load_reward_model(folder, seed=1)
-    batch = batch_of(tokenizer, ["short", "a longer response"])
+    packed = pack_texts(model, tokenizer, ["short", "a longer response"])
 
-    scores = forward.scores(model, batch)
+    scores = forward.scores(model, packed)
 
-    hidden = model.base_model(batch.tokens[:1, : batch.lengths[0]]).last_hidden_state
-    assert batch.tokens[0, batch.lengths[0] - 1] == tokenizer.eos_token_id
+    alone = packed.tokens[:, : int(packed.ends[0]) + 1]
+    hidden = model.base_model(alone).last_hidden_state
+    assert alone[0, -1] == tokenizer.eos_token_id
     assert scores[0].item() == pytest.approx(model.score(hidden[0, -1]).item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("pad", [None, "<|end|>", "<|user|>"])
 def test_the_plain_classifier_reads_the_same_reward_from_the_saved_folder(tmp_path, pad):
-    """R7, R15."""
+    """R7, R10, R15: the bias is saved, loaded and applied exactly once."""
     folder = Path(save_base(tmp_path / "base", pad=pad))
     tokenizer = models.load_tokenizer(folder)
     model = models.load_reward_model(folder, seed=1)
     models.use_padding_of(model, tokenizer)
     models.set_bias(model, 0.25)
-    batch = batch_of(tokenizer, ["an answer"])
+    packed = pack_texts(model, tokenizer, ["an answer"])
 
+    (tmp_path / "saved").mkdir()
     models.save_model(model, tokenizer, tmp_path / "saved")
 
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved", num_labels=1)
     ours = models.load_reward_model(tmp_path / "saved", seed=99)
-    expected = forward.scores(model, batch)
-    assert torch.equal(forward.scores(ours, batch), expected)
+    expected = forward.scores(model, packed)
+    assert torch.equal(forward.scores(ours, packed), expected)
     assert models.bias_of(ours) == 0.25
-    assert plain(batch.tokens).logits[0, 0].item() == pytest.approx(expected.item() + 0.25)
+    assert plain(packed.tokens).logits[0, 0].item() == pytest.approx(expected.item() + 0.25)
 
 
-def test_padding_changes_no_score(base, tokenizer):
-    """R6."""
+def test_what_else_is_in_the_forward_pass_changes_no_score(base, tokenizer):
+    """R6: neither other trees in the row nor padding to a longer one."""
     model = models.load_reward_model(Path(base), seed=0)
+    trees = [Tree((5, 6), ((7, 2), (8, 9, 10, 2))), Tree(tuple(range(20, 60)), ((3, 2),))]
 
-    together = forward.scores(model, batch_of(tokenizer, ["x", "a" * 40]))
-    alone = forward.scores(model, batch_of(tokenizer, ["x"]))
+    alone = forward.scores(model, pack_shared(trees[:1]))
+    together = forward.scores(model, pack_shared(trees))
+    padded = forward.scores(model, pack_separately(trees))
 
-    assert together[0].item() == pytest.approx(alone[0].item(), abs=1e-6)
+    assert torch.allclose(together[:2], alone, atol=1e-6)
+    assert torch.allclose(padded[:2], alone, atol=1e-6)
+
+
+def test_shared_and_separate_forward_give_the_same_scores_and_gradients(base, tokenizer):
+    """R5."""
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "bbbb", "cc"], [1, 2, 3]),
+        ranking("q", ["dd", "eeeeeeee"], [2, 1]),
+    )
+    trees = [prompt.tree for prompt in prompts]
+    compared = comparisons.collate(prompts, "drop", torch.device("cpu"))
+    found = []
+    for way in (pack_shared, pack_separately):
+        model = models.load_reward_model(Path(base), seed=0)
+        scores = forward.scores(model, way(trees))
+        reward_step.kwise_loss(scores, *compared).backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
+        found.append((scores, gradients))
+
+    (shared, shared_gradients), (separate, separate_gradients) = found
+    assert torch.allclose(shared, separate, atol=1e-5)
+    for one, other in zip(shared_gradients, separate_gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
 
 
 def test_the_head_starts_with_the_spread_of_the_original_code(tmp_path):
@@ -101,63 +134,175 @@ def test_the_head_starts_with_the_spread_of_the_original_code(tmp_path):
     assert model.score.bias is None
 
 
-def test_each_response_is_forwarded_once_however_many_rank_it(base, tokenizer):
+def test_the_prompt_and_each_response_are_forwarded_once_however_many_rank_them(base, tokenizer):
     """R3."""
-    rows = [
-        RankingRow(**ranking("p", ["a", "b", "c"], ranks, labeler=f"l{n}", weight=0.5))
-        for n, ranks in enumerate(([1, 2, 3], [2, 1, 3]))
-    ]
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b", "c"], [1, 2, 3], labeler="l1", weight=0.5),
+        ranking("p", ["a", "b", "c"], [2, 1, 3], labeler="l2", weight=0.5),
+        ranking("q", ["dddd", "e"], [1, 2]),
+    )
     model = models.load_reward_model(Path(base), seed=0)
-    prompts = group_by_prompt(tokenizer, rows, max_tokens=99)
     forwarded = []
-    model.base_model.register_forward_pre_hook(lambda _, inputs: forwarded.append(len(inputs[0])))
+    model.base_model.register_forward_pre_hook(
+        lambda _, inputs: forwarded.append(tuple(inputs[0].shape))
+    )
 
-    loss, _ = train_reward.accumulate_loss(model, prompts, RewardSettings())
+    loss, _ = reward_step.accumulate_loss(model, prompts, RewardSettings())
 
-    assert forwarded == [3]
-    # With opposite opinions about the first pair the loss is the mean of both rankings'.
-    scores = train_reward.score_prompts(model, prompts)
+    # <|user|> "Question p" <|end|> <|assistant|> is 13 tokens; each response has its EOS.
+    assert forwarded == [(1, (13 + 3 * 2) + (13 + 5 + 2))]
+    # With opposite opinions about the first pair the loss of p is the mean of both rankings'.
+    scores = reward_step.score_prompts(model, prompts)
     softplus = torch.nn.functional.softplus
     gaps = torch.stack(
         [scores[1] - scores[0], scores[0] - scores[1]]
         + 2 * [scores[2] - scores[0]]
         + 2 * [scores[2] - scores[1]]
     )
-    assert loss == pytest.approx(softplus(gaps).mean().item(), abs=1e-6)
+    of_q = softplus(scores[4] - scores[3])
+    assert loss == pytest.approx((softplus(gaps).mean() + of_q).item() / 2, abs=1e-6)
 
 
-@pytest.mark.parametrize("max_padded_tokens", [16_384, 1])
-def test_prompts_of_different_size_weigh_the_same(base, tokenizer, monkeypatch, max_padded_tokens):
-    """R8, also when each prompt needs a forward pass of its own."""
-    monkeypatch.setattr(optimization, "MAX_PADDED_TOKENS", max_padded_tokens)
+@pytest.mark.parametrize("tokens_per_forward", [16_384, 256])
+def test_prompts_of_different_size_weigh_the_same(base, tokenizer, tokens_per_forward):
+    """R8, also when the prompts do not fit into one forward pass."""
     model = models.load_reward_model(Path(base), seed=0)
-    rows = [
-        RankingRow(**ranking("p", ["a", "b"], [1, 2])),
-        RankingRow(**ranking("q", ["c", "d", "e", "f"], [1, 2, 3, 4])),
-    ]
-    prompts = group_by_prompt(tokenizer, rows, max_tokens=99)
+    settings = RewardSettings(tokens_per_forward=tokens_per_forward)
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a" * 90, "b" * 90], [1, 2]),
+        ranking("q", ["c", "d", "e" * 90, "f"], [1, 2, 3, 4]),
+    )
+    passes = list(comparisons.micro_batches(prompts, tokens=tokens_per_forward))
 
-    both, _ = train_reward.accumulate_loss(model, prompts, RewardSettings())
-    each = [train_reward.accumulate_loss(model, [one], RewardSettings())[0] for one in prompts]
+    both, _ = reward_step.accumulate_loss(model, prompts, settings)
+    each = [reward_step.accumulate_loss(model, [one], settings)[0] for one in prompts]
 
+    assert len(passes) == (1 if tokens_per_forward > 256 else 2)
     assert both == pytest.approx(sum(each) / 2, abs=1e-6)
+
+
+def test_with_equal_scores_every_prompt_adds_ln_2_whatever_its_size(tokenizer):
+    """R1, R8."""
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b"], [1, 2]),
+        ranking("q", list("cdefghijk"), [1, 2, 2, 3, 4, 5, 6, 7, 8]),
+        ranking("r", ["l", "m", "n"], [1, 2, 3], weight=0.5, labeler="l1"),
+        ranking("r", ["l", "m", "n"], [2, 1, 2], weight=0.5, labeler="l2"),
+    )
+
+    for prompt in prompts:
+        compared = comparisons.collate([prompt], "drop", torch.device("cpu"))
+        loss = reward_step.kwise_loss(torch.zeros(len(prompt.tree.responses)), *compared)
+        assert loss.item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_forward_passes_of_any_size_give_the_same_gradient(base, tokenizer):
+    """R8."""
+    rows = [ranking(str(n), ["a" * (7 * n % 50 + 1), "b" * 30, "c"], [1, 2, 3]) for n in range(8)]
+    prompts = prompts_of(tokenizer, *rows)
+    gradients = []
+    for tokens in (16_384, 256):
+        model = models.load_reward_model(Path(base), seed=0)
+        reward_step.accumulate_loss(model, prompts, RewardSettings(tokens_per_forward=tokens))
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_every_prompt_is_seen_once_an_epoch_in_a_new_order(tokenizer):
+    """R12 on one rank: the batch counts prompts."""
+    prompts = prompts_of(tokenizer, *(ranking(str(n), ["a", "b"], [1, 2]) for n in range(10)))
+    settings = RewardSettings(epochs=2, batch_size=4)
+
+    batches = [comparisons.batch_of_step(step, prompts, settings) for step in range(6)]
+
+    assert comparisons.steps_of(len(prompts), settings) == 6
+    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
+    seen = [[prompt.prompt_id for batch in half for prompt in batch] for half in
+            (batches[:3], batches[3:])]  # fmt: skip
+    assert sorted(seen[0]) == sorted(seen[1]) == [str(n) for n in range(10)]
+    assert seen[0] != seen[1]
+    assert comparisons.tokens_of(prompts, settings) == 2 * sum(one.tree.tokens for one in prompts)
+
+
+def test_a_prompt_that_is_too_long_loses_its_beginning_once_for_all_responses():
+    """R16."""
+    tree = Tree((1, 2, 3, 4, 5), ((10, 11, 99), (20, 99)))
+
+    fitting, why = fit(tree, 6)
+
+    assert fitting == Tree((3, 4, 5), ((10, 11, 99), (20, 99)))
+    assert why == "cut to max_tokens 6: the first 2 of 5 prompt tokens"
+    assert fit(tree, 8) == (tree, "")
+
+
+def test_of_a_response_that_alone_is_too_long_the_end_is_kept():
+    """R16."""
+    tree = Tree((1, 2), ((10, 11, 12, 13, 99), (20, 99)))
+
+    fitting, why = fit(tree, 4)
+
+    assert fitting == Tree((2,), ((12, 13, 99), (20, 99)))
+    assert why == (
+        "cut to max_tokens 4: the first 1 of 2 prompt tokens and the beginning of 1 responses, "
+        "the longest of 5 tokens"
+    )
+
+
+def test_no_ranking_disappears_silently(tokenizer):
+    """R9, R16: what was not trained on, or was cut, is named with its reason."""
+    prompts = prompts_of(
+        tokenizer,
+        ranking("used", ["a", "b"], [1, 2]),
+        ranking("ties", ["a", "b"], [1, 1]),
+        ranking("light", ["a", "b"], [1, 2], weight=0.0),
+        ranking("held", ["a", "b"], [1, 2], split="test"),
+        ranking("long", ["a" * 300, "b"], [1, 2], ranking=17),
+    )
+    train, _ = split_held_out(prompts)
+
+    use = comparisons.row_use(prompts, train=train, ties="drop")
+
+    assert use.used == ["used/l1", "17"]
+    assert use.dropped == {
+        "ties/l1": "no comparison: fewer than two ranks differ",
+        "light/l1": "its weight is 0",
+        "held/l1": "held out: measured, not trained on",
+    }
+    assert list(use.cut) == ["17"]
 
 
 def test_no_group_is_on_two_sides_and_a_tenth_is_held_out_when_the_rows_do_not(tokenizer):
     """R17."""
-    rows = [
-        RankingRow(**ranking(str(n), ["a", "b"], [1, 2], group=f"g{n // 2}")) for n in range(40)
-    ]
-    prompts = group_by_prompt(tokenizer, rows, max_tokens=99)
+    rows = [ranking(str(n), ["a", "b"], [1, 2], group=f"g{n // 2}") for n in range(40)]
 
-    train, held = split_held_out(prompts)
+    train, held = split_held_out(prompts_of(tokenizer, *rows))
 
     assert (len(train), len(held)) == (36, 4)
     assert not {prompt.group for prompt in train} & {prompt.group for prompt in held}
 
 
+def test_rankings_that_stay_take_over_the_weight_of_those_of_labelers_held_out(tokenizer):
+    """R17."""
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b"], [1, 2], labeler="kept", weight=0.5),
+        ranking("p", ["a", "b"], [2, 1], labeler="out", weight=0.5),
+        ranking("q", ["a", "b"], [2, 1], labeler="out"),
+    )
+
+    kept = keep_labelers(prompts, {"kept"})
+
+    assert [prompt.prompt_id for prompt in kept] == ["p"]
+    assert [(row.labeler, row.weight) for row in kept[0].rankings] == [("kept", 1.0)]
+
+
 def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, train):
-    """R10, R9."""
+    """R10, R9, R21."""
     spec = RewardSpec(
         base_model=base,
         settings=RewardSettings(epochs=12, learning_rate=1e-2, batch_size=8),
@@ -189,7 +334,16 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
         [row["response"] for row in demonstrations],
         max_tokens=99,
     )
-    assert forward.scores(model, data.collate(examples)).mean().item() == pytest.approx(0, abs=1e-3)
+    scores = forward.scores(model, pack(model, [example.tree() for example in examples]))
+    assert scores.mean().item() == pytest.approx(0, abs=1e-3)
+    assert models.bias_of(model) == pytest.approx(result.metrics["reward/bias"])
+    assert steps[-1]["progress"] == 1
+    assert steps[-1]["seconds_left"] == 0
+    assert result.evaluation.accuracy.value == result.metrics["accuracy/validation"]
+    assert result.evaluation.agreement is not None
+    assert len(result.lineage.rows_used) == 60
+    assert result.lineage.rows_dropped["ties/l1"].startswith("no comparison")
+    assert list(result.lineage.parents) == ["base_model"]
 
 
 def test_a_reward_run_on_ties_only_is_refused(tmp_path, base, train):

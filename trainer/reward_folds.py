@@ -1,0 +1,107 @@
+"""The held-out-labeler experiment: does a reward model agree with people it did not learn from?
+
+For each group of labelers a fresh model is trained on the rankings of the others and measured on
+held-out prompts, for the labelers that it knew and for those that it did not (arXiv 2203.02155,
+section 4.1).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from transformers import PreTrainedModel
+
+from trainer import comparisons, optimization, rundir
+from trainer.checkpoints import Checkpointer
+from trainer.evaluate import evaluate_fold
+from trainer.labeler_folds import labeler_folds
+from trainer.pace import Pace
+from trainer.rankings import RankedPrompt, keep_labelers
+from trainer.reward_step import accumulate_loss, score_all
+from trainer.spec import Fold, RewardSettings
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """One training of the experiment.
+
+    Attributes:
+        held_out: labelers whose rankings it does not see.
+        train: prompts with the rankings of the others.
+        first_step: of the run's steps.
+        steps: how many.
+    """
+
+    held_out: set[str]
+    train: list[RankedPrompt]
+    first_step: int
+    steps: int
+
+
+def plan_folds(train: Sequence[RankedPrompt], settings: RewardSettings) -> list[FoldPlan]:
+    """Plan one training for each group of labelers; none when fewer than two ranked.
+
+    Raises:
+        RunRefusedError: when there is one group only, or a training has no comparison.
+    """
+    counts = Counter(ranking.labeler for prompt in train for ranking in prompt.rankings)
+    groups = labeler_folds(counts, settings.labeler_folds, settings.seed)
+    plans: list[FoldPlan] = []
+    for number, held_out in enumerate(groups, start=1):
+        kept = comparisons.usable_of(
+            keep_labelers(train, set(counts) - held_out),
+            settings,
+            name=f"labeler fold {number} of {len(groups)}",
+        )
+        first_step = plans[-1].first_step + plans[-1].steps if plans else 0
+        plans.append(
+            FoldPlan(held_out, kept, first_step, comparisons.steps_of(len(kept), settings))
+        )
+    return plans
+
+
+def run_folds(
+    plans: Sequence[FoldPlan],
+    held: Sequence[RankedPrompt],
+    settings: RewardSettings,
+    *,
+    done: Sequence[Fold],
+    fresh_model: Callable[[], PreTrainedModel],
+    checkpoints: Checkpointer,
+    pace: Pace,
+    file: IO[str],
+) -> list[Fold]:
+    """Train and measure the folds that are not done yet; a fold that was stopped starts again."""
+    folds = list(done)
+    for plan in plans[len(done) :]:
+        state = {"folds": [fold.model_dump() for fold in folds], "tokens": pace.done}
+        checkpoints.at_border(plan.first_step, state)
+        model = fresh_model()
+        _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
+        folds.append(evaluate_fold(score_all(model, held, settings), plan.held_out))
+        del model
+    return folds
+
+
+def _train(
+    model: PreTrainedModel,
+    plan: FoldPlan,
+    settings: RewardSettings,
+    checkpoints: Checkpointer,
+    pace: Pace,
+    file: IO[str],
+    *,
+    fold: int,
+) -> None:
+    optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
+    for step in range(plan.steps):
+        batch = comparisons.batch_of_step(step, plan.train, settings)
+        share = optimization.cosine_share(step, steps=plan.steps)
+        optimization.set_rate(optimizer, settings.learning_rate * share)
+        loss, _ = accumulate_loss(model, batch, settings, until_stopped=checkpoints.until_stopped)
+        at = plan.first_step + step
+        optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=at)
+        metrics: rundir.Metrics = {"fold": fold, "loss/fold": loss}
+        metrics |= pace.advance(sum(prompt.tree.tokens for prompt in batch))
+        rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)

@@ -1,0 +1,113 @@
+"""What the reward model's loops are made of: loading, a batch's gradient, scoring, the bias."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import comparisons, data, forward, models
+from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
+from trainer.losses import kwise_loss
+from trainer.rankings import RankedPrompt
+from trainer.shared_prompt import pack
+from trainer.spec import DemonstrationRow, RewardSettings
+
+Micro = list[RankedPrompt]
+Watch = Callable[[Iterable[Micro]], Iterable[Micro]]
+
+
+def load_trainable(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, settings: RewardSettings
+) -> PreTrainedModel:
+    """Load the model that training starts from, its bias 0.
+
+    Raises:
+        RunRefusedError: when it cannot be loaded or does not fit its tokenizer.
+    """
+    model = models.load_reward_model(folder, seed=settings.seed, compute=settings)
+    models.require_same_vocabulary(model, tokenizer, name=str(folder))
+    models.use_padding_of(model, tokenizer)
+    models.set_bias(model, 0.0)
+    return model
+
+
+def accumulate_loss(
+    model: PreTrainedModel,
+    batch: Sequence[RankedPrompt],
+    settings: RewardSettings,
+    *,
+    until_stopped: Watch = iter,
+) -> tuple[float, list[Judged]]:
+    """Add the gradient of the mean loss over prompts; return it and what was scored.
+
+    Args:
+        model: a reward model.
+        batch: prompts; each counts the same.
+        settings: of the run.
+        until_stopped: goes through the forward passes and may end the run between two of them.
+    """
+    losses, scored = [], []
+    micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
+    for micro in until_stopped(micro_batches):
+        scores = score_prompts(model, micro)  # (n,)
+        compared = comparisons.collate(micro, settings.ties, scores.device)
+        loss = kwise_loss(scores, *compared) / len(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+        scored.append(scores.detach())
+    # Read once: every reading waits for the GPU.
+    return float(torch.stack(losses).sum()), comparisons.judge(batch, torch.cat(scored).tolist())
+
+
+def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
+    """Score every response of the prompts once, in order: (n,) float32 with gradients."""
+    return forward.scores(model, pack(model, [prompt.tree for prompt in prompts]))
+
+
+@torch.no_grad()
+def score_all(
+    model: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: RewardSettings
+) -> list[Judged]:
+    """Score every response of any number of prompts; return their rankings with the scores."""
+    scored = [
+        score_prompts(model, micro)
+        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+    ]
+    return comparisons.judge(prompts, torch.cat(scored).tolist() if scored else [])
+
+
+def measure(
+    model: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: RewardSettings
+) -> Accuracy:
+    """Return the pairwise accuracy over all rankings of the prompts."""
+    return pairwise_accuracy(score_all(model, prompts, settings))
+
+
+@torch.no_grad()
+def center(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[DemonstrationRow],
+    settings: RewardSettings,
+    *,
+    max_tokens: int,
+) -> float:
+    """Set the bias so that demonstrations score 0 on average (arXiv 2203.02155, C.2)."""
+    examples = data.encode_examples(
+        tokenizer,
+        [row.messages for row in rows],
+        [row.response for row in rows],
+        max_tokens=max_tokens,
+    )
+    models.set_bias(model, 0.0)
+    trees = [example.tree() for example in examples]
+    sizes = [tree.tokens for tree in trees]
+    total = 0.0
+    for part in data.within_budget(sizes, tokens=settings.tokens_per_forward):
+        packed = pack(model, [trees[index] for index in part])
+        total += float(forward.scores(model, packed).double().sum())
+    bias = total / len(examples)
+    models.set_bias(model, bias)
+    return bias
