@@ -19,6 +19,22 @@ def sample_texts(
     max_tokens: int,
 ) -> list[str]:
     """Sample one response for each conversation: the last message, a blank line, the response."""
+    responses = sample_responses(policy, tokenizer, conversations, sampling, max_tokens=max_tokens)
+    return [
+        f"{messages[-1].content}\n\n{response}"
+        for messages, response in zip(conversations, responses, strict=True)
+    ]
+
+
+def sample_responses(
+    policy: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    sampling: Sampling,
+    *,
+    max_tokens: int,
+) -> list[str]:
+    """Sample one response for each conversation; the same seed gives the same numbers to draw."""
     limit = models.context_limit(policy, max_tokens)
     max_new_tokens = min(sampling.max_new_tokens, limit // 2)
     prompts = data.encode_prompts(tokenizer, conversations, max_tokens=limit - max_new_tokens)
@@ -30,7 +46,4 @@ def sample_texts(
         top_p=sampling.top_p,
         max_new_tokens=max_new_tokens,
     )
-    return [
-        f"{messages[-1].content}\n\n{tokenizer.decode(one.tokens, skip_special_tokens=True)}"
-        for messages, one in zip(conversations, drawn, strict=True)
-    ]
+    return [str(tokenizer.decode(one.tokens, skip_special_tokens=True)) for one in drawn]

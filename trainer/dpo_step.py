@@ -1,0 +1,144 @@
+"""What DPO's loop is made of: implicit rewards, the gradient of a batch, what is reported of it.
+
+The reference model is the policy before its first step. What it says about each response is one
+number that never changes, so it is read once and no second model is kept.
+Shapes: n responses of some prompts, r tokens of them.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from trainer import comparisons, compute, forward
+from trainer.evaluate import pairwise_accuracy
+from trainer.losses import implicit_rewards, kwise_loss
+from trainer.rankings import RankedPrompt
+from trainer.rundir import Metrics, RunDivergedError
+from trainer.shared_prompt import pack
+from trainer.spec import DPOSettings
+
+# How far the first loss may be from ln 2; sums over a thousand tokens round, in bfloat16 much more.
+START_TOLERANCE, HALF_START_TOLERANCE = 1e-3, 0.05
+
+References = Mapping[str, Tensor]
+Watch = Callable[[Iterable[list[RankedPrompt]]], Iterable[list[RankedPrompt]]]
+
+
+def response_sums(policy: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
+    """Return the log-probability of every whole response, EOS included, in order: (n,)."""
+    packed = pack(policy, [prompt.tree for prompt in prompts])
+    logprobs = forward.response_logprobs(policy, packed)  # (r,)
+    return logprobs.new_zeros(len(packed.ends)).index_add(0, packed.owner, logprobs)
+
+
+@torch.no_grad()
+def read_references(
+    policy: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: DPOSettings
+) -> References:
+    """Return what the policy says before its first step: (K,) for each prompt, by its id."""
+    references: dict[str, Tensor] = {}
+    for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward):
+        sizes = [len(prompt.tree.responses) for prompt in micro]
+        parts = torch.split(response_sums(policy, micro), sizes)
+        references |= {
+            prompt.prompt_id: part.clone() for prompt, part in zip(micro, parts, strict=True)
+        }
+    return references
+
+
+def reward_prompts(
+    policy: PreTrainedModel,
+    references: References,
+    prompts: Sequence[RankedPrompt],
+    settings: DPOSettings,
+) -> Tensor:
+    """Return the implicit reward of every response, in order: (n,) with gradients."""
+    expected = torch.cat([references[prompt.prompt_id] for prompt in prompts])
+    return implicit_rewards(response_sums(policy, prompts), expected, beta=settings.beta)
+
+
+def accumulate_loss(
+    policy: PreTrainedModel,
+    references: References,
+    batch: Sequence[RankedPrompt],
+    settings: DPOSettings,
+    *,
+    until_stopped: Watch = iter,
+) -> tuple[float, Tensor]:
+    """Add the gradient of the mean loss over prompts; return it and the rewards, (n,).
+
+    Args:
+        policy: a causal language model.
+        references: from `read_references`.
+        batch: prompts; each counts the same.
+        settings: of the run.
+        until_stopped: goes through the forward passes and may end the run between two of them.
+    """
+    losses, rewards = [], []
+    micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
+    for micro in until_stopped(micro_batches):
+        rewarded = reward_prompts(policy, references, micro, settings)  # (n,)
+        compared = comparisons.collate(micro, settings.ties, rewarded.device)
+        loss = kwise_loss(rewarded, *compared) / len(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+        rewards.append(rewarded.detach())
+    return float(torch.stack(losses).sum()), torch.cat(rewards)
+
+
+@torch.no_grad()
+def reward_all(
+    policy: PreTrainedModel,
+    references: References,
+    prompts: Sequence[RankedPrompt],
+    settings: DPOSettings,
+) -> list[float]:
+    """Return the implicit rewards of any number of prompts, in order."""
+    rewards: list[float] = []
+    for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward):
+        rewards += reward_prompts(policy, references, micro, settings).tolist()
+    return rewards
+
+
+def check_start(
+    loss: float, batch: Sequence[RankedPrompt], settings: DPOSettings, device: torch.device
+) -> None:
+    """Make sure that policy and reference agree before the first step: the loss is ln 2.
+
+    Raises:
+        RunDivergedError: when they do not.
+    """
+    weights = comparisons.collate(batch, settings.ties, torch.device("cpu")).weights
+    expected = math.log(2) * float(weights.sum()) / len(batch)
+    is_half = compute.is_half(settings.precision, device.type)
+    # Anything that is not finite is the guarded step's to report.
+    if abs(loss - expected) > (HALF_START_TOLERANCE if is_half else START_TOLERANCE):
+        raise RunDivergedError(
+            f"step 0: the loss is {loss:.6f}, but before the first step policy and reference are "
+            f"one model and it must be {expected:.6f}; something in the forward pass is random"
+        )
+
+
+def describe(
+    rewards: Sequence[float], prompts: Sequence[RankedPrompt], settings: DPOSettings
+) -> Metrics:
+    """Return what is reported of implicit rewards.
+
+    `objective/forward_kl` is the mean of log reference - log policy: the KL divergence of the
+    policy from the reference in nats, as far as the reference wrote the responses.
+    """
+    compared = comparisons.collate(prompts, settings.ties, torch.device("cpu"))
+    reward = torch.tensor(rewards)
+    shares = compared.weights / compared.weights.sum()
+    chosen = float((shares * reward[compared.chosen]).sum())
+    rejected = float((shares * reward[compared.rejected]).sum())
+    return {
+        "accuracy/train": pairwise_accuracy(comparisons.judge(prompts, rewards)).value,
+        "rewards/chosen": chosen,
+        "rewards/rejected": rejected,
+        "rewards/margin": chosen - rejected,
+        "objective/forward_kl": -float(reward.mean()) / settings.beta,
+    }
