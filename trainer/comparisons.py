@@ -5,7 +5,6 @@ The reward model and DPO share these. Shapes: n responses of a forward pass, m c
 
 import random
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -13,11 +12,9 @@ from torch import Tensor
 
 from trainer import data
 from trainer.evaluate import Accuracy, Judged
-from trainer.lineage import RowUse
 from trainer.losses import Comparison, comparisons_of
 from trainer.rankings import RankedPrompt
-from trainer.rundir import Metrics, RunRefusedError
-from trainer.seeds import derive_seed
+from trainer.rundir import Metrics
 from trainer.spec import DPOSettings, RewardSettings, Share, Ties
 
 # While training; held-out prompts beyond these are measured at the end only.
@@ -71,37 +68,27 @@ def collate(prompts: Sequence[RankedPrompt], ties: Ties, device: torch.device) -
     )
 
 
-def steps_of(prompts: int, settings: PreferenceSettings) -> int:
-    """Return how many optimizer steps a run has; the last batch of an epoch may be smaller."""
-    return max(1, round(settings.epochs * -(-prompts // settings.batch_size)))
+def plan_batches(
+    prompts: Sequence[RankedPrompt], settings: PreferenceSettings
+) -> list[list[RankedPrompt]]:
+    """Return what every step trains on: each prompt once an epoch, a new order every epoch.
 
-
-def batch_of_step(
-    step: int, prompts: Sequence[RankedPrompt], settings: PreferenceSettings
-) -> list[RankedPrompt]:
-    """Return what a step trains on: each prompt once an epoch, a new order every epoch.
-
-    The order depends on the seed and the epoch only, so that a resumed run needs no state for it.
+    The order depends on nothing but the seed, so that a resumed run needs no state for it. The last
+    batch of an epoch may be smaller.
     """
-    epoch, batch = divmod(step, -(-len(prompts) // settings.batch_size))
-    order = _order(len(prompts), settings.seed, epoch)
-    start = batch * settings.batch_size
-    return [prompts[index] for index in order[start : start + settings.batch_size]]
+    size = settings.batch_size
+    steps = max(1, round(settings.epochs * -(-len(prompts) // size)))
+    order = random.Random(settings.seed)  # noqa: S311 - an order of prompts, not a secret
+    plan: list[list[RankedPrompt]] = []
+    while len(plan) < steps:
+        shuffled = order.sample(prompts, len(prompts))
+        plan += [shuffled[at : at + size] for at in range(0, len(shuffled), size)]
+    return plan[:steps]
 
 
-@lru_cache(maxsize=2)
-def _order(count: int, seed: int, epoch: int) -> list[int]:
-    shuffle = random.Random(derive_seed(seed, "order", epoch))  # noqa: S311 - no secret
-    return shuffle.sample(range(count), count)
-
-
-def tokens_of(prompts: Sequence[RankedPrompt], settings: PreferenceSettings) -> int:
-    """Return how many tokens a whole run trains on."""
-    return sum(
-        prompt.tree.tokens
-        for step in range(steps_of(len(prompts), settings))
-        for prompt in batch_of_step(step, prompts, settings)
-    )
+def tokens_of(prompts: Sequence[RankedPrompt]) -> int:
+    """Return how many tokens it takes to forward each prompt with its responses once."""
+    return sum(prompt.tree.tokens for prompt in prompts)
 
 
 def is_validation_due(step: int, *, steps: int) -> bool:
@@ -139,74 +126,6 @@ def judge(prompts: Sequence[RankedPrompt], scores: Sequence[float]) -> list[Judg
         ]
         offset += len(prompt.tree.responses)
     return judged
-
-
-def usable_of(
-    prompts: Sequence[RankedPrompt], settings: PreferenceSettings, *, name: str
-) -> list[RankedPrompt]:
-    """Return the prompts with at least one comparison.
-
-    Raises:
-        RunRefusedError: when there is none; `name` says of what.
-    """
-    usable = [prompt for prompt in prompts if comparisons_in(prompt, settings.ties)]
-    if not usable:
-        rankings = sum(len(prompt.rankings) for prompt in prompts)
-        raise RunRefusedError(
-            f"{name} has no strict comparison to train on: {rankings} rankings of "
-            f"{len(prompts)} prompts that are not held out; rank more slates without ties"
-        )
-    return usable
-
-
-def row_use(
-    prompts: Sequence[RankedPrompt], *, train: Sequence[RankedPrompt], ties: Ties
-) -> RowUse:
-    """Say of each ranking whether it was trained on, and why not.
-
-    Args:
-        prompts: all that were read.
-        train: those that are not held out.
-        ties: what becomes of tied pairs.
-    """
-    trained = {prompt.prompt_id for prompt in train}
-    use = RowUse()
-    for prompt in prompts:
-        for ranking in prompt.rankings:
-            if prompt.prompt_id not in trained:
-                use.dropped[ranking.row_id] = "held out: measured, not trained on"
-            elif ranking.weight == 0:
-                use.dropped[ranking.row_id] = "its weight is 0"
-            elif not comparisons_of(ranking.ranks, ties=ties):
-                use.dropped[ranking.row_id] = "no comparison: fewer than two ranks differ"
-            else:
-                use.used.append(ranking.row_id)
-            if prompt.cut:
-                use.cut[ranking.row_id] = prompt.cut
-    return use
-
-
-def count_rows(
-    prompts: Sequence[RankedPrompt],
-    *,
-    train: Sequence[RankedPrompt],
-    usable: Sequence[RankedPrompt],
-) -> dict[str, int]:
-    """Return what `result.json` counts.
-
-    Args:
-        prompts: all that were read.
-        train: those that are not held out.
-        usable: those of them with a comparison.
-    """
-    return {
-        "rankings": sum(len(prompt.rankings) for prompt in prompts),
-        "prompts_train": len(usable),
-        "prompts_validation": len(prompts) - len(train),
-        "prompts_without_comparison": len(train) - len(usable),
-        "responses": sum(len(prompt.tree.responses) for prompt in prompts),
-        "cut": sum(bool(prompt.cut) for prompt in prompts),
-    }
 
 
 def closing_numbers(share: Share, accuracy: Accuracy) -> Metrics:

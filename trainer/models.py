@@ -18,6 +18,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -262,7 +263,12 @@ def require_same_vocabulary(
 
 def context_limit(model: PreTrainedModel, max_tokens: int) -> int:
     """Return the longest sequence: the setting, or less where the model has fewer positions."""
-    positions = getattr(model.config, "max_position_embeddings", None)
+    return limit_of(model.config, max_tokens)
+
+
+def limit_of(config: PreTrainedConfig, max_tokens: int) -> int:
+    """Return `context_limit` before the model of a config is loaded."""
+    positions = getattr(config, "max_position_embeddings", None)
     return min(max_tokens, positions) if positions else max_tokens
 
 

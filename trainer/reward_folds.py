@@ -17,6 +17,7 @@ from trainer.checkpoints import Checkpointer
 from trainer.evaluate import evaluate_fold
 from trainer.labeler_folds import labeler_folds
 from trainer.pace import Pace
+from trainer.preferences import require_comparisons
 from trainer.rankings import RankedPrompt, keep_labelers
 from trainer.reward_step import accumulate_loss, score_all
 from trainer.spec import Fold, RewardSettings
@@ -28,15 +29,13 @@ class FoldPlan:
 
     Attributes:
         held_out: labelers whose rankings it does not see.
-        train: prompts with the rankings of the others.
+        batches: prompts of every step, with the rankings of the others.
         first_step: of the run's steps.
-        steps: how many.
     """
 
     held_out: set[str]
-    train: list[RankedPrompt]
+    batches: list[list[RankedPrompt]]
     first_step: int
-    steps: int
 
 
 def plan_folds(train: Sequence[RankedPrompt], settings: RewardSettings) -> list[FoldPlan]:
@@ -48,16 +47,15 @@ def plan_folds(train: Sequence[RankedPrompt], settings: RewardSettings) -> list[
     counts = Counter(ranking.labeler for prompt in train for ranking in prompt.rankings)
     groups = labeler_folds(counts, settings.labeler_folds, settings.seed)
     plans: list[FoldPlan] = []
+    first_step = 0
     for number, held_out in enumerate(groups, start=1):
-        kept = comparisons.usable_of(
+        kept = require_comparisons(
             keep_labelers(train, set(counts) - held_out),
             settings,
             name=f"labeler fold {number} of {len(groups)}",
         )
-        first_step = plans[-1].first_step + plans[-1].steps if plans else 0
-        plans.append(
-            FoldPlan(held_out, kept, first_step, comparisons.steps_of(len(kept), settings))
-        )
+        plans.append(FoldPlan(held_out, comparisons.plan_batches(kept, settings), first_step))
+        first_step += len(plans[-1].batches)
     return plans
 
 
@@ -75,8 +73,7 @@ def run_folds(
     """Train and measure the folds that are not done yet; a fold that was stopped starts again."""
     folds = list(done)
     for plan in plans[len(done) :]:
-        state = {"folds": [fold.model_dump() for fold in folds], "tokens": pace.done}
-        checkpoints.at_border(plan.first_step, state)
+        checkpoints.at_border(plan.first_step, {"folds": [fold.model_dump() for fold in folds]})
         model = fresh_model()
         _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
         folds.append(evaluate_fold(score_all(model, held, settings), plan.held_out))
@@ -95,13 +92,12 @@ def _train(
     fold: int,
 ) -> None:
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
-    for step in range(plan.steps):
-        batch = comparisons.batch_of_step(step, plan.train, settings)
-        share = optimization.cosine_share(step, steps=plan.steps)
+    for step, batch in enumerate(plan.batches):
+        share = optimization.cosine_share(step, steps=len(plan.batches))
         optimization.set_rate(optimizer, settings.learning_rate * share)
         loss, _ = accumulate_loss(model, batch, settings, until_stopped=checkpoints.until_stopped)
         at = plan.first_step + step
         optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=at)
         metrics: rundir.Metrics = {"fold": fold, "loss/fold": loss}
-        metrics |= pace.advance(sum(prompt.tree.tokens for prompt in batch))
+        metrics |= pace.advance(comparisons.tokens_of(batch))
         rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)

@@ -22,10 +22,11 @@ from trainer.dpo_step import (
 from trainer.evaluate import evaluate, pairwise_accuracy
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
+from trainer.preferences import Preferences, read_preferences
+from trainer.pretrained import load_config
 from trainer.preview import sample_responses
-from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
-from trainer.rows import read_rows
-from trainer.spec import DPOSettings, DPOSpec, RankingRow, RunResult, Sampling
+from trainer.rankings import RankedPrompt
+from trainer.spec import DPOSettings, DPOSpec, RunResult, Sampling
 from trainer.trained import Trained
 
 SHOWN_TEXTS, SHOWN_TOKENS = 8, 96
@@ -37,25 +38,27 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     Raises:
         RunRefusedError: when there is no comparison to train on or the model cannot be loaded.
         RunDivergedError: when the start-up check fails or a number stops being finite.
+        StoppedError: SIGTERM came.
     """
     settings = spec.settings
-    rows = read_rows(run_dir / spec.rankings, RankingRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
+    max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
+    preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
+    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    lineage = describe_lineage(
+        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
+    )
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    max_tokens = models.context_limit(policy, settings.max_tokens)
-    prompts = group_by_prompt(tokenizer, rows, max_tokens=max_tokens)
-    train, held = split_held_out(prompts)
-    usable = comparisons.usable_of(train, settings, name=spec.rankings)
-    references = read_references(policy, [*usable, *held], settings)
+    train, held = preferences.train, preferences.held
+    references = read_references(policy, [*train, *held], settings)
 
-    metrics = train_policy(policy, tokenizer, usable, held, references, spec, run_dir)
+    metrics = train_policy(policy, tokenizer, preferences, references, spec, run_dir)
 
     judged = comparisons.judge(held, reward_all(policy, references, held, settings))
-    labelers = {ranking.labeler for prompt in usable for ranking in prompt.rankings}
-    evaluation = evaluate(judged, labelers)
-    shown = sample_shown(policy, tokenizer, [*held, *usable], settings)
+    evaluation = evaluate(judged, preferences.training_labelers)
+    shown = sample_shown(policy, tokenizer, [*held, *train], settings)
     metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
     with rundir.saving_model(run_dir) as unfinished:
         models.save_model(policy, tokenizer, unfinished)
@@ -65,16 +68,11 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
             kind="dpo",
             metrics=rundir.finite(metrics),
             model=rundir.MODEL_FOLDER,
-            rows=comparisons.count_rows(prompts, train=train, usable=usable),
+            rows=preferences.count(),
             texts=[f"{one['prompt']}\n\n{one['response']}" for one in shown],
             versions=rundir.versions(),
+            lineage=lineage,
             evaluation=evaluation,
-            lineage=describe_lineage(
-                spec,
-                run_dir,
-                parents={"base_model": folder},
-                rows=comparisons.row_use(prompts, train=train, ties=settings.ties),
-            ),
         ),
     )
 
@@ -82,8 +80,7 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
 def train_policy(
     policy: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    train: Sequence[RankedPrompt],
-    held: Sequence[RankedPrompt],
+    preferences: Preferences,
     references: References,
     spec: DPOSpec,
     run_dir: Path,
@@ -93,55 +90,58 @@ def train_policy(
     Args:
         policy: a causal language model.
         tokenizer: of it, for the texts that people look at.
-        train: prompts with at least one comparison.
-        held: prompts that are only measured.
-        references: of all of these, read before this.
+        preferences: to train and validate on.
+        references: of all their prompts, read before this.
         spec: of the run.
         run_dir: where metrics, texts and checkpoints go.
     """
-    settings = spec.settings
-    steps = comparisons.steps_of(len(train), settings)
-    watched = comparisons.spread(held, comparisons.VALIDATION_PROMPTS)
+    settings, train = spec.settings, preferences.train
+    watched = comparisons.spread(preferences.held, comparisons.VALIDATION_PROMPTS)
+    plan = comparisons.plan_batches(train, settings)
+    tokens = [comparisons.tokens_of(batch) for batch in plan]
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
     trained = Trained(models={"policy": policy}, optimizers={"policy": optimizer})
     with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
-        pace = Pace(comparisons.tokens_of(train, settings), resumed.state.get("tokens", 0))
+        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
         with (
             rundir.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
             rundir.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
-            for step in range(resumed.step, steps):
-                checkpoints.at_border(step, {"tokens": pace.done, "metrics": metrics})
-                batch = comparisons.batch_of_step(step, train, settings)
+            for step in range(resumed.step, len(plan)):
+                checkpoints.at_border(step, {"metrics": rundir.finite(metrics)})
                 share = optimization.cosine_share(
-                    step, steps=steps, warmup_steps=settings.warmup_steps
+                    step, steps=len(plan), warmup_steps=settings.warmup_steps
                 )
                 optimization.set_rate(optimizer, settings.learning_rate * share)
                 loss, rewards = accumulate_loss(
-                    policy, references, batch, settings, until_stopped=checkpoints.until_stopped
+                    policy,
+                    references,
+                    plan[step],
+                    settings,
+                    until_stopped=checkpoints.until_stopped,
                 )
                 if step == 0:
-                    check_start(loss, batch, settings, policy.device)
+                    check_start(loss, plan[step], settings, policy.device)
                 norm = optimization.guarded_step(
                     optimizer, policy.parameters(), loss=loss, step=step
                 )
                 metrics = {
                     "loss/dpo": loss,
-                    **describe(rewards.tolist(), batch, settings),
+                    **describe(rewards.tolist(), plan[step], settings),
                     "gradient/norm": norm,
                     "learning_rate": settings.learning_rate * share,
+                    **pace.advance(tokens[step]),
                 }
-                if comparisons.is_validation_due(step, steps=steps):
+                if comparisons.is_validation_due(step, steps=len(plan)):
                     metrics |= validate(policy, references, watched, settings)
                     texts = sample_shown(policy, tokenizer, [*watched, *train], settings)
                     rundir.append_line(texts_file, {"step": step, "samples": texts})
-                metrics |= pace.advance(sum(prompt.tree.tokens for prompt in batch))
                 rundir.append_metrics(
                     metrics_file, step=step, progress=pace.progress, metrics=metrics
                 )
-        checkpoints.at_border(steps, {"tokens": pace.done, "metrics": metrics})
+        checkpoints.at_border(len(plan), {"metrics": rundir.finite(metrics)})
     return metrics
 
 

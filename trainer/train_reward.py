@@ -4,7 +4,8 @@ A batch counts prompts. After training the bias is set so that demonstrations sc
 With `labeler_folds`, fresh models are trained first, each without one group of labelers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +16,13 @@ from trainer.checkpoints import Checkpointer
 from trainer.evaluate import evaluate, pairwise_accuracy
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
-from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
+from trainer.preferences import Preferences, read_preferences
+from trainer.pretrained import load_config
 from trainer.reward_folds import plan_folds, run_folds
 from trainer.reward_step import accumulate_loss, center, load_trainable, measure, score_all
 from trainer.rows import read_rows
-from trainer.spec import DemonstrationRow, Fold, RankingRow, RewardSpec, RunResult
-from trainer.trained import Trained
+from trainer.spec import DemonstrationRow, Fold, RewardSpec, RunResult
+from trainer.trained import JSON, Trained
 
 # Evenly spread over the file: their mean is then as good as that of all, and costs seconds.
 MAX_CENTERING = 512
@@ -38,35 +40,35 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
 
     Raises:
         RunRefusedError: when there is no comparison to train on or the model cannot be loaded.
-        RunDivergedError: when the loss stops being finite.
+        RunDivergedError: when a number stops being finite.
+        StoppedError: SIGTERM came.
     """
     settings = spec.settings
-    rows = read_rows(run_dir / spec.rankings, RankingRow)
     demonstrations: list[DemonstrationRow] = []
     if spec.demonstrations is not None:
         demonstrations = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+    centered = comparisons.spread(demonstrations, MAX_CENTERING)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
+    max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
+    preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
+    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    lineage = describe_lineage(
+        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
+    )
     model = load_trainable(folder, tokenizer, settings)
-    max_tokens = models.context_limit(model, settings.max_tokens)
-    prompts = group_by_prompt(tokenizer, rows, max_tokens=max_tokens)
-    train, held = split_held_out(prompts)
-    usable = comparisons.usable_of(train, settings, name=spec.rankings)
 
     metrics, folds = train_reward(
         model,
-        usable,
-        held,
+        preferences,
         spec,
         run_dir,
         fresh_model=lambda: load_trainable(folder, tokenizer, settings),
     )
 
-    judged = score_all(model, held, settings)
-    labelers = {ranking.labeler for prompt in usable for ranking in prompt.rankings}
-    evaluation = evaluate(judged, labelers, folds=folds)
+    judged = score_all(model, preferences.held, settings)
+    evaluation = evaluate(judged, preferences.training_labelers, folds=folds)
     metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
-    centered = comparisons.spread(demonstrations, MAX_CENTERING)
     if centered:
         metrics["reward/bias"] = center(model, tokenizer, centered, settings, max_tokens=max_tokens)
     with rundir.saving_model(run_dir) as unfinished:
@@ -77,26 +79,17 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
             kind="reward",
             metrics=rundir.finite(metrics),
             model=rundir.MODEL_FOLDER,
-            rows={
-                **comparisons.count_rows(prompts, train=train, usable=usable),
-                "demonstrations": len(centered),
-            },
+            rows={**preferences.count(), "demonstrations": len(centered)},
             versions=rundir.versions(),
+            lineage=lineage,
             evaluation=evaluation,
-            lineage=describe_lineage(
-                spec,
-                run_dir,
-                parents={"base_model": folder},
-                rows=comparisons.row_use(prompts, train=train, ties=settings.ties),
-            ),
         ),
     )
 
 
 def train_reward(
     model: PreTrainedModel,
-    train: Sequence[RankedPrompt],
-    held: Sequence[RankedPrompt],
+    preferences: Preferences,
     spec: RewardSpec,
     run_dir: Path,
     *,
@@ -106,29 +99,26 @@ def train_reward(
 
     Args:
         model: is trained on all rankings.
-        train: prompts with at least one comparison.
-        held: prompts that are only measured.
+        preferences: to train and validate on.
         spec: of the run.
         run_dir: where metrics and checkpoints go.
         fresh_model: loads another model like `model`, for the experiment.
     """
-    settings = spec.settings
-    plans = plan_folds(train, settings) if settings.labeler_folds else []
-    first_step = sum(plan.steps for plan in plans)
-    steps = comparisons.steps_of(len(train), settings)
-    planned = sum(
-        comparisons.tokens_of(part, settings) for part in (train, *(p.train for p in plans))
-    )
+    settings, held = spec.settings, preferences.held
     watched = comparisons.spread(held, comparisons.VALIDATION_PROMPTS)
+    fold_plans = plan_folds(preferences.train, settings)
+    plan = comparisons.plan_batches(preferences.train, settings)
+    fold_batches = list(chain.from_iterable(fold.batches for fold in fold_plans))
+    tokens = [comparisons.tokens_of(batch) for batch in (*fold_batches, *plan)]
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
     trained = Trained(models={"reward": model}, optimizers={"reward": optimizer})
     with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
-        pace = Pace(planned, resumed.state.get("tokens", 0))
+        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
         with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
             folds = run_folds(
-                plans,
+                fold_plans,
                 held,
                 settings,
                 done=[Fold.model_validate(fold) for fold in resumed.state.get("folds", [])],
@@ -137,17 +127,13 @@ def train_reward(
                 pace=pace,
                 file=file,
             )
-            folds_done = [fold.model_dump() for fold in folds]
-            for step in range(max(0, resumed.step - first_step), steps):
-                at = first_step + step
-                checkpoints.at_border(
-                    at, {"folds": folds_done, "tokens": pace.done, "metrics": metrics}
-                )
-                batch = comparisons.batch_of_step(step, train, settings)
-                rate = settings.learning_rate * optimization.cosine_share(step, steps=steps)
+            for at in range(max(resumed.step, len(fold_batches)), len(tokens)):
+                checkpoints.at_border(at, _state(metrics, folds))
+                step = at - len(fold_batches)
+                rate = settings.learning_rate * optimization.cosine_share(step, steps=len(plan))
                 optimization.set_rate(optimizer, rate)
                 loss, judged = accumulate_loss(
-                    model, batch, settings, until_stopped=checkpoints.until_stopped
+                    model, plan[step], settings, until_stopped=checkpoints.until_stopped
                 )
                 norm = optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=at)
                 metrics = {
@@ -155,14 +141,16 @@ def train_reward(
                     "accuracy/train": pairwise_accuracy(judged).value,
                     "gradient/norm": norm,
                     "learning_rate": rate,
+                    **pace.advance(tokens[at]),
                 }
-                if comparisons.is_validation_due(step, steps=steps):
+                if comparisons.is_validation_due(step, steps=len(plan)):
                     accuracy = measure(model, watched, settings)
                     metrics["accuracy/validation"] = accuracy.value
                     metrics["loss/validation"] = accuracy.log_loss
-                metrics |= pace.advance(sum(prompt.tree.tokens for prompt in batch))
                 rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)
-            checkpoints.at_border(
-                first_step + steps, {"folds": folds_done, "tokens": pace.done, "metrics": metrics}
-            )
+        checkpoints.at_border(len(tokens), _state(metrics, folds))
     return Outcome(metrics, folds)
+
+
+def _state(metrics: rundir.Metrics, folds: list[Fold]) -> dict[str, JSON]:
+    return {"metrics": rundir.finite(metrics), "folds": [fold.model_dump() for fold in folds]}

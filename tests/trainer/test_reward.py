@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
 from trainer import comparisons, data, forward, models, reward_step, rundir
+from trainer.preferences import read_preferences
 from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
@@ -218,15 +219,13 @@ def test_every_prompt_is_seen_once_an_epoch_in_a_new_order(tokenizer):
     prompts = prompts_of(tokenizer, *(ranking(str(n), ["a", "b"], [1, 2]) for n in range(10)))
     settings = RewardSettings(epochs=2, batch_size=4)
 
-    batches = [comparisons.batch_of_step(step, prompts, settings) for step in range(6)]
+    batches = comparisons.plan_batches(prompts, settings)
 
-    assert comparisons.steps_of(len(prompts), settings) == 6
     assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
     seen = [[prompt.prompt_id for batch in half for prompt in batch] for half in
             (batches[:3], batches[3:])]  # fmt: skip
     assert sorted(seen[0]) == sorted(seen[1]) == [str(n) for n in range(10)]
     assert seen[0] != seen[1]
-    assert comparisons.tokens_of(prompts, settings) == 2 * sum(one.tree.tokens for one in prompts)
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_once_for_all_responses():
@@ -253,19 +252,19 @@ def test_of_a_response_that_alone_is_too_long_the_end_is_kept():
     )
 
 
-def test_no_ranking_disappears_silently(tokenizer):
+def test_no_ranking_disappears_silently(tmp_path, tokenizer):
     """R9, R16: what was not trained on, or was cut, is named with its reason."""
-    prompts = prompts_of(
-        tokenizer,
+    rows = [
         ranking("used", ["a", "b"], [1, 2]),
         ranking("ties", ["a", "b"], [1, 1]),
         ranking("light", ["a", "b"], [1, 2], weight=0.0),
         ranking("held", ["a", "b"], [1, 2], split="test"),
         ranking("long", ["a" * 300, "b"], [1, 2], ranking=17),
-    )
-    train, _ = split_held_out(prompts)
+    ]
+    spec = RewardSpec(base_model="base", settings=RewardSettings())
+    run_dir = make_run(tmp_path / "run", spec, rankings=rows)
 
-    use = comparisons.row_use(prompts, train=train, ties="drop")
+    use = read_preferences(spec, run_dir, tokenizer, max_tokens=200).row_use("drop")
 
     assert use.used == ["used/l1", "17"]
     assert use.dropped == {

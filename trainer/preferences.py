@@ -1,0 +1,115 @@
+"""The rankings of a run: read, split, fitted to the model, and what became of each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from trainer.comparisons import PreferenceSettings, comparisons_in
+from trainer.lineage import RowUse
+from trainer.losses import comparisons_of
+from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
+from trainer.rows import read_rows
+from trainer.rundir import RunRefusedError
+from trainer.spec import DPOSpec, RankingRow, RewardSpec, Ties
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The prompts of a run with their rankings.
+
+    Attributes:
+        train: prompts with at least one comparison.
+        without_comparison: prompts that are not held out and have none.
+        held: prompts that are only measured.
+    """
+
+    train: list[RankedPrompt]
+    without_comparison: list[RankedPrompt]
+    held: list[RankedPrompt]
+
+    @property
+    def everything(self) -> list[RankedPrompt]:
+        """All prompts."""
+        return [*self.train, *self.without_comparison, *self.held]
+
+    @property
+    def training_labelers(self) -> set[str]:
+        """Who gave any of the rankings that are trained on."""
+        return {ranking.labeler for prompt in self.train for ranking in prompt.rankings}
+
+    def longest_forward(self, settings: PreferenceSettings) -> int:
+        """Return how many tokens the largest forward pass with gradients may have."""
+        largest = max(prompt.tree.tokens for prompt in self.train)
+        return max(largest, min(settings.tokens_per_forward, settings.batch_size * largest))
+
+    def count(self) -> dict[str, int]:
+        """Return what `result.json` counts."""
+        everything = self.everything
+        return {
+            "rankings": sum(len(prompt.rankings) for prompt in everything),
+            "prompts_train": len(self.train),
+            "prompts_validation": len(self.held),
+            "prompts_without_comparison": len(self.without_comparison),
+            "responses": sum(len(prompt.tree.responses) for prompt in everything),
+            "cut": sum(bool(prompt.cut) for prompt in everything),
+        }
+
+    def row_use(self, ties: Ties) -> RowUse:
+        """Say of each ranking whether it was trained on, and why not."""
+        use = RowUse()
+        held_out = {prompt.prompt_id for prompt in self.held}
+        for prompt in self.everything:
+            for ranking in prompt.rankings:
+                if prompt.prompt_id in held_out:
+                    use.dropped[ranking.row_id] = "held out: measured, not trained on"
+                elif ranking.weight == 0:
+                    use.dropped[ranking.row_id] = "its weight is 0"
+                elif not comparisons_of(ranking.ranks, ties=ties):
+                    use.dropped[ranking.row_id] = "no comparison: fewer than two ranks differ"
+                else:
+                    use.used.append(ranking.row_id)
+                if prompt.cut:
+                    use.cut[ranking.row_id] = prompt.cut
+        return use
+
+
+def read_preferences(
+    spec: RewardSpec | DPOSpec,
+    run_dir: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_tokens: int,
+) -> Preferences:
+    """Read, tokenize and split the rankings of a run.
+
+    Raises:
+        RunRefusedError: when the file cannot be read or there is nothing to train on.
+    """
+    rows = read_rows(run_dir / spec.rankings, RankingRow)
+    if not rows:
+        raise RunRefusedError(f"{spec.rankings} holds no ranking; rank some slates first")
+    train, held = split_held_out(group_by_prompt(tokenizer, rows, max_tokens=max_tokens))
+    usable = require_comparisons(train, spec.settings, name=spec.rankings)
+    trained = {prompt.prompt_id for prompt in usable}
+    rest = [prompt for prompt in train if prompt.prompt_id not in trained]
+    return Preferences(usable, rest, held)
+
+
+def require_comparisons(
+    prompts: Sequence[RankedPrompt], settings: PreferenceSettings, *, name: str
+) -> list[RankedPrompt]:
+    """Return the prompts with at least one comparison.
+
+    Raises:
+        RunRefusedError: when there is none; `name` says of what.
+    """
+    usable = [prompt for prompt in prompts if comparisons_in(prompt, settings.ties)]
+    if not usable:
+        rankings = sum(len(prompt.rankings) for prompt in prompts)
+        raise RunRefusedError(
+            f"{name} has no strict comparison to train on: {rankings} rankings of "
+            f"{len(prompts)} prompts that are not held out; rank more slates without ties"
+        )
+    return usable
