@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers import PreTrainedModel
+
+from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
 log = logging.getLogger(__name__)
 
-ATTENTION = "podium_tree"
 PAD_ID = 0
+# Rounding that two ways of computing the same may differ by: in half precision, in float32.
+HALF_ERROR, FLOAT_ERROR = 5e-2, 1e-4
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,14 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Span:
-    """Where a tree lies in its row: from `start` the prompt, then the responses."""
-
-    start: int
-    prompt: int
-    responses: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Packed:
     """Trees as the forward pass takes them.
 
     Attributes:
         tokens: (b, t) int64.
         positions: (b, t) int64.
-        layout: the trees of the only row; None when each response has a row of its own, padded on
-            the right, where causal attention is all that is needed.
+        layout: of the trees in the only row; None when each response has a row of its own, padded
+            on the right, where causal attention is all that is needed.
         before: (r,) int64, place in the flattened rows of the token before each response token.
         targets: (r,) int64, the response tokens themselves.
         owner: (r,) int64, which of the n responses each belongs to.
@@ -67,7 +58,7 @@ class Packed:
 
     tokens: Tensor
     positions: Tensor
-    layout: tuple[Span, ...] | None
+    layout: Layout | None
     before: Tensor
     targets: Tensor
     owner: Tensor
@@ -106,7 +97,7 @@ def pack_shared(trees: Sequence[Tree], *, device: torch.device | str = "cpu") ->
     return Packed(
         tokens=torch.tensor([tokens], device=device),
         positions=torch.tensor([positions], device=device),
-        layout=tuple(spans),
+        layout=make_layout(spans, device=torch.device(device)),
         before=torch.tensor(before, device=device),
         targets=torch.tensor(targets, device=device),
         owner=torch.tensor(owner, device=device),
@@ -145,18 +136,43 @@ def pack_separately(trees: Sequence[Tree], *, device: torch.device | str = "cpu"
 
 
 def use_tree_attention(model: PreTrainedModel) -> None:
-    """Let the model's attention follow a layout when one is given."""
-    model.set_attn_implementation(ATTENTION)
+    """Let the model's attention follow layouts, unless that would change its numbers.
+
+    Recurrent layers, biases by distance and other attention of the model's own are found by
+    comparing both ways on a few tokens; such a model keeps one padded row per response.
+    """
+    name = model.config.get_text_config()._attn_implementation  # noqa: SLF001 - kept nowhere else
+    tree = Tree((1, 2, 3, 4), ((3, 1), (2, 4, 1)))
+    stock = _states_of(model, pack_separately([tree], device=model.device))
+    try:
+        model.set_attn_implementation(ATTENTION)
+        ours = _states_of(model, pack_shared([tree], device=model.device))
+    except (ValueError, TypeError, RuntimeError, KeyError):
+        ours = torch.zeros_like(stock)
+    tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
+    is_capped = getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None
+    if is_capped or float((ours - stock).abs().max()) > tolerance * float(stock.abs().max()):
+        model.set_attn_implementation(name)
+        log.warning(
+            "%s cannot share a prompt exactly: each response is computed with its own prompt",
+            type(model).__name__,
+        )
+
+
+@torch.no_grad()
+def _states_of(model: PreTrainedModel, packed: Packed) -> Tensor:
+    return hidden_states(model, packed)[packed.before].float()
 
 
 def is_exact_for(model: PreTrainedModel, trees: Sequence[Tree]) -> bool:
     """Tell whether the packed forward of these trees equals the separate one."""
     config: Any = model.config.get_text_config()
-    if config._attn_implementation != ATTENTION:  # noqa: SLF001 - the only place it is kept
+    if config._attn_implementation != ATTENTION:  # noqa: SLF001 - kept nowhere else
         return False
     longest = max(len(tree.prompt) + max(map(len, tree.responses)) for tree in trees)
-    window = getattr(config, "sliding_window", None)
-    return window is None or longest <= window
+    # What a layer cannot see from the end of a row it must not see here either.
+    reach = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return all(tokens is None or longest <= tokens for tokens in reach)
 
 
 def hidden_states(model: PreTrainedModel, packed: Packed) -> Tensor:
@@ -174,83 +190,3 @@ def hidden_states(model: PreTrainedModel, packed: Packed) -> Tensor:
         )
     hidden: Tensor = output.last_hidden_state
     return hidden.flatten(0, 1)
-
-
-def tree_attention(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    tree_layout: tuple[Span, ...] | None = None,
-    scaling: float | None = None,
-    **options: Any,  # noqa: ANN401 - transformers passes what its own implementations take
-) -> tuple[Tensor, None]:
-    """Attend within trees where there is a layout, else as transformers' own sdpa.
-
-    Args:
-        module: of transformers, an attention layer.
-        query: (1, h, t, d).
-        key: (1, h or fewer, t, d).
-        value: as `key`.
-        attention_mask: used without a layout only.
-        tree_layout: the trees of the row.
-        scaling: of the products; None is 1 / sqrt(d).
-        options: what else transformers passes to its implementations.
-
-    Returns:
-        (1, t, h, d) and no weights.
-    """
-    if tree_layout is None:
-        output, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return output, None
-    groups = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    parts = []
-    for span in tree_layout:
-        own = slice(span.start, span.start + span.prompt + sum(span.responses))
-        parts += _attend_in_tree(query[:, :, own], key[:, :, own], value[:, :, own], span, scaling)
-    return torch.cat(parts, dim=2).transpose(1, 2), None
-
-
-def _attend_in_tree(
-    query: Tensor, key: Tensor, value: Tensor, span: Span, scaling: float | None
-) -> list[Tensor]:
-    prompt = span.prompt
-    if len(span.responses) == 1:
-        return [
-            functional.scaled_dot_product_attention(
-                query, key, value, is_causal=True, scale=scaling
-            )
-        ]
-    parts = [
-        functional.scaled_dot_product_attention(
-            query[:, :, :prompt],
-            key[:, :, :prompt],
-            value[:, :, :prompt],
-            is_causal=True,
-            scale=scaling,
-        )
-    ]
-    at = prompt
-    for length in span.responses:
-        own = slice(at, at + length)
-        is_seen = torch.ones(length, prompt + length, dtype=torch.bool, device=query.device)
-        parts.append(
-            functional.scaled_dot_product_attention(
-                query[:, :, own],
-                torch.cat([key[:, :, :prompt], key[:, :, own]], dim=2),
-                torch.cat([value[:, :, :prompt], value[:, :, own]], dim=2),
-                attn_mask=is_seen.tril(prompt),
-                scale=scaling,
-            )
-        )
-        at += length
-    return parts
-
-
-AttentionInterface.register(ATTENTION, tree_attention)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)

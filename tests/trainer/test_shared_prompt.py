@@ -1,0 +1,268 @@
+"""The packed forward: exact for the architectures that Podium names, nothing computed twice."""
+
+import logging
+import random
+
+import pytest
+import torch
+from torch.nn.attention.flex_attention import flex_attention
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    BloomConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    Phi3Config,
+    PhiConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from trainer import forward, logprobs, tree_attention
+from trainer.losses import comparisons_of, kwise_loss
+from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared, use_tree_attention
+
+VOCABULARY = 97
+SMALL = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "num_labels": 1,
+}
+WIDE = {**SMALL, "head_dim": 8}
+CONFIGS = {
+    "gpt2": lambda: GPT2Config(
+        vocab_size=VOCABULARY,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=256,
+        pad_token_id=0,
+        num_labels=1,
+    ),
+    "llama": lambda: LlamaConfig(**SMALL),
+    "qwen2": lambda: Qwen2Config(**SMALL),
+    "qwen3": lambda: Qwen3Config(**WIDE),
+    "mistral": lambda: MistralConfig(**SMALL, sliding_window=None),
+    "mistral with a window": lambda: MistralConfig(**SMALL, sliding_window=64),
+    "gemma": lambda: GemmaConfig(**WIDE),
+    "gemma3": lambda: Gemma3TextConfig(**WIDE, sliding_window=64),
+    "phi": lambda: PhiConfig(**{**SMALL, "num_key_value_heads": 4}),
+    "phi3": lambda: Phi3Config(**SMALL),
+}
+OTHERS = {
+    "recurrent": lambda: MambaConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4
+    ),
+    "biased by distance": lambda: BloomConfig(
+        vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4
+    ),
+    "capped": lambda: Gemma2Config(**WIDE, attn_logit_softcapping=0.5, sliding_window=64),
+}
+
+
+def sequences(*lengths: int, seed: int = 0) -> tuple[tuple[int, ...], ...]:
+    numbers = random.Random(seed)
+    return tuple(
+        tuple(numbers.randrange(3, VOCABULARY) for _ in range(length)) for length in lengths
+    )
+
+
+TREES = [
+    Tree(sequences(7)[0], sequences(3, 5, 1, 4)),
+    Tree(sequences(2, seed=1)[0], sequences(6, seed=1)),
+    Tree(sequences(1, seed=2)[0], sequences(2, 9, seed=2)),
+    Tree(sequences(8, seed=3)[0], sequences(5, 5, 5, seed=3)),
+]
+
+
+def policy_of(config, *, shared: bool):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    if shared:
+        use_tree_attention(model)
+    return model
+
+
+def reward_model_of(config, *, shared: bool):
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    torch.nn.init.normal_(model.score.weight, std=33**-0.5)
+    if shared:
+        use_tree_attention(model)
+    return model
+
+
+def gradients_of(model) -> torch.Tensor:
+    return torch.cat(
+        [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
+    )
+
+
+def loss_of_rankings(scores: torch.Tensor) -> torch.Tensor:
+    rows = comparisons_of([1, 2, 2, 4], ties="drop")
+    chosen, rejected, weights = (torch.tensor(column) for column in zip(*rows, strict=True))
+    return kwise_loss(scores[:4], chosen, rejected, weights)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_scores_and_gradients_are_those_of_separate_rows(name):
+    plain = reward_model_of(CONFIGS[name](), shared=False)
+    ours = reward_model_of(CONFIGS[name](), shared=True)
+
+    expected = forward.scores(plain, pack_separately(TREES))
+    packed = pack(ours, TREES)
+    scores = forward.scores(ours, packed)
+    loss_of_rankings(expected).backward()
+    loss_of_rankings(scores).backward()
+
+    assert packed.layout is not None
+    assert packed.tokens.shape == (1, sum(tree.tokens for tree in TREES))
+    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
+    expected_gradients = gradients_of(plain)
+    tolerance = 1e-6 * max(1.0, expected_gradients.norm().item())
+    torch.testing.assert_close(gradients_of(ours), expected_gradients, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_log_probabilities_and_values_are_those_of_the_models_own_forward(name):
+    plain = policy_of(CONFIGS[name](), shared=False)
+    ours = policy_of(CONFIGS[name](), shared=True)
+    rows = [(tree.prompt, response) for tree in TREES for response in tree.responses]
+
+    with torch.no_grad():
+        logprobs_of, entropy = forward.response_logprobs_and_entropy(ours, pack(ours, TREES))
+        logits = [plain(torch.tensor([prompt + response])).logits[0] for prompt, response in rows]
+
+    expected = torch.cat(
+        [
+            row.log_softmax(-1)[range(len(prompt) - 1, len(row) - 1), response]
+            for row, (prompt, response) in zip(logits, rows, strict=True)
+        ]
+    )
+    torch.testing.assert_close(logprobs_of, expected, atol=1e-5, rtol=0)
+    assert entropy.shape == expected.shape
+    assert (entropy > 0).all()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_cannot_be_shared_exactly_is_found_and_padded(name, caplog):
+    model = policy_of(OTHERS[name](), shared=False)
+
+    with caplog.at_level(logging.WARNING):
+        use_tree_attention(model)
+
+    assert pack(model, TREES).layout is None
+    assert "cannot share a prompt exactly" in caplog.text
+
+
+def test_a_row_longer_than_the_sliding_window_is_padded():
+    model = policy_of(MistralConfig(**SMALL, sliding_window=12), shared=True)
+
+    assert pack(model, TREES[:2]).layout is not None  # 7 + 5 tokens
+    assert pack(model, TREES).layout is None  # 8 + 5
+
+
+def test_every_prompt_is_computed_once_and_every_response_once():  # R3
+    model = reward_model_of(CONFIGS["qwen2"](), shared=True)
+    seen: list[int] = []
+    model.base_model.layers[0].mlp.register_forward_hook(
+        lambda _module, _inputs, output: seen.append(output.shape[0] * output.shape[1])
+    )
+
+    forward.scores(model, pack(model, TREES))
+
+    assert seen == [(7 + 13) + (2 + 6) + (1 + 11) + (8 + 15)]
+
+
+def test_sampling_with_a_cache_is_untouched():
+    plain = policy_of(CONFIGS["qwen2"](), shared=False)
+    ours = policy_of(CONFIGS["qwen2"](), shared=True)
+    prompt = torch.tensor([TREES[0].prompt])
+
+    options = {"do_sample": False, "max_new_tokens": 8, "eos_token_id": None}
+
+    assert torch.equal(ours.generate(prompt, **options), plain.generate(prompt, **options))
+
+
+def test_gradient_checkpointing_changes_no_gradient():
+    plain = reward_model_of(CONFIGS["llama"](), shared=True)
+    saving = reward_model_of(CONFIGS["llama"](), shared=True)
+    saving.activation_checkpointing_enable()
+    saving.train()
+
+    for model in (plain, saving):
+        loss_of_rankings(forward.scores(model, pack(model, TREES))).backward()
+
+    torch.testing.assert_close(gradients_of(saving), gradients_of(plain), atol=1e-7, rtol=0)
+
+
+def test_logits_in_chunks_give_the_same_losses_and_gradients(monkeypatch):  # P28
+    whole = policy_of(CONFIGS["qwen2"](), shared=True)
+    chunked = policy_of(CONFIGS["qwen2"](), shared=True)
+    made: list[int] = []
+    reduce = logprobs.token_logprobs
+
+    def count(logits, tokens, *, temperature):
+        made.append(len(logits))
+        return reduce(logits, tokens, temperature=temperature)
+
+    forward.text_loss(whole, pack(whole, TREES)).backward()
+    monkeypatch.setattr(forward, "MAX_LOGITS", 7 * VOCABULARY)
+    monkeypatch.setattr(forward, "token_logprobs", count)
+    forward.text_loss(chunked, pack(chunked, TREES)).backward()
+
+    assert max(made) == 7
+    torch.testing.assert_close(gradients_of(chunked), gradients_of(whole), atol=1e-5, rtol=0)
+
+
+def test_log_probabilities_are_float32_though_the_model_is_not():  # P28
+    model = policy_of(CONFIGS["qwen2"](), shared=True).to(torch.bfloat16)
+
+    with torch.no_grad():
+        result, entropy = forward.response_logprobs_and_entropy(model, pack(model, TREES))
+
+    assert (result.dtype, entropy.dtype) == (torch.float32, torch.float32)
+
+
+def test_the_block_mask_of_a_gpu_sees_what_the_blocks_of_a_cpu_see(monkeypatch):
+    model = policy_of(CONFIGS["qwen2"](), shared=True)
+    with torch.no_grad():
+        expected = forward.response_logprobs(model, pack_shared(TREES))
+
+    monkeypatch.setattr(tree_attention, "_dense_layout", tree_attention._flex_layout)
+    monkeypatch.setattr(tree_attention, "_flex_kernel", lambda: flex_attention)
+    packed = pack_shared(TREES)
+    with (
+        torch.no_grad(),
+        pytest.warns(UserWarning, match="flex_attention called without torch.compile"),
+    ):
+        flexed = forward.response_logprobs(model, packed)
+
+    torch.testing.assert_close(flexed, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("name", ["qwen2", "llama", "gpt2"])
+def test_the_gpus_block_mask_gives_the_scores_and_gradients_of_separate_rows(name):
+    plain = reward_model_of(CONFIGS[name](), shared=False).cuda()
+    ours = reward_model_of(CONFIGS[name](), shared=True).cuda()
+
+    expected = forward.scores(plain, pack_separately(TREES, device="cuda"))
+    scores = forward.scores(ours, pack(ours, TREES))
+    loss_of_rankings(expected).backward()
+    loss_of_rankings(scores).backward()
+
+    torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(gradients_of(ours), gradients_of(plain), atol=1e-4, rtol=0)
