@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
     if not options.detached:
         _end_with_parent()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("trainer").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _stop)
     try:
         _run(options.kind, options.run_dir)

@@ -229,10 +229,10 @@ class Checkpointer:
                 log.warning("the checkpoint of step %d is not used: %s", step, error)
                 shutil.rmtree(self._path(step))
                 continue
-            log.warning("resuming at step %d", step)
+            log.info("resuming at step %d", step)
             rundir.cut_steps(self._run_dir, step=step)
             return step
-        log.warning("starting at the beginning: there is no usable checkpoint")
+        log.info("starting at the beginning: there is no usable checkpoint")
         rundir.start_over(self._run_dir)
         return -1
 

@@ -23,7 +23,7 @@ def accumulate_loss(
     """Add the gradient of coefficient * mean loss over the response tokens; return the loss."""
     response_tokens = sum(len(example.tokens) - example.prompt_length for example in batch)
     total = 0.0
-    for packed in _packed(policy, batch, tokens_per_forward):
+    for packed in packed_batches(policy, batch, tokens_per_forward):
         loss = forward.text_loss(policy, packed) / response_tokens
         (coefficient * loss).backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
@@ -38,16 +38,17 @@ def mean_loss(
     was_training = policy.training
     policy.eval()  # type: ignore[no-untyped-call]
     total, tokens = 0.0, 0
-    for packed in _packed(policy, examples, tokens_per_forward):
+    for packed in packed_batches(policy, examples, tokens_per_forward):
         total += float(forward.text_loss(policy, packed))
         tokens += len(packed.targets)
     policy.train(was_training)
     return total / tokens
 
 
-def _packed(
+def packed_batches(
     policy: PreTrainedModel, examples: Sequence[Example], tokens_per_forward: int
 ) -> Iterator[Packed]:
+    """Cut examples, in order, into forward passes within the budget of tokens."""
     trees = [example.tree() for example in examples]
     for part in data.within_budget([tree.tokens for tree in trees], tokens=tokens_per_forward):
         yield pack(policy, [trees[index] for index in part])

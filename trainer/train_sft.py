@@ -1,22 +1,28 @@
 """Supervised fine-tuning on demonstrations: the loss is on the response and its EOS only.
 
 Prompt tokens are masked, which arXiv 2203.02155 leaves open. Batches hold sequences of similar
-length; the loss of a batch is the mean over its response tokens.
+length, packed without padding; the loss of a batch is the mean over its response tokens. Dropout
+stays off, as everywhere here: only then is a packed or recomputed forward pass exact.
 """
 
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from trainer import data, models, optimization, rundir
+from trainer import data, forward, models, optimization, rundir
+from trainer.checkpoints import Checkpointer
 from trainer.data import Example
-from trainer.language_loss import accumulate_loss, mean_loss
+from trainer.demonstrations import Demonstrations, split_demonstrations
+from trainer.language_loss import mean_loss, packed_batches
+from trainer.lineage import describe_lineage
+from trainer.pace import Pace
 from trainer.preview import sample_texts
 from trainer.rows import read_rows
+from trainer.selection import Selection, open_selection
 from trainer.spec import DemonstrationRow, RunResult, Sampling, SFTSettings, SFTSpec
+from trainer.trained import JSON, Trained
 
 VALIDATION_EXAMPLES = 256
 VALIDATIONS = 10
@@ -28,95 +34,165 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     """Do an SFT run: `model/` and `result.json` are there afterwards.
 
     Raises:
-        RunRefusedError: when there is nothing to train on or the model cannot be loaded.
+        RunRefusedError: when there is nothing to train on or a model cannot be loaded.
         RunDivergedError: when the loss stops being finite.
+        StoppedError: SIGTERM came.
     """
-    rundir.start_over(run_dir)
+    models.require_memory(spec)
     settings = spec.settings
     rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
-    policy = models.load_policy(folder, seed=settings.seed)
+    policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    examples = data.encode_examples(
-        tokenizer,
-        [row.messages for row in rows],
-        [row.response for row in rows],
-        max_tokens=models.context_limit(policy, settings.max_tokens),
-    )
-    train = [example for row, example in zip(rows, examples, strict=True) if row.split == "train"]
-    held = [example for row, example in zip(rows, examples, strict=True) if row.split != "train"]
-    if not train:
-        raise rundir.RunRefusedError(
-            f"{spec.demonstrations} has no row of the split 'train': nothing to train on"
-        )
+    max_tokens = models.context_limit(policy, settings.max_tokens)
+    demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
+    parents, selection = {"base_model": folder}, None
+    if spec.reward_model is not None:
+        prompts = demonstrations.held_prompts
+        selection = open_selection(spec.reward_model, policy, tokenizer, prompts, settings)
+        parents["reward_model"] = models.resolve_folder(spec.reward_model)
+    lineage = describe_lineage(spec, run_dir, parents=parents, rows=demonstrations.rows)
 
-    metrics = train_policy(policy, train, held[:VALIDATION_EXAMPLES], settings, run_dir)
+    metrics = train_policy(policy, demonstrations, spec, run_dir, selection=selection)
 
+    prompts = [*demonstrations.held_prompts, *demonstrations.train_prompts]
     shown = sample_texts(
         policy,
         tokenizer,
-        [row.messages for row in sorted(rows, key=lambda row: row.split == "train")[:SHOWN_TEXTS]],
+        prompts[:SHOWN_TEXTS],
         Sampling(max_new_tokens=SHOWN_TOKENS, seed=settings.seed),
         max_tokens=settings.max_tokens,
     )
     with rundir.saving_model(run_dir) as unfinished:
         models.save_model(policy, tokenizer, unfinished)
+    held = demonstrations.held
     rundir.write_result(
         run_dir,
         RunResult(
             kind="sft",
-            metrics=metrics,
+            metrics=rundir.finite(metrics),
             model=rundir.MODEL_FOLDER,
             rows={
-                "train": len(train),
+                "train": len(demonstrations.train),
                 "validation": len(held),
-                "cut": sum(example.is_cut for example in examples),
+                "dropped": len(rows) - len(demonstrations.train) - len(held),
+                "cut": len(demonstrations.rows.cut),
             },
             texts=shown,
             versions=rundir.versions(),
+            lineage=lineage,
         ),
     )
 
 
 def train_policy(
     policy: PreTrainedModel,
-    train: Sequence[Example],
-    validation: Sequence[Example],
-    settings: SFTSettings,
+    demonstrations: Demonstrations,
+    spec: SFTSpec,
     run_dir: Path,
+    *,
+    selection: Selection | None,
 ) -> rundir.Metrics:
-    """Train in place and return the closing numbers."""
-    batches_per_epoch = -(-len(train) // settings.batch_size)
-    steps = max(1, round(settings.epochs * batches_per_epoch))
+    """Train in place and return the closing numbers.
+
+    Args:
+        policy: ends with the last weights, or with those that the selection finds best.
+        demonstrations: to train and validate on.
+        spec: of the run.
+        run_dir: where metrics and checkpoints go.
+        selection: None saves the last weights.
+    """
+    settings, train = spec.settings, demonstrations.train
+    plan = plan_batches([len(example.tokens) for example in train], settings)
+    tokens = [sum(len(train[index].tokens) for index in batch) for batch in plan]
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
-    order = random.Random(settings.seed)  # noqa: S311 - an order of examples, not a secret
-    lengths = [len(example.tokens) for example in train]
-    batches: list[list[int]] = []
-    seen_tokens, started = 0, time.monotonic()
-    metrics: rundir.Metrics = {}
-    policy.train()
-    with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
-        for step in range(steps):
-            if not batches:
-                batches = data.bucketed_batches(
-                    lengths, batch_size=settings.batch_size, order=order
+    trained = Trained(
+        models={"policy": policy},
+        optimizers={"policy": optimizer},
+        tensors={} if selection is None else selection.best,
+    )
+    with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
+        resumed = checkpoints.resume()
+        metrics: rundir.Metrics = resumed.state.get("metrics", {})
+        if selection is not None and resumed.state:
+            selection.score = resumed.state["selection"]["score"]
+            selection.step = resumed.state["selection"]["step"]
+        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
+        with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
+            for step in range(resumed.step, len(plan)):
+                checkpoints.at_border(step, _state(metrics, selection))
+                share = optimization.cosine_share(
+                    step, steps=len(plan), warmup_steps=settings.warmup_steps
                 )
-            batch = [train[index] for index in batches.pop()]
-            share = optimization.cosine_share(step, steps=steps, warmup_steps=settings.warmup_steps)
-            optimization.set_rate(optimizer, settings.learning_rate * share)
-            loss = accumulate_loss(policy, batch)
-            norm = optimization.guarded_step(optimizer, policy.parameters(), loss=loss, step=step)
-            seen_tokens += sum(len(example.tokens) for example in batch)
-            metrics = {
-                "loss/sft": loss,
-                "gradient/norm": norm,
-                "learning_rate": settings.learning_rate * share,
-                "tokens": seen_tokens,
-                "tokens_per_second": round(seen_tokens / (time.monotonic() - started), 1),
-            }
-            if validation and ((step + 1) % -(-steps // VALIDATIONS) == 0 or step == steps - 1):
-                metrics["loss/validation"] = mean_loss(policy, validation)
-            rundir.append_metrics(file, step=step, progress=(step + 1) / steps, metrics=metrics)
-    policy.eval()  # type: ignore[no-untyped-call]
-    return metrics
+                optimization.set_rate(optimizer, settings.learning_rate * share)
+                batch = [train[index] for index in plan[step]]
+                loss = accumulate_loss(policy, batch, settings, checkpoints)
+                norm = optimization.guarded_step(
+                    optimizer, policy.parameters(), loss=loss, step=step
+                )
+                metrics = {
+                    "loss/sft": loss,
+                    "gradient/norm": norm,
+                    "learning_rate": settings.learning_rate * share,
+                    **pace.advance(tokens[step]),
+                }
+                if (step + 1) % -(-len(plan) // VALIDATIONS) == 0 or step == len(plan) - 1:
+                    metrics |= validate(policy, demonstrations.held, settings, selection, step=step)
+                rundir.append_metrics(file, step=step, progress=pace.progress, metrics=metrics)
+        checkpoints.at_border(len(plan), _state(metrics, selection))
+    return metrics if selection is None else metrics | selection.load_best(policy)
+
+
+def accumulate_loss(
+    policy: PreTrainedModel,
+    batch: Sequence[Example],
+    settings: SFTSettings,
+    checkpoints: Checkpointer,
+) -> float:
+    """Add the gradient of the mean loss over the batch's response tokens; return the loss."""
+    response_tokens = sum(len(example.tokens) - example.prompt_length for example in batch)
+    total = 0.0
+    for packed in checkpoints.until_stopped(
+        packed_batches(policy, batch, settings.tokens_per_forward)
+    ):
+        loss = forward.text_loss(policy, packed) / response_tokens
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    return total
+
+
+def validate(
+    policy: PreTrainedModel,
+    held: Sequence[Example],
+    settings: SFTSettings,
+    selection: Selection | None,
+    *,
+    step: int,
+) -> rundir.Metrics:
+    """Return the loss on held-out demonstrations and the score of answers to their prompts."""
+    measured: rundir.Metrics = {}
+    if held:
+        measured["loss/validation"] = mean_loss(
+            policy, held[:VALIDATION_EXAMPLES], tokens_per_forward=settings.tokens_per_forward
+        )
+    if selection is not None:
+        measured["reward/validation"] = selection.consider(policy, step=step)
+    return measured
+
+
+def plan_batches(lengths: Sequence[int], settings: SFTSettings) -> list[list[int]]:
+    """Return the batch of every step: the data's order depends on nothing but the seed."""
+    steps = max(1, round(settings.epochs * -(-len(lengths) // settings.batch_size)))
+    order = random.Random(settings.seed)  # noqa: S311 - an order of examples, not a secret
+    plan: list[list[int]] = []
+    while len(plan) < steps:
+        plan += data.bucketed_batches(lengths, batch_size=settings.batch_size, order=order)
+    return plan[:steps]
+
+
+def _state(metrics: rundir.Metrics, selection: Selection | None) -> dict[str, JSON]:
+    return {
+        "metrics": rundir.finite(metrics),
+        "selection": None if selection is None else selection.state(),
+    }

@@ -1,5 +1,6 @@
 """Supervised fine-tuning: what the loss looks at, and a whole run."""
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -8,8 +9,19 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
-from trainer import data, forward, language_loss, models, optimization, rundir
-from trainer.spec import Message, SFTSettings, SFTSpec
+from trainer import (
+    data,
+    forward,
+    language_loss,
+    models,
+    optimization,
+    rundir,
+    shared_prompt,
+    train_sft,
+)
+from trainer.demonstrations import split_demonstrations
+from trainer.lineage import model_sha256
+from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
 DEMONSTRATIONS = [
     {"prompt_id": str(n), "messages": user(f"Say {n}"), "response": f"{n} it is", "split": split}
@@ -26,36 +38,34 @@ def encode(tokenizer, pairs, *, max_tokens=128):
     )
 
 
-def test_the_loss_ignores_prompt_tokens_and_counts_the_closing_eos(base, tokenizer):
+def pack_all(policy, examples):
+    return shared_prompt.pack(policy, [example.tree() for example in examples])
+
+
+def test_the_loss_ignores_prompt_tokens_and_counts_the_closing_eos(base, tokenizer, monkeypatch):
     """S1."""
     policy = models.load_policy(Path(base), seed=0)
-    examples = encode(tokenizer, [("Hello", "Hi"), ("A longer prompt", "Yes")])
-    batch = data.collate(examples)
+    packed = pack_all(policy, encode(tokenizer, [("Hello", "Hi"), ("A longer prompt", "Yes")]))
+    hidden = shared_prompt.hidden_states(policy, packed).detach().requires_grad_()
+    monkeypatch.setattr(forward, "hidden_states", lambda *_: hidden)
 
-    logits = policy(batch.tokens).logits.detach().requires_grad_()
-    policy.forward = lambda *_, logits_to_keep, **__: type(
-        "Output", (), {"logits": logits[:, -logits_to_keep:]}
-    )
-    forward.text_loss(policy, batch).backward()
+    forward.text_loss(policy, packed).backward()
 
-    predicts_response = torch.zeros_like(batch.is_response_token)
-    predicts_response[:, :-1] = batch.is_response_token[:, 1:]
-    has_gradient = logits.grad.abs().sum(-1) > 0
-    assert torch.equal(has_gradient, predicts_response)
-    eos_places = batch.lengths - 1
-    assert batch.tokens[[0, 1], eos_places].tolist() == [2, 2]
-    assert batch.is_response_token[[0, 1], eos_places].tolist() == [True, True]
-    assert batch.is_response_token.sum().item() == len("Hi") + 1 + len("Yes") + 1
+    # <|user|>Hello<|end|><|assistant|> are 8 tokens, Hi<|end|> 3; then 18 and 4.
+    predicting = [7, 8, 9, 11 + 17, 11 + 18, 11 + 19, 11 + 20]
+    assert hidden.grad.abs().sum(-1).nonzero().flatten().tolist() == predicting
+    assert tokenizer.decode(packed.targets) == "Hi<|end|>Yes<|end|>"
 
 
-def test_the_loss_is_the_same_whether_the_pad_id_is_the_eos_id_or_not(base, monkeypatch):
+@pytest.mark.parametrize("pack", [shared_prompt.pack_shared, shared_prompt.pack_separately])
+def test_the_loss_is_the_same_whether_the_pad_id_is_the_eos_id_or_not(base, monkeypatch, pack):
     """S3."""
     policy = models.load_policy(Path(base), seed=0)
     losses = []
     for pad, pad_id in (("<|end|>", 2), ("a", 40)):
-        monkeypatch.setattr(data, "PAD_ID", pad_id)
+        monkeypatch.setattr(shared_prompt, "PAD_ID", pad_id)
         examples = encode(make_tokenizer(pad=pad), [("Hi", "a"), ("Tell me more", "No, thank you")])
-        losses.append(language_loss.mean_loss(policy, examples))
+        losses.append(forward.text_loss(policy, pack([one.tree() for one in examples])).item())
 
     assert losses[0] == losses[1]
 
@@ -69,20 +79,77 @@ def test_the_rate_starts_at_the_peak_and_ends_at_a_tenth_of_it():
     assert shares[5] == pytest.approx(0.55)
 
 
-def test_four_ragged_micro_batches_give_the_gradient_of_one_batch(base, tokenizer, monkeypatch):
-    """S5."""
+def ready_for_one_step(base, rows, **settings):
+    chosen = SFTSettings(batch_size=len(rows), epochs=1, learning_rate=1e-3, **settings)
+    policy = models.load_policy(Path(base), seed=0, compute=chosen)
+    tokenizer = make_tokenizer()
+    demonstrations = split_demonstrations(
+        [DemonstrationRow.model_validate(row) for row in rows], tokenizer, max_tokens=256
+    )
+    return policy, demonstrations, chosen
+
+
+def ragged_rows():
+    return [
+        {"prompt_id": str(n), "messages": user("p" * n), "response": "r" * (24 * n)}
+        for n in range(1, 9)
+    ]
+
+
+def test_one_step_of_ragged_micro_batches_equals_one_step_of_a_whole_batch(tmp_path, base):
+    """S5: eight sequences in one forward pass, and in four or more."""
+    stepped = []
+    for name, budget in (("whole", 16_384), ("parts", 256)):
+        policy, demonstrations, settings = ready_for_one_step(
+            base, ragged_rows(), tokens_per_forward=budget
+        )
+        spec = SFTSpec(base_model=base, settings=settings)
+        run_dir = make_run(tmp_path / name, spec, demonstrations=ragged_rows())
+        passes = list(language_loss.packed_batches(policy, demonstrations.train, budget))
+        metrics = train_sft.train_policy(policy, demonstrations, spec, run_dir, selection=None)
+        stepped.append((len(passes), metrics["loss/sft"], list(policy.parameters())))
+
+    (one, whole_loss, whole), (several, parts_loss, parts) = stepped
+    assert one == 1
+    assert several >= 4
+    assert parts_loss == pytest.approx(whole_loss, abs=1e-6)
+    for parameter, expected in zip(parts, whole, strict=True):
+        assert torch.allclose(parameter, expected, rtol=0, atol=1e-6)
+
+
+def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(base, tokenizer):
+    """S6: against transformers' own forward of one unpadded sequence at a time."""
     policy = models.load_policy(Path(base), seed=0)
     examples = encode(tokenizer, [("p" * n, "r" * (2 * n)) for n in range(1, 9)])
-
-    whole = language_loss.accumulate_loss(policy, examples)
-    expected = [parameter.grad.clone() for parameter in policy.parameters()]
+    forward.text_loss(policy, pack_all(policy, examples)).div(8).backward()
+    packed = [parameter.grad.clone() for parameter in policy.parameters()]
     policy.zero_grad()
-    monkeypatch.setattr(language_loss, "MAX_PADDED_TOKENS", 40)
-    parts = language_loss.accumulate_loss(policy, examples)
 
-    assert parts == pytest.approx(whole, abs=1e-6)
-    for parameter, gradient in zip(policy.parameters(), expected, strict=True):
-        assert torch.allclose(parameter.grad, gradient, atol=1e-6)
+    plain = 0.0
+    for example in examples:
+        tokens = torch.tensor([example.tokens])
+        labels = tokens.clone()
+        labels[0, : example.prompt_length] = -100
+        count = len(example.tokens) - example.prompt_length
+        plain = plain + policy(tokens, labels=labels).loss * count / 8
+    plain.backward()
+
+    assert forward.text_loss(policy, pack_all(policy, examples)).item() / 8 == pytest.approx(
+        plain.item(), rel=1e-6
+    )
+    for parameter, gradient in zip(policy.parameters(), packed, strict=True):
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_the_plan_holds_every_example_once_an_epoch_and_depends_on_the_seed_only():
+    settings = SFTSettings(epochs=2.5, batch_size=3, seed=1)
+
+    plan = train_sft.plan_batches([5, 9, 2, 7, 7, 1, 3], settings)
+
+    assert len(plan) == round(2.5 * 3)
+    assert sorted(index for batch in plan[:3] for index in batch) == list(range(7))
+    assert sorted(index for batch in plan[3:6] for index in batch) == list(range(7))
+    assert plan == train_sft.plan_batches([5, 9, 2, 7, 7, 1, 3], settings)
 
 
 def test_every_example_is_in_one_batch_and_batches_hold_similar_lengths():
@@ -113,7 +180,7 @@ def test_special_tokens_written_in_a_response_stay_text(tokenizer):
 
 def test_an_sft_run_overfits_and_then_stops_at_the_right_place(tmp_path, base, train):
     """S2."""
-    settings = SFTSettings(epochs=100, learning_rate=1e-2, batch_size=2)
+    settings = SFTSettings(epochs=100, learning_rate=5e-3, batch_size=2)
     rows = [row for row in DEMONSTRATIONS if row["split"] == "train"][:4]
     run_dir = make_run(
         tmp_path / "run", SFTSpec(base_model=base, settings=settings), demonstrations=rows
@@ -151,10 +218,14 @@ def test_an_sft_run_from_an_untrained_base_leaves_metrics_and_a_result(tmp_path,
     assert steps[-1]["loss/validation"] > 0
     result = rundir.read_result(run_dir)
     assert result is not None
-    assert result.rows == {"train": 6, "validation": 2, "cut": 0}
+    assert result.rows == {"train": 6, "validation": 2, "dropped": 0, "cut": 0}
+    assert steps[-1]["tokens"] == 2 * sum(len(f"Say {n}{n} it is") + 4 for n in range(6))
+    assert steps[-1]["seconds_left"] == 0.0
     assert result.model == "model"
     assert (run_dir / "heartbeat").exists()
     assert not (run_dir / "model.tmp").exists()
+    assert not (run_dir / "checkpoints").exists()
+    assert stderr.count("needs about") == 1
 
 
 def test_a_run_without_training_rows_is_refused_with_one_line(tmp_path, base, train):
@@ -169,3 +240,84 @@ def test_a_run_without_training_rows_is_refused_with_one_line(tmp_path, base, tr
     assert done.returncode == 2
     assert "no row of the split 'train'" in done.stderr.splitlines()[-1]
     assert rundir.read_result(run_dir) is None
+
+
+def test_the_result_says_what_became_of_every_row_and_what_the_model_was_made_of(
+    tmp_path, base, train
+):
+    settings = SFTSettings(epochs=1, learning_rate=1e-3, batch_size=3, max_tokens=20, seed=5)
+    rows = [
+        {"prompt_id": "a", "messages": user("One"), "response": "1"},
+        {"prompt_id": "a", "messages": user("One"), "response": "the answer is: one"},
+        {"prompt_id": "b", "messages": user("Two"), "response": " "},
+        {"prompt_id": "c", "messages": user("Three"), "response": "3", "split": "validation"},
+    ]
+    spec = SFTSpec(base_model=base, settings=settings, dataset_sha256="d" * 64)
+    run_dir = make_run(tmp_path / "run", spec, demonstrations=rows)
+
+    done = train("sft", run_dir)
+
+    assert done.returncode == 0, done.stderr
+    result = rundir.read_result(run_dir)
+    assert result.rows == {"train": 2, "validation": 1, "dropped": 1, "cut": 1}
+    lineage = result.lineage
+    assert lineage.rows_used == ["a", "a#2"]
+    assert lineage.rows_dropped == {
+        "b": "its response is empty",
+        "c": "held out: its split is 'validation'",
+    }
+    assert lineage.rows_cut == {"a#2": "its beginning, to 20 tokens"}
+    content = (run_dir / "demonstrations.jsonl").read_bytes()
+    assert lineage.files == {"demonstrations.jsonl": hashlib.sha256(content).hexdigest()}
+    assert lineage.parents == {"base_model": model_sha256(Path(base))}
+    assert lineage.settings == settings.model_dump()
+    assert (lineage.seed, lineage.dataset_sha256) == (5, "d" * 64)
+
+
+def test_the_saved_model_is_the_one_that_the_reward_model_scores_best(tmp_path, base, train):
+    """S7: not the one with the lowest loss; the judge is random, so that the two differ."""
+    judge = save_judge(tmp_path / "judge")
+    settings = SFTSettings(epochs=10, learning_rate=1e-2, batch_size=8)
+    spec = SFTSpec(base_model=base, settings=settings, reward_model=judge)
+    run_dir = make_run(tmp_path / "run", spec, demonstrations=DEMONSTRATIONS)
+
+    done = train("sft", run_dir)
+
+    assert done.returncode == 0, done.stderr
+    steps = rundir.read_metrics_from(run_dir, 0).rows
+    rewards = [row["reward/validation"] for row in steps]
+    losses = [row["loss/validation"] for row in steps]
+    best = rewards.index(max(rewards))
+    assert best != losses.index(min(losses))
+    result = rundir.read_result(run_dir)
+    assert result.metrics["selection/step"] == best
+    assert result.metrics["selection/reward"] == max(rewards)
+    assert set(result.lineage.parents) == {"base_model", "reward_model"}
+    saved = models.load_policy(run_dir / "model", seed=0)
+    held = encode(make_tokenizer(), [(f"Say {n}", f"{n} it is") for n in (6, 7)])
+    loss = language_loss.mean_loss(saved, held, tokens_per_forward=256)
+    assert loss == pytest.approx(losses[best], abs=1e-6)
+
+
+def save_judge(folder):
+    save_base(folder, seed=3)
+    judge = models.load_reward_model(folder, seed=0)
+    models.save_model(judge, make_tokenizer(), folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("reward_model", "rows", "complaint"),
+    [("base", DEMONSTRATIONS, "is not a reward model"), ("judge", DEMONSTRATIONS[:2], "held out")],
+)
+def test_a_selection_that_cannot_work_is_refused(
+    tmp_path, base, train, reward_model, rows, complaint
+):
+    judge = save_judge(tmp_path / "judge") if reward_model == "judge" else base
+    spec = SFTSpec(base_model=base, settings=SFTSettings(), reward_model=judge)
+    run_dir = make_run(tmp_path / "run", spec, demonstrations=rows)
+
+    done = train("sft", run_dir)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr.splitlines()[-1]
