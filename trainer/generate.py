@@ -1,10 +1,13 @@
 """Sampling responses from a policy: the sample run and PPO rollouts use this code.
 
 Each response has its own seed and is drawn by inverting the cumulative distribution at numbers
-from that seed alone, so it does not depend on what else is in the batch.
-Shapes: u prompts, r responses, t tokens, v vocabulary entries.
+from that seed alone, so it does not depend on what else is in the batch. A prompt is computed once
+for its responses, and no forward pass has a row for a response that has ended.
+Shapes: u prompts, b rows, t tokens, v vocabulary entries.
 """
 
+import logging
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +16,19 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from trainer.data import PAD_ID
+from trainer.flight import Flight, Layout, uniform_numbers
+from trainer.shared_cache import bytes_per_token, is_exact_for, shared_attention
 from trainer.spec import Finish
 
-ROWS_AT_ONCE = 256
+log = logging.getLogger(__name__)
+
+MAX_ROWS = 512
+# Keys and values may take this much, or this share of what is free on a GPU.
+CACHE_BYTES = 2**31
+CACHE_SHARE = 0.5
+# A freed row waits until this share of the rows is free: prompts are computed better together.
+REFILL_SHARE = 1 / 8
+MAX_PROBABILITIES = 2**26
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,16 @@ class Drawn:
     finish: Finish = "length"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """How tokens are drawn, and where a response ends."""
+
+    eos_id: int
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+
+
 def draw_responses(
     model: PreTrainedModel,
     draws: Sequence[Draw],
@@ -44,38 +67,148 @@ def draw_responses(
     max_new_tokens: int,
 ) -> list[Drawn]:
     """Sample one response for each draw, in the order of the draws."""
+    if not draws:
+        return []
+    choice = Choice(eos_id, temperature, top_p, max_new_tokens)
+    longest = max(len(draw.prompt) for draw in draws)
+    rows = _rows_at_once(model, draws, longest, max_new_tokens)
+    if is_exact_for(model, longest + max_new_tokens):
+        with shared_attention(model):
+            return _draw_in_flight(model, draws, choice, rows)
+    log.info("%s samples without sharing prompts", type(model).__name__)
     drawn: list[Drawn] = []
-    for start in range(0, len(draws), ROWS_AT_ONCE):
-        chunk = draws[start : start + ROWS_AT_ONCE]
-        numbers = _uniform_numbers(chunk, max_new_tokens).to(model.device)
-        drawn += _draw_chunk(model, chunk, numbers, eos_id, temperature, top_p)
+    for start in range(0, len(draws), rows):
+        drawn += _draw_chunk(model, draws[start : start + rows], choice)
     return drawn
 
 
+def _rows_at_once(
+    model: PreTrainedModel, draws: Sequence[Draw], longest: int, max_new_tokens: int
+) -> int:
+    """Return how many responses may be under way: what their keys and values may take decides."""
+    allowed = CACHE_BYTES
+    if model.device.type == "cuda":
+        allowed = int(torch.cuda.mem_get_info(model.device)[0] * CACHE_SHARE)
+    prompts = len({draw.prompt for draw in draws})
+    tokens_per_row = max_new_tokens + longest * prompts / len(draws)
+    return max(1, min(MAX_ROWS, int(allowed / bytes_per_token(model) / tokens_per_row)))
+
+
+# --- responses that share prompts -----------------------------------------------------------------
+
+
 @torch.inference_mode()
-def _draw_chunk(
-    model: PreTrainedModel,
-    draws: Sequence[Draw],
-    numbers: Tensor,
-    eos_id: int,
-    temperature: float,
-    top_p: float,
+def _draw_in_flight(
+    model: PreTrainedModel, draws: Sequence[Draw], choice: Choice, rows: int
 ) -> list[Drawn]:
+    drawn = [Drawn() for _ in draws]
+    # Prompts of similar length together: less of the pool is padding.
+    waiting = deque(sorted(range(len(draws)), key=lambda who: _by_length(draws[who]), reverse=True))
+    rows = min(rows, len(draws))
+    numbers = torch.zeros(rows, choice.max_new_tokens, dtype=torch.float64, device=model.device)
+    flight = Flight([draw.prompt for draw in draws], [draw.seed for draw in draws], numbers)
+    still_wanted = Counter(draw.prompt for draw in draws)
+    layout: Layout | None = None
+    while waiting or flight.who:
+        free = rows - len(flight.who)
+        if waiting and (free >= REFILL_SHARE * rows or not flight.who):
+            flight.admit(model, [waiting.popleft() for _ in range(min(free, len(waiting)))])
+            layout = None
+        layout = layout or flight.layout(model.device)
+        logits = flight.step(model, layout)
+        every = torch.arange(len(flight.who), device=model.device)
+        fed = torch.tensor(flight.fed, device=model.device)
+        chosen = pick_tokens(
+            logits,
+            flight.numbers[every, fed],
+            temperature=choice.temperature,
+            top_p=choice.top_p,
+        ).tolist()
+        ended = []
+        for row, token in enumerate(chosen):
+            one = drawn[flight.who[row]]
+            one.tokens.append(token)
+            flight.last[row] = token
+            flight.fed[row] += 1
+            if token == choice.eos_id:
+                one.finish = "stop"
+            if token == choice.eos_id or len(one.tokens) == choice.max_new_tokens:
+                ended.append(row)
+        if ended:
+            flight.leave(ended, still_wanted)
+            layout = None
+    return drawn
+
+
+def _by_length(draw: Draw) -> tuple[int, tuple[int, ...]]:
+    return len(draw.prompt), draw.prompt
+
+
+# --- choosing tokens -----------------------------------------------------------------------------
+
+
+def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float) -> Tensor:
+    """Invert the cumulative distribution at the given numbers.
+
+    Args:
+        logits: (b, v).
+        numbers: (b,) float64 in [0, 1).
+        temperature: divides the logits.
+        top_p: only the most likely tokens that together reach this probability are drawn.
+
+    Returns:
+        (b,) int64 tokens.
+    """
+    rows = max(1, MAX_PROBABILITIES // logits.shape[-1])
+    return torch.cat(
+        [
+            _pick(part, own, temperature, top_p)
+            for part, own in zip(torch.split(logits, rows), torch.split(numbers, rows), strict=True)
+        ]
+    )
+
+
+def _pick(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Tensor:
+    probabilities = torch.softmax(logits.double() / temperature, -1)
+    if top_p >= 1:
+        return _invert(probabilities, numbers)
+    ordered, tokens = probabilities.sort(-1, descending=True)
+    before = ordered.cumsum(-1) - ordered  # (b, v), the probability of what is more likely
+    place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
+    return tokens.gather(-1, place[:, None]).squeeze(-1)
+
+
+def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
+    cumulative = weights.cumsum(-1)
+    wanted = (numbers * cumulative[:, -1])[:, None]
+    place = torch.searchsorted(cumulative, wanted, right=True).squeeze(-1)
+    return place.clamp(max=weights.shape[-1] - 1)
+
+
+# --- architectures whose layers do not all attend to everything ----------------------------------
+
+
+@torch.inference_mode()
+def _draw_chunk(model: PreTrainedModel, draws: Sequence[Draw], choice: Choice) -> list[Drawn]:
+    """Sample with transformers' own cache and prompts padded on the left."""
     prompts = list(dict.fromkeys(draw.prompt for draw in draws))
     row_of = {prompt: row for row, prompt in enumerate(prompts)}
     tokens, is_token = _pad_left(prompts, model.device)  # (u, t) twice
     cache = DynamicCache(config=model.config)
     logits = _next_logits(model, tokens, is_token, cache)  # (u, v)
-    # A prompt is computed once for all its responses.
     repeat = torch.tensor([row_of[draw.prompt] for draw in draws], device=model.device)
     cache.batch_select_indices(repeat)
-    logits, is_token = logits[repeat], is_token[repeat]  # (r, v), (r, t)
+    logits, is_token = logits[repeat], is_token[repeat]  # (b, v), (b, t)
+    numbers = torch.stack([uniform_numbers(draw.seed, choice.max_new_tokens) for draw in draws])
+    numbers = numbers.to(model.device)
     drawn = [Drawn() for _ in draws]
     alive = list(range(len(draws)))
-    for step in range(numbers.shape[1]):
-        chosen = pick_tokens(logits, numbers[alive, step], temperature=temperature, top_p=top_p)
-        going_on = _record(drawn, alive, chosen.tolist(), eos_id)
-        if not going_on or step == numbers.shape[1] - 1:
+    for step in range(choice.max_new_tokens):
+        chosen = pick_tokens(
+            logits, numbers[alive, step], temperature=choice.temperature, top_p=choice.top_p
+        )
+        going_on = _record(drawn, alive, chosen.tolist(), choice.eos_id)
+        if not going_on or step == choice.max_new_tokens - 1:
             break
         if len(going_on) < len(alive):
             keep = torch.tensor(going_on, device=model.device)
@@ -97,34 +230,6 @@ def _record(drawn: list[Drawn], alive: list[int], chosen: list[int], eos_id: int
         else:
             going_on.append(row)
     return going_on
-
-
-def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float) -> Tensor:
-    """Invert the cumulative distribution at the given numbers.
-
-    Args:
-        logits: (r, v).
-        numbers: (r,) float64 in [0, 1).
-        temperature: divides the logits.
-        top_p: only the most likely tokens that together reach this probability are drawn.
-
-    Returns:
-        (r,) int64 tokens.
-    """
-    probabilities = torch.softmax(logits.double() / temperature, -1)
-    if top_p >= 1:
-        return _invert(probabilities, numbers)
-    ordered, tokens = probabilities.sort(-1, descending=True)
-    before = ordered.cumsum(-1) - ordered  # (r, v), the probability of what is more likely
-    place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
-    return tokens.gather(-1, place[:, None]).squeeze(-1)
-
-
-def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
-    cumulative = weights.cumsum(-1)
-    wanted = (numbers * cumulative[:, -1])[:, None]
-    place = torch.searchsorted(cumulative, wanted, right=True).squeeze(-1)
-    return place.clamp(max=weights.shape[-1] - 1)
 
 
 def _next_logits(
@@ -151,11 +256,3 @@ def _pad_left(prompts: Sequence[tuple[int, ...]], device: torch.device) -> tuple
         tokens[row, width - len(prompt) :] = torch.tensor(prompt)
         is_token[row, width - len(prompt) :] = 1
     return tokens.to(device), is_token.to(device)
-
-
-def _uniform_numbers(draws: Sequence[Draw], count: int) -> Tensor:
-    rows = [
-        torch.rand(count, generator=torch.Generator().manual_seed(draw.seed), dtype=torch.float64)
-        for draw in draws
-    ]
-    return torch.stack(rows)  # (r, count)

@@ -1,12 +1,29 @@
-"""Sampling from a policy: seeds, padding and truncated distributions."""
+"""Sampling from a policy: seeds, shared prompts, freed rows and truncated distributions."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
-from trainer import models
+from trainer import generate, models
+from trainer.flight import Flight
 from trainer.generate import Draw, draw_responses, pick_tokens
+from trainer.shared_cache import shared_attention
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
 
@@ -33,16 +50,177 @@ def test_a_response_depends_on_its_seed_and_not_on_what_else_is_in_the_batch(pol
     assert len({tuple(tokens) for tokens, _ in together}) == len(draws)
 
 
-def test_greedy_output_of_a_padded_batch_equals_that_of_transformers_one_by_one(policy):
-    """P27."""
-    batch = draw(policy, [Draw(prompt, 0) for prompt in PROMPTS], temperature=1e-6)
+def small(config, **changes):
+    return config(
+        **{
+            "vocab_size": 259,
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "max_position_embeddings": 256,
+            "bos_token_id": None,
+            "eos_token_id": 2,
+            "pad_token_id": 0,
+            **changes,
+        }
+    )
 
-    for prompt, (tokens, _) in zip(PROMPTS, batch, strict=True):
-        ids = torch.tensor([prompt])
-        output = policy.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False
+
+SHARED = {
+    "gpt2": lambda: GPT2LMHeadModel(small(GPT2Config)),
+    "llama": lambda: LlamaForCausalLM(small(LlamaConfig, num_key_value_heads=2)),
+    "mistral": lambda: MistralForCausalLM(
+        small(MistralConfig, num_key_value_heads=1, sliding_window=64)
+    ),
+    "phi": lambda: PhiForCausalLM(small(PhiConfig)),
+    "qwen3": lambda: Qwen3ForCausalLM(small(Qwen3Config, num_key_value_heads=2, head_dim=8)),
+}
+SEPARATE = {
+    "mistral with a narrow window": lambda: MistralForCausalLM(
+        small(MistralConfig, num_key_value_heads=1, sliding_window=8)
+    ),
+    "gemma2": lambda: Gemma2ForCausalLM(
+        small(Gemma2Config, num_key_value_heads=2, head_dim=8, sliding_window=8)
+    ),
+}
+
+
+def greedy_one_by_one(policy, prompt):
+    ids = torch.tensor([prompt])
+    output = policy.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False
+    )
+    return output[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("name", [*SHARED, *SEPARATE])
+def test_greedy_output_of_a_ragged_batch_equals_that_of_transformers_one_by_one(name):
+    """P27."""
+    torch.manual_seed(0)
+    policy = {**SHARED, **SEPARATE}[name]().eval()
+    draws = [Draw(prompt, seed) for prompt in PROMPTS for seed in (0, 1)]
+
+    batch = draw(policy, draws, temperature=1e-6)
+
+    for one, (tokens, _) in zip(draws, batch, strict=True):
+        assert tokens == greedy_one_by_one(policy, one.prompt)
+
+
+@pytest.mark.parametrize(("names", "is_shared"), [(SHARED, True), (SEPARATE, False)])
+def test_prompts_are_shared_where_every_layer_attends_to_all_of_them(names, is_shared):
+    for make in names.values():
+        assert generate.is_exact_for(make(), 50) == is_shared
+
+
+def test_sampling_leaves_the_attention_of_the_model_as_it_was(policy):
+    before = policy.config._attn_implementation
+
+    draw(policy, [Draw(PROMPTS[0], 1)])
+
+    assert policy.config._attn_implementation == before
+
+
+class Passes:
+    """Counts the tokens that each forward pass of a model is given."""
+
+    def __init__(self, policy) -> None:
+        self.shapes = []
+        policy.register_forward_pre_hook(
+            lambda _, arguments: self.shapes.append(tuple(arguments[0].shape))
         )
-        assert tokens == output[0, len(prompt) :].tolist()
+
+
+def with_frequent_eos(policy):
+    """Make about every tenth token the EOS."""
+    head = torch.nn.Linear(32, 259)
+    torch.nn.init.zeros_(head.bias)
+    head.weight.data.copy_(policy.lm_head.weight)
+    head.weight.data[2] = 0
+    head.bias.data[2] = 3.3
+    policy.lm_head = head
+    return policy
+
+
+def test_every_row_of_every_pass_is_a_response_under_way(policy):
+    policy = with_frequent_eos(policy)
+    passes = Passes(policy)
+
+    drawn = draw(policy, [Draw(prompt, seed) for prompt in PROMPTS for seed in range(30)])
+
+    steps = [rows for rows, width in passes.shapes if width == 1]
+    assert sum(steps) == sum(len(tokens) for tokens, _ in drawn)
+    # A prompt is computed once for its thirty responses, its last token with each of them.
+    prefills = [rows * width for rows, width in passes.shapes if width > 1]
+    assert sum(prefills) == sum(len(prompt) - 1 for prompt in PROMPTS)
+
+
+def test_freed_rows_go_to_responses_that_wait_and_change_none_of_them(policy, monkeypatch):
+    draws = [Draw(prompt, seed) for prompt in [*PROMPTS, (7,), (9,)] for seed in range(8)]
+    policy = with_frequent_eos(policy)
+    together = draw(policy, draws)
+    monkeypatch.setattr(generate, "MAX_ROWS", 5)
+    passes = Passes(policy)
+
+    few = draw(policy, draws)
+
+    assert few == together
+    steps = [rows for rows, width in passes.shapes if width == 1]
+    assert max(steps) == 5
+    # Rows are idle only while the last few responses end.
+    assert sum(rows == 5 for rows in steps) > 0.8 * len(steps)
+
+
+def test_memory_for_keys_and_values_bounds_the_rows(policy, monkeypatch):
+    draws = [Draw(PROMPTS[0], seed) for seed in range(40)]
+    together = draw(policy, draws)
+    # 2 layers of one key head of 16 float32 keys and values: 256 bytes a token, 24.1 a row.
+    monkeypatch.setattr(generate, "CACHE_BYTES", 256 * 24.2 * 3)
+    passes = Passes(policy)
+
+    few = draw(policy, draws)
+
+    assert few == together
+    assert max(rows for rows, width in passes.shapes if width == 1) == 3
+
+
+@torch.inference_mode()
+def test_a_prompt_leaves_the_pool_with_its_last_response(policy):
+    prompts = [PROMPTS[0], PROMPTS[0], PROMPTS[1], PROMPTS[2]]
+    flight = Flight(prompts, [1, 2, 3, 4], torch.zeros(4, 8, dtype=torch.float64))
+    wanted = Counter(prompts)
+    with shared_attention(policy):
+        flight.admit(policy, [0, 1, 2, 3])
+
+    flight.leave([0], wanted)
+    flight.leave([flight.who.index(1)], wanted)
+
+    assert sorted(flight.who) == [2, 3]
+    assert [flight.pool[at] for at in flight.place] == [prompts[who] for who in flight.who]
+    assert sorted(flight.pool) == sorted([PROMPTS[1], PROMPTS[2]])
+
+
+def test_a_seed_gives_the_same_text_again_and_other_seeds_other_texts(policy):
+    """P29."""
+    first = draw(policy, [Draw(PROMPTS[0], seed) for seed in range(20)])
+    again = draw(policy, [Draw(PROMPTS[0], seed) for seed in range(20)])
+
+    assert first == again
+    assert len({tuple(tokens) for tokens, _ in first}) == 20
+
+
+def test_responses_are_drawn_from_the_full_distribution(policy):
+    """P4."""
+    prompt = PROMPTS[0]
+    logits = policy(torch.tensor([prompt])).logits[0, -1].detach()
+    expected = torch.softmax(logits.double(), -1)
+
+    drawn = draw(policy, [Draw(prompt, seed) for seed in range(4000)], max_new_tokens=1)
+
+    counts = torch.bincount(torch.tensor([tokens[0] for tokens, _ in drawn]), minlength=259)
+    assert (counts > 0).sum() > 250
+    # Chi-squared over 259 tokens: mean 258, standard deviation 23.
+    assert float(((counts - 4000 * expected) ** 2 / (4000 * expected)).sum()) < 258 + 4 * 23
 
 
 def test_a_response_ends_at_the_eos_or_at_the_limit_and_says_which(policy):
