@@ -416,17 +416,10 @@ def test_a_missing_temperature_is_explained():
 
 def test_a_response_that_two_labelers_ranked_is_correlated_once():
     ranking = Judged("a", [1, 2, 3], [3.0, 1.0, 2.0], token_counts=[30, 20, 10], labeler="ann")
-    reordered = Judged(
-        "a",
-        [2, 1, 3],
-        [2.0, 3.0, 1.0],
-        token_counts=[10, 30, 20],
-        labeler="ben",
-        responses=[2, 0, 1],
-    )
+    two_of_them = Judged("a", [2, 1], [2.0, 3.0], "ben", (), [10, 30], responses=[2, 0])
 
     one = evaluate([ranking], set()).length.mean_spearman
-    both = evaluate([ranking, reordered], set()).length.mean_spearman
+    both = evaluate([ranking, two_of_them], set()).length.mean_spearman
 
     assert one == pytest.approx(0.5)
     assert both == one
