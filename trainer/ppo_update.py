@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trainer import compute, forward, losses, optimization
-from trainer.language_loss import accumulate_loss, mean_loss
+from trainer.data import Example
+from trainer.language_loss import packed_batches
 from trainer.ppo_checks import check_first_ratio
 from trainer.pretraining import PretrainingTexts
 from trainer.rollouts import PPOModels, Rollouts, Watch, micro_batches
@@ -140,15 +141,13 @@ def update(
                 is_half=compute.is_half(settings.precision, device_type),
             )
         policy_norm, value_norm = gradient_norm(models.policy), gradient_norm(models.value)
-        first_text = texts_due(trainee.passes, settings)
-        trainee.passes += len(minibatch)
-        mix = add_mix_gradient(
-            models.policy,
-            texts,
-            settings,
-            start=first_text,
-            stop=texts_due(trainee.passes, settings),
-        )
+        examples: list[Example] = []
+        passes = trainee.passes + len(minibatch)
+        if texts is not None:
+            due = texts_due(trainee.passes, settings), texts_due(passes, settings)
+            examples = texts.between(*due)
+        mix = add_mix_gradient(models.policy, examples, settings, watch=watch)
+        trainee.passes = passes
         _require_finite([sums.policy_loss, sums.value_loss, policy_norm, value_norm], iteration)
         step(models, trainee, settings, sums=sums, iteration=iteration)
         yield {
@@ -215,11 +214,10 @@ def texts_due(passes: int, settings: PPOSettings) -> int:
 
 def add_mix_gradient(
     policy: PreTrainedModel,
-    texts: PretrainingTexts | None,
+    examples: Sequence[Example],
     settings: PPOSettings,
     *,
-    start: int,
-    stop: int,
+    watch: Watch,
 ) -> Mix:
     """Add gamma times the gradient of the mean token loss of pretraining texts (C.4).
 
@@ -229,31 +227,28 @@ def add_mix_gradient(
 
     Args:
         policy: with the gradient of PPO in its buffers.
-        texts: the stream, if there is one.
+        examples: the texts of this step.
         settings: of the run.
-        start: place of the first text in the stream.
-        stop: place after the last one.
+        watch: may end the run between two micro-batches.
     """
-    if texts is None or start == stop:
+    if not examples:
         return Mix()
     started = time.monotonic()
-    examples = texts.between(start, stop)
-    norm = None
-    if settings.ptx_coefficient == 0:
-        loss = mean_loss(policy, examples, tokens_per_forward=settings.tokens_per_forward)
-    else:
-        parameters = [parameter for _, parameter in trained_parameters(policy)]
-        of_ppo = [parameter.grad for parameter in parameters]
-        policy.zero_grad(set_to_none=True)
-        loss = accumulate_loss(
-            policy,
-            examples,
-            tokens_per_forward=settings.tokens_per_forward,
-            coefficient=settings.ptx_coefficient,
-        )
-        norm = gradient_norm(policy)
-        for parameter, gradient in zip(parameters, of_ppo, strict=True):
-            _add_gradient(parameter, gradient)
+    gamma = settings.ptx_coefficient
+    parameters = [parameter for _, parameter in trained_parameters(policy)]
+    of_ppo = [parameter.grad for parameter in parameters]
+    policy.zero_grad(set_to_none=True)
+    targets = sum(len(example.tokens) - example.prompt_length for example in examples)
+    loss = 0.0
+    with torch.set_grad_enabled(gamma > 0):
+        for packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
+            part = forward.text_loss(policy, packed) / targets
+            if gamma > 0:
+                (gamma * part).backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
+    norm = gradient_norm(policy) if gamma > 0 else None
+    for parameter, gradient in zip(parameters, of_ppo, strict=True):
+        _add_gradient(parameter, gradient)
     return Mix(
         loss,
         norm,

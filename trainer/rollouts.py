@@ -4,9 +4,9 @@ Shapes: b episodes, t places of the longest response, r response tokens of sever
 episode after the other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,8 +21,14 @@ from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
 
-# Micro-batches, which are passed on as long as the run may go on.
-Watch = Callable[[Iterable[list[int]]], Iterable[list[int]]]
+Item = TypeVar("Item")
+
+
+class Watch(Protocol):
+    """Passes items of work on as long as the run may go on, and ends it otherwise."""
+
+    def __call__(self, items: Iterable[Item], /) -> Iterable[Item]:
+        """Return an iterable over the same items."""
 
 
 @dataclass(frozen=True)

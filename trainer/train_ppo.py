@@ -39,6 +39,8 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     loaded = load_models(folder, reward_folder, tokenizer, spec.settings)
     inputs = read_inputs(spec, run_dir, tokenizer, loaded)
+    parents = {"base_model": folder, "reward_model": reward_folder}
+    lineage = describe_lineage(spec, run_dir, parents=parents, rows=inputs.rows)
 
     metrics = train_policy(loaded, inputs, spec, run_dir)
 
@@ -49,7 +51,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
         run_dir,
         RunResult(
             kind="ppo",
-            metrics=metrics,
+            metrics=rundir.finite(metrics),
             model=rundir.MODEL_FOLDER,
             rows={
                 "prompts": len(inputs.prompts),
@@ -59,12 +61,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
             },
             texts=[f"{text.prompt}\n\n{text.response}" for text in shown],
             versions=rundir.versions(),
-            lineage=describe_lineage(
-                spec,
-                run_dir,
-                parents={"base_model": folder, "reward_model": reward_folder},
-                rows=inputs.rows,
-            ),
+            lineage=lineage,
         ),
     )
 

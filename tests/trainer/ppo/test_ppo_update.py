@@ -142,7 +142,7 @@ def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, toke
     rolled, rows = roll_out(loaded, tokenizer), [0, 1, 2]
 
     def mix():
-        return ppo_update.add_mix_gradient(loaded.policy, texts, settings, start=0, stop=3)
+        return ppo_update.add_mix_gradient(loaded.policy, texts.between(0, 3), settings, watch=iter)
 
     accumulate(loaded, rolled, rows, settings)
     of_ppo = gradients_of(loaded.policy)
@@ -185,7 +185,7 @@ def test_with_a_coefficient_of_0_the_pretraining_loss_is_measured_but_moves_noth
     accumulate(loaded, rolled, [0, 1])
     before = [parameter.grad.clone() for parameter in loaded.policy.parameters()]
 
-    mixed = ppo_update.add_mix_gradient(loaded.policy, texts, SETTINGS, start=0, stop=2)
+    mixed = ppo_update.add_mix_gradient(loaded.policy, texts.between(0, 2), SETTINGS, watch=iter)
 
     after = [parameter.grad for parameter in loaded.policy.parameters()]
     assert mixed.loss > 0

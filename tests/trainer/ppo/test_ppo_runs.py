@@ -1,0 +1,412 @@
+"""Whole PPO runs: what they leave, resuming, stopping, and what is refused."""
+
+import json
+import math
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
+from tests.trainer.ppo.conftest import (
+    PROMPTS,
+    SETTINGS,
+    TEXTS,
+    inputs_of,
+    prompts_of,
+    settings_with,
+    spec_of,
+)
+from trainer import models, ppo_update, rollouts, rundir, scored_texts, train_ppo
+from trainer.spec import PPOSpec, PromptRow
+
+EVERYTHING = settings_with(
+    steps=4,
+    ptx_coefficient=0.5,
+    ptx_texts_per_episode=0.3,
+    ema_decay=0.5,
+    kl_target_nats=2.0,
+    kl_horizon_episodes=16,
+    whiten_rewards=True,
+    evaluate_every=2,
+    checkpoint_minutes=0.0,
+)
+HELD_OUT = {"prompt_id": "held", "split": "validation", "messages": user("And you?")}
+NOT_REPEATED = ("seconds", "tokens_per_second")
+
+
+@pytest.fixture
+def make(tmp_path, base, reward):
+    """Make a run directory with prompts and texts."""
+
+    def make(name, settings, *, prompts=PROMPTS, **changes) -> Path:
+        spec = spec_of(settings, base_model=base, reward_model=reward, **changes)
+        return make_run(tmp_path / name, spec, prompts=prompts, pretraining=TEXTS)
+
+    return make
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def repeated(rows):
+    return [
+        {name: value for name, value in row.items() if not name.startswith(NOT_REPEATED)}
+        for row in rows
+    ]
+
+
+def everything_of(run_dir):
+    """What a run leaves, without what time makes different."""
+    result = rundir.read_result(run_dir)
+    [metrics] = repeated([result.metrics])
+    return {
+        "weights": (run_dir / "model" / "model.safetensors").read_bytes(),
+        "metrics": repeated(lines(run_dir / "metrics.jsonl")),
+        "optimizer steps": repeated(lines(run_dir / "optimizer_steps.jsonl")),
+        "texts": lines(run_dir / "texts.jsonl"),
+        "result": (metrics, result.texts, result.rows),
+    }
+
+
+def test_a_ppo_run_saves_a_policy_that_the_plain_class_loads(make, spawn):
+    settings = settings_with(ptx_coefficient=0.5, ema_decay=0.5)
+    run_dir = make("run", settings, pretraining="pretraining.jsonl")
+
+    process = spawn("ppo", run_dir)
+    _, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 0, stderr
+    AutoModelForCausalLM.from_pretrained(run_dir / "model")
+    result = rundir.read_result(run_dir)
+    assert len(result.texts) == 6
+    assert result.rows["episodes"] == 16
+    first, second = rundir.read_metrics_from(run_dir, 0).rows
+    assert first["objective/kl"] == 0
+    assert second["progress"] == 1
+    assert second["tokens"] > first["tokens"] > 0
+    assert set(first) >= {
+        "objective/scores",
+        "objective/kl_coefficient",
+        "objective/entropy",
+        "objective/rlhf_reward",
+        "policy/clipfrac",
+        "policy/approxkl",
+        "loss/policy",
+        "loss/value",
+        "loss/ptx",
+        "response/length",
+        "response/no_eos",
+        "value/explained_variance",
+        "gradient/policy",
+        "gradient/ptx",
+        "seconds/rollout",
+        "seconds/scoring",
+        "seconds/update",
+        "seconds/ptx",
+        "tokens_per_second",
+        "seconds_left",
+    }
+
+
+def test_a_result_names_the_rows_the_parents_and_the_settings(make, train):
+    settings = settings_with(steps=1, batch_size=4)
+    run_dir = make("run", settings, prompts=[*PROMPTS, HELD_OUT])
+
+    assert train("ppo", run_dir).returncode == 0
+
+    lineage = rundir.read_result(run_dir).lineage
+    assert set(lineage.parents) == {"base_model", "reward_model"}
+    assert lineage.settings["kl_coefficient"] == SETTINGS.kl_coefficient
+    assert len(lineage.rows_used) == 4
+    assert lineage.rows_dropped["held"] == "held out"
+    assert list(lineage.rows_dropped.values()).count("the run ended before its turn") == 2
+
+
+def test_every_evaluation_shows_the_same_prompts_with_responses_and_scores(make, train):
+    prompts = [
+        *PROMPTS,
+        HELD_OUT,
+        *({**row, "prompt_id": row["prompt_id"] + "x"} for row in PROMPTS),
+    ]
+    run_dir = make("run", settings_with(steps=6, evaluate_every=2), prompts=prompts)
+
+    assert train("ppo", run_dir).returncode == 0
+
+    rows = lines(run_dir / "texts.jsonl")
+    assert [row["step"] for row in rows] == [0, 2, 4, 5]
+    for row in rows:
+        assert len(row["samples"]) == 8
+        assert row["samples"][0]["prompt"] == "And you?"
+        assert {type(sample["score"]) for sample in row["samples"]} == {float}
+        assert {type(sample["response"]) for sample in row["samples"]} == {str}
+    shown = [[sample["prompt"] for sample in row["samples"]] for row in rows]
+    assert shown.count(shown[0]) == 4
+
+
+def test_two_runs_of_one_spec_leave_the_same(make, train):
+    """P29."""
+    first, second = (
+        make(name, EVERYTHING, pretraining="pretraining.jsonl") for name in ("first", "second")
+    )
+
+    assert train("ppo", first).returncode == train("ppo", second).returncode == 0
+
+    assert everything_of(first) == everything_of(second)
+
+
+@pytest.mark.parametrize("lora_rank", [None, 4])
+@pytest.mark.parametrize("where", ["rollout", "scoring", "update", "mix"])
+def test_a_stopped_run_resumes_to_the_same_bits(make, train, monkeypatch, where, lora_rank):
+    """E1, E2, P20: stopped in the third iteration before its optimizer step."""
+    settings = EVERYTHING.model_copy(
+        update={"lora_rank": lora_rank, "minibatch_size": 8, "checkpoint_minutes": 1440.0}
+    )
+    whole, stopped = (
+        make(name, settings, pretraining="pretraining.jsonl") for name in ("whole", "stopped")
+    )
+    assert train("ppo", whole).returncode == 0
+    names = {
+        "rollout": (train_ppo, "sample_episodes"),
+        "scoring": (rollouts, "read_models"),
+        "update": (ppo_update, "accumulate_gradients"),
+        "mix": (ppo_update, "add_mix_gradient"),
+    }
+    module, name = names[where]
+    original, calls = getattr(module, name), []
+
+    def stop_in_the_third_iteration(*args, **options):
+        calls.append(name)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return original(*args, **options)
+
+    monkeypatch.setattr(module, name, stop_in_the_third_iteration)
+    assert train("ppo", stopped).returncode == 143
+    monkeypatch.setattr(module, name, original)
+    assert rundir.read_result(stopped) is None
+    assert rundir.checkpoint_steps(stopped) == [2]
+
+    assert train("ppo", stopped).returncode == 0
+
+    assert everything_of(stopped) == everything_of(whole)
+
+
+def test_a_stop_between_two_steps_goes_back_to_the_last_checkpoint(make, train, monkeypatch):
+    """E2."""
+    whole, stopped = (
+        make(name, EVERYTHING, pretraining="pretraining.jsonl") for name in ("whole", "stopped")
+    )
+    assert train("ppo", whole).returncode == 0
+    accumulate, calls = ppo_update.accumulate_gradients, []
+
+    def stop_at_the_fourth_minibatch(*args, **options):
+        calls.append(1)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return accumulate(*args, **options)
+
+    monkeypatch.setattr(ppo_update, "accumulate_gradients", stop_at_the_fourth_minibatch)
+    assert train("ppo", stopped).returncode == 143
+    assert len(calls) == 4
+    assert rundir.checkpoint_steps(stopped) == [1]
+    monkeypatch.setattr(ppo_update, "accumulate_gradients", accumulate)
+
+    assert train("ppo", stopped).returncode == 0
+
+    assert everything_of(stopped) == everything_of(whole)
+
+
+def test_a_stop_between_two_steps_without_a_checkpoint_finishes_the_iteration(
+    make, train, monkeypatch
+):
+    """E2: a stopped run always leaves a checkpoint."""
+    run_dir = make("run", settings_with(checkpoint_minutes=1440.0))
+    accumulate, calls = ppo_update.accumulate_gradients, []
+
+    def stop_at_the_second_minibatch(*args, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return accumulate(*args, **options)
+
+    monkeypatch.setattr(ppo_update, "accumulate_gradients", stop_at_the_second_minibatch)
+
+    assert train("ppo", run_dir).returncode == 143
+
+    assert rundir.checkpoint_steps(run_dir) == [1]
+
+
+def test_a_number_that_is_not_finite_ends_the_run_and_keeps_the_last_good_state(
+    make, train, monkeypatch
+):
+    """R-17."""
+    run_dir = make("run", settings_with(steps=4, checkpoint_minutes=0.0))
+    scores, calls = rollouts.forward.scores, []
+
+    def break_the_third(*args):
+        found = scores(*args)
+        calls.append(1)
+        if len(calls) == 4:  # one call shows texts after the first iteration
+            found[0] = math.nan
+        return found
+
+    monkeypatch.setattr(rollouts.forward, "scores", break_the_third)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == 1
+    assert "1 of 8 scores of the sampled responses are not finite" in done.stderr
+    assert "the last good state is the checkpoint of step" in done.stderr.splitlines()[-1]
+    assert "NaN" not in (run_dir / "metrics.jsonl").read_text()
+    assert not (run_dir / "model").exists()
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_the_average_is_what_is_shown_and_exported_when_one_is_kept(
+    tmp_path, loaded, tokenizer, monkeypatch, ema_decay
+):
+    """P18."""
+    settings = settings_with(ema_decay=ema_decay, minibatch_size=8)
+    name, parameter = next(iter(loaded.policy.named_parameters()))
+    trained, shown = [parameter.detach().clone()], []
+    step = ppo_update.step
+
+    def record(*args, **options):
+        step(*args, **options)
+        trained.append(parameter.detach().clone())
+
+    def show(*_args, **_options):
+        shown.append(parameter.detach().clone())
+        return []
+
+    monkeypatch.setattr(ppo_update, "step", record)
+    monkeypatch.setattr(train_ppo, "sample_scored", show)
+    inputs = inputs_of(tokenizer, prompts_of(tokenizer))
+    train_ppo.train_policy(loaded, inputs, spec_of(settings), tmp_path)
+
+    expected = trained[1:]
+    if ema_decay is not None:
+        first = 0.9 * trained[0] + 0.1 * trained[1]
+        expected = [first, 0.9 * first + 0.1 * trained[2]]
+    assert len(shown) == 2
+    for found, wanted in zip([*shown, parameter], [*expected, expected[-1]], strict=True):
+        assert torch.allclose(found, wanted, atol=1e-7)
+    assert name in dict(loaded.policy.named_parameters())
+
+
+def test_the_coefficient_of_the_kl_is_fixed_or_follows_its_target(tmp_path, load, tokenizer):
+    """P13."""
+
+    def coefficients(**changes):
+        settings = settings_with(steps=3, **changes)
+        run_dir = tmp_path / str(len(changes))
+        run_dir.mkdir()
+        inputs = inputs_of(tokenizer, prompts_of(tokenizer))
+        train_ppo.train_policy(load(), inputs, spec_of(settings), run_dir)
+        rows = lines(run_dir / "metrics.jsonl")
+        return [(row["objective/kl_coefficient"], row["objective/kl"]) for row in rows]
+
+    fixed = coefficients()
+    followed = coefficients(kl_target_nats=1000.0, kl_horizon_episodes=16)
+
+    assert [beta for beta, _ in fixed] == [0.02] * 3
+    # 8 episodes of 16 at a KL far below the target: a tenth less each time.
+    assert [beta for beta, _ in followed] == pytest.approx([0.02, 0.018, 0.0162])
+
+
+def test_the_first_held_out_prompts_are_shown_and_others_only_to_fill_up():
+    rows = [PromptRow.model_validate(row) for row in [*PROMPTS, HELD_OUT]]
+
+    shown = scored_texts.choose_shown(rows)
+
+    assert [row.prompt_id for row in shown] == ["held", "p0", "p1", "p2", "p3", "p4", "p5"]
+
+
+def test_the_rate_of_the_policy_warms_up_and_that_of_the_value_model_is_fixed(
+    tmp_path, loaded, tokenizer, monkeypatch
+):
+    """P21."""
+    rates = []
+    step = ppo_update.step
+
+    def record(models, trainee, *args, **options):
+        rates.append(
+            tuple(
+                optimizer.param_groups[0]["lr"]
+                for optimizer in (trainee.policy_optimizer, trainee.value_optimizer)
+            )
+        )
+        step(models, trainee, *args, **options)
+
+    monkeypatch.setattr(ppo_update, "step", record)
+    settings = settings_with(
+        steps=12, batch_size=2, max_new_tokens=1, learning_rate=1e-4, value_learning_rate=3e-4
+    )
+    inputs = inputs_of(tokenizer, prompts_of(tokenizer))
+
+    train_ppo.train_policy(loaded, inputs, spec_of(settings), tmp_path)
+
+    expected = [1e-4 * (0.1 + 0.09 * iteration) for iteration in range(10)]
+    assert [policy for policy, _ in rates] == pytest.approx([*expected, 1e-4, 1e-4])
+    assert {value for _, value in rates} == {3e-4}
+
+
+# --- refused -------------------------------------------------------------------------------------
+
+
+def test_a_reward_model_with_other_tokens_is_refused(tmp_path, base, train):
+    """P32."""
+    model = models.load_reward_model(Path(save_base(tmp_path / "other")), seed=0)
+    tokenizer = make_tokenizer()
+    tokenizer.add_tokens(["extra"])
+    models.save_model(model, tokenizer, tmp_path / "reward")
+    spec = PPOSpec(base_model=base, reward_model=str(tmp_path / "reward"), settings=SETTINGS)
+    run_dir = make_run(tmp_path / "run", spec, prompts=PROMPTS)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == 2
+    assert "differ in their vocabulary" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"ptx_coefficient": 1.0}, "there are no pretraining texts"),
+        ({"max_new_tokens": 60}, "lower max_new_tokens"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(make, train, changes, complaint):
+    done = train("ppo", make("run", settings_with(**changes)))
+
+    assert done.returncode == 2
+    assert complaint in done.stderr.splitlines()[-1]
+
+
+def test_a_run_without_a_prompt_is_refused(make, train):
+    done = train("ppo", make("run", SETTINGS, prompts=[]))
+
+    assert done.returncode == 2
+    assert "prompts.jsonl holds no prompt" in done.stderr.splitlines()[-1]
+
+
+def test_a_model_without_a_reward_head_is_refused_as_reward_model(tmp_path, base, train):
+    spec = PPOSpec(base_model=base, reward_model=base, settings=SETTINGS)
+    run_dir = make_run(tmp_path / "run", spec, prompts=PROMPTS)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == 2
+    assert "is not a reward model" in done.stderr.splitlines()[-1]
+
+
+def test_one_prompt_is_enough(make, train):
+    run_dir = make("run", SETTINGS, prompts=PROMPTS[:1])
+
+    assert train("ppo", run_dir).returncode == 0
+
+    assert rundir.read_result(run_dir).lineage.rows_used == ["p0"]
