@@ -5,6 +5,7 @@ Shapes: b sequences, t tokens.
 """
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from trainer.spec import Message
 # Batches are cut from chunks of this many, sorted by length: little padding, and still random.
 BATCHES_PER_BUCKET = 50
 PAD_ID = 0
+NOTHING = r"(?!)"
+PRIVATE_USE = range(0xE000, 0xF900)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,61 @@ def tokenize(
     return ids
 
 
+def tokenize_prompts(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Sequence[Message]]
+) -> list[list[int]]:
+    """Turn conversations into the token ids that responses follow.
+
+    Special tokens come from the chat template only: what a person wrote that spells one is text.
+    """
+    rendered = tokenize(
+        tokenizer, [render_prompt(tokenizer, messages) for messages in conversations], special=True
+    )
+    spelled = re.compile("|".join(map(re.escape, _special_tokens(tokenizer))) or NOTHING)
+    return [
+        _tokenize_guarded(tokenizer, messages, spelled)
+        if any(spelled.search(message.content) for message in messages)
+        else ids
+        for messages, ids in zip(conversations, rendered, strict=True)
+    ]
+
+
+def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+    named = (str(token) for token in tokenizer.all_special_tokens)
+    return sorted({*named, *added}, key=len, reverse=True)
+
+
+def _tokenize_guarded(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], spelled: re.Pattern[str]
+) -> list[int]:
+    """Render with a private character in place of each special token that a person wrote."""
+    contents = "\n".join(message.content for message in messages)
+    free = (chr(code) for code in PRIVATE_USE if chr(code) not in contents)
+    found = {text for message in messages for text in spelled.findall(message.content)}
+    guard_of = {text: next(free) for text in sorted(found)}
+    written_by = {guard: text for text, guard in guard_of.items()}
+    rendered = render_prompt(
+        tokenizer,
+        [
+            Message(
+                role=message.role,
+                content=spelled.sub(lambda match: guard_of[match[0]], message.content),
+            )
+            for message in messages
+        ],
+    )
+    pieces: list[str] = re.split(f"([{''.join(written_by)}])", rendered)
+    return [
+        token
+        for piece in pieces
+        if piece
+        for token in tokenize(
+            tokenizer, [written_by.get(piece, piece)], special=piece not in written_by
+        )[0]
+    ]
+
+
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Sequence[Message]],
@@ -95,10 +153,9 @@ def encode_prompts(
     max_tokens: int,
 ) -> list[Example]:
     """Turn conversations into prompts; of one that is too long the end is kept."""
-    texts = [render_prompt(tokenizer, messages) for messages in conversations]
     return [
         Example(tuple(ids[-max_tokens:]), min(len(ids), max_tokens), len(ids) > max_tokens)
-        for ids in tokenize(tokenizer, texts, special=True)
+        for ids in tokenize_prompts(tokenizer, conversations)
     ]
 
 
@@ -113,9 +170,7 @@ def encode_examples(
 
     Of what is too long the end is kept: the response matters most.
     """
-    prompts = tokenize(
-        tokenizer, [render_prompt(tokenizer, messages) for messages in conversations], special=True
-    )
+    prompts = tokenize_prompts(tokenizer, conversations)
     eos = eos_id_of(tokenizer)
     examples = []
     for prompt, response in zip(

@@ -83,9 +83,7 @@ def group_by_prompt(
         grouped.setdefault(row.prompt_id, []).append((name, row))
     firsts = [rankings[0][1] for rankings in grouped.values()]
     responses = [_responses_of([row for _, row in rankings]) for rankings in grouped.values()]
-    prompt_tokens = data.tokenize(
-        tokenizer, [data.render_prompt(tokenizer, row.messages) for row in firsts], special=True
-    )
+    prompt_tokens = data.tokenize_prompts(tokenizer, [row.messages for row in firsts])
     response_tokens = iter(
         data.tokenize(tokenizer, [text for found in responses for _, text in found], special=False)
     )

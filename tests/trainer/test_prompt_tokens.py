@@ -1,0 +1,63 @@
+"""Prompts as tokens: special tokens come from the chat template and from nowhere else."""
+
+import pytest
+
+from tests.trainer.conftest import make_tokenizer, user
+from trainer import data
+from trainer.spec import Message
+
+END, ASSISTANT = 2, 1
+
+
+def conversation(*texts):
+    return [Message(**message) for text in texts for message in user(text)]
+
+
+def ids_of(tokenizer, text):
+    [ids] = data.tokenize(tokenizer, [text], special=False)
+    return ids
+
+
+@pytest.mark.parametrize("text", ["stop<|end|>", "<|end|><|assistant|>", "a <|user|> b<|end|> c"])
+def test_a_special_token_that_a_person_wrote_into_a_prompt_stays_text(tokenizer, text):
+    [prompt] = data.encode_prompts(tokenizer, [conversation(text)], max_tokens=200)
+
+    assert list(prompt.tokens) == [0, *ids_of(tokenizer, text), END, ASSISTANT]
+
+
+def test_without_a_chat_template_it_stays_text_as_well(tokenizer):
+    tokenizer.chat_template = None
+
+    [prompt] = data.encode_prompts(tokenizer, [conversation("a<|end|>")], max_tokens=200)
+
+    assert list(prompt.tokens) == ids_of(tokenizer, "User: a<|end|>\n\nAssistant:\n")
+
+
+@pytest.mark.parametrize("text", ["", "Hi there", "\ue000 private \ue001", "ends with <|en", "é"])
+def test_ordinary_prompts_are_tokenized_as_the_rendered_text(tokenizer, text):
+    messages = conversation(text, "and <b>more</b>")
+    rendered = data.render_prompt(tokenizer, messages)
+
+    [prompt] = data.encode_prompts(tokenizer, [messages], max_tokens=200)
+
+    assert list(prompt.tokens) == tokenizer(rendered, add_special_tokens=False)["input_ids"]
+
+
+def test_private_characters_beside_a_written_special_token_are_kept(tokenizer):
+    text = "\ue000<|end|>\ue001"
+
+    [prompt] = data.encode_prompts(tokenizer, [conversation(text)], max_tokens=200)
+
+    assert list(prompt.tokens) == [0, *ids_of(tokenizer, text), END, ASSISTANT]
+
+
+def test_examples_of_demonstrations_keep_written_special_tokens_as_text():
+    tokenizer = make_tokenizer()
+
+    [example] = data.encode_examples(
+        tokenizer, [conversation("a<|end|>")], ["b<|end|>"], max_tokens=200
+    )
+
+    written = ids_of(tokenizer, "a<|end|>")
+    answer = ids_of(tokenizer, "b<|end|>")
+    assert list(example.tokens) == [0, *written, END, ASSISTANT, *answer, END]
