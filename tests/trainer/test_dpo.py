@@ -190,6 +190,8 @@ def test_a_dpo_run_learns_a_planted_preference(tmp_path, base, train):
     assert len(evaluations) == 10
     assert len(evaluations[0]["samples"]) == 8
     assert evaluations[0]["samples"][0]["prompt"] == "Question 0"
+    left = {path.name for path in run_dir.iterdir()} - {"spec.json", "rankings.jsonl"}
+    assert left == {"metrics.jsonl", "texts.jsonl", "heartbeat", "result.json", "model"}
     assert train("dpo", again).returncode == 0
     assert without_pace(rundir.read_result(again).metrics) == without_pace(result.metrics)
 
