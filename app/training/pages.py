@@ -6,23 +6,28 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import AdminOnly
+from app.agreement.queries import agreement_of
 from app.errors import DomainError, NotFoundError
 from app.jobs.commands import request_cancel
 from app.projects.queries import ProjectView, project_for
+from app.training.charts import TABLE_ROWS, Band, charts_of
 from app.training.commands import start_run
 from app.training.display import (
     KIND_NAMES,
-    TABLE_ROWS,
-    charts_of,
     closing_numbers,
     elapsed_text,
     live_numbers,
     shown_settings,
+    state_of,
+    time_left,
 )
+from app.training.evaluation import EvaluationView, band_of, evaluation_of
+from app.training.lineage_view import lineage_view
 from app.training.log_tail import log_tail_of
 from app.training.new_run_form import form_context, new_run_from
 from app.training.presets import Preset
 from app.training.queries import RunView, last_metrics_of, run_for, runs_of
+from app.training.sampled_texts import texts_of
 from app.training.settings import TrainingKind
 from app.web.deps import AppSettings, Engine, Tx
 from app.web.errors import status_of
@@ -53,6 +58,7 @@ async def show_runs(
         "runs": runs,
         "kinds": KIND_NAMES,
         "elapsed": elapsed_text,
+        "state": state_of,
         "before": before,
         "newer": here if before else None,
         "older": f"{here}?before={runs[-1].id}" if len(runs) == RUNS_PER_PAGE else None,
@@ -108,22 +114,54 @@ async def post_run(
 
 @router.get("/projects/{slug}/runs/{run_id}")
 async def show_run(
-    request: Request, slug: str, run_id: PathId, tx: Tx, settings: AppSettings, viewer: AdminOnly
+    request: Request,
+    slug: str,
+    run_id: PathId,
+    tx: Tx,
+    settings: AppSettings,
+    viewer: AdminOnly,
+    step: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
 ) -> Response:
-    """Show one run."""
+    """Show one run; `step` chooses the evaluation whose sampled texts are shown."""
     project = await project_for(tx, viewer, slug)
     run = await run_for(tx, viewer, run_id)
     _require_own(run, project)
     metrics = await last_metrics_of(tx, run.id, limit=LAST_STEPS)
+    evaluation = evaluation_of(run.result)
+    band = await _agreement_band(tx, project, run, evaluation)
     context = {
         **_status_context(project, run),
         "metrics": metrics[-TABLE_ROWS:],
-        "charts": charts_of(run.kind, metrics),
+        "charts": charts_of(run.kind, run.settings, metrics, agreement=band),
+        "band": band,
+        "evaluation": evaluation,
+        "lineage": lineage_view(run),
+        "texts": await texts_of(settings, run.id, step=step),
+        "chosen_step": step,
         "closing": closing_numbers(run),
         "settings": shown_settings(run),
         "log": await log_tail_of(settings, run.id),
     }
     return page(request, "training/run.html", context)
+
+
+@router.get("/projects/{slug}/runs/{run_id}/texts")
+async def show_texts(
+    request: Request,
+    slug: str,
+    run_id: PathId,
+    tx: Tx,
+    settings: AppSettings,
+    viewer: AdminOnly,
+    step: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
+) -> Response:
+    """Answer the sampled texts of a run's page alone, for HTMX."""
+    project = await project_for(tx, viewer, slug)
+    run = await run_for(tx, viewer, run_id)
+    _require_own(run, project)
+    texts = await texts_of(settings, run.id, step=step)
+    context = {**_status_context(project, run), "texts": texts, "chosen_step": step}
+    return page(request, "training/run.html", context, block="texts")
 
 
 @router.get("/projects/{slug}/runs/{run_id}/status")
@@ -154,11 +192,26 @@ def _require_own(run: RunView, project: ProjectView) -> None:
         raise NotFoundError("There is no such run in this project.")
 
 
+async def _agreement_band(
+    tx: Tx, project: ProjectView, run: RunView, evaluation: EvaluationView | None
+) -> Band | None:
+    """What accuracy is seen against: measured with the run, before that the project's numbers."""
+    if run.kind not in ("reward", "dpo"):
+        return None
+    if evaluation is not None:
+        measured = evaluation.measured.agreement
+        return band_of(measured.agreement.value, measured.ceiling)
+    found = await agreement_of(tx, project, round_number=None, baseline=None)
+    return band_of(found.report.strict.estimate.value)
+
+
 def _status_context(project: ProjectView, run: RunView) -> dict[str, Any]:
     return {
         "project": project,
         "run": run,
         "kind_name": KIND_NAMES[run.kind],
         "elapsed": elapsed_text,
+        "state": state_of,
+        "time_left": time_left(run),
         "numbers": live_numbers(run),
     }

@@ -12,7 +12,8 @@ from app.errors import NotFoundError
 from app.projects.queries import ProjectView
 
 COLUMNS = """
-select run.id, run.kind, run.status, run.progress, run.latest, run.error, run.cancel_requested,
+select run.id, run.kind, run.status, run.progress, run.latest, run.error,
+       run.needs_disk_bytes is not null as is_waiting, run.cancel_requested,
        run.attempt, run.max_attempts, run.created_at, run.started_at, run.finished_at,
        project.slug as project, project.name as project_name,
        base.name as base_model, reward.name as reward_model, made.name as model,
@@ -78,6 +79,7 @@ class RunView:
     progress: float
     latest: dict[str, float | None]
     error: str | None
+    is_waiting: bool
     cancel_requested: bool
     attempt: int
     max_attempts: int

@@ -13,3 +13,27 @@ export function columns(rows, keys) {
   const known = rows.filter((row) => keys.some((key) => (row.values[key] ?? null) !== null));
   return [known.map((row) => row.step), ...keys.map((key) => known.map((row) => row.values[key] ?? null))];
 }
+
+/** Where the level lines stand: at a value, or where a number stood at the first step with one. */
+export function levels(references, rows) {
+  const first = (key) => rows.map((row) => row.values[key] ?? null).find((value) => value !== null);
+  return references
+    .map(({ value, first: key }) => value ?? (key === null ? undefined : first(key)))
+    .filter((value) => value !== undefined);
+}
+
+/** The range of the vertical axis: what is drawn and what it is seen against, with some room. */
+export function extent(low, high, marks) {
+  const values = [low, high, ...marks].filter((value) => value !== null && value !== undefined);
+  if (values.length === 0) return [0, 1];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const room = least === most ? Math.abs(least) / 10 || 1 : (most - least) / 20;
+  return [least - room, most + room];
+}
+
+/** Whether rows that are shown were taken back: a resumed run reports them again. */
+export function isVoid(rows, news, last) {
+  const end = rows.at(-1);
+  if (!end) return false;
+  return (last ?? -1) < end.step || news.some((row) => row.attempt > end.attempt);
+}

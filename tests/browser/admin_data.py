@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.accounts.commands import create_user
 from app.db import transaction
 from tests.browser.labeling_data import PASSWORD
+from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed
 from tests.slates import make_slates
 
@@ -25,12 +27,13 @@ values (:project_id, repeat('ab', 32), cast(:manifest as jsonb), 8, 16, 84) retu
 RUN = text("""
 insert into runs (project_id, kind, status, settings, dataset_id, base_model_id, reward_model_id,
                   attempt, progress, latest, error, started_at, heartbeat_at, finished_at,
-                  created_by_id, code_version)
+                  created_by_id, code_version, result, needs_disk_bytes)
 select :project_id, :kind, :status, '{"seed": 7, "learning_rate": 0.00001}', :dataset_id,
        (select id from models where name = 'sft'),
        case when :kind = 'ppo' then (select id from models where name = 'judge') end,
        1, :progress, cast(:latest as jsonb), :error, now() - interval '4 minutes', now(),
-       case when :status = 'running' then null else now() end, :admin_id, '0.1.0'
+       case when :status in ('queued', 'running') then null else now() end, :admin_id, '0.1.0',
+       cast(:result as jsonb), case when :status = 'queued' then 1000000000 end
 returning id
 """)
 METRICS = text("""
@@ -48,9 +51,11 @@ class World:
     newcomer_id: int
     finished_run: int
     failed_run: int
+    live_run: int
+    waiting_run: int
 
 
-async def make_world(engine: AsyncEngine) -> World:
+async def make_world(engine: AsyncEngine, data_dir: Path) -> World:
     """Store everything that the pages of a project can show."""
     async with transaction(engine) as tx:
         admin_id, labeler_id, newcomer_id = [
@@ -70,7 +75,12 @@ async def make_world(engine: AsyncEngine) -> World:
         failed_run = await _make_run(
             tx, "ppo", "failed", here, error="The KL grew past 50 at step 31; lower the step size."
         )
-    return World(admin_id, labeler_id, newcomer_id, finished_run, failed_run)
+        live_run = await _make_run(tx, "ppo", "running", here)
+        waiting_run = await _make_run(
+            tx, "dpo", "queued", here, error="waiting for disk: needs 1,000.0 MB, has 12.5 MB"
+        )
+    _write_texts(data_dir / "runs" / str(live_run))
+    return World(admin_id, labeler_id, newcomer_id, finished_run, failed_run, live_run, waiting_run)
 
 
 async def _make_ranked_rounds(tx: AsyncSession) -> int:
@@ -107,7 +117,8 @@ async def _make_run(
         RUN,
         {**here, "kind": kind, "status": status, "dataset_id": dataset_id, "error": error,
          "progress": 1.0 if status == "succeeded" else 0.4,
-         "latest": json.dumps(_values(kind, STEPS - 1))},
+         "latest": json.dumps({**_values(kind, STEPS - 1), "seconds_left": 754.2}),
+         "result": json.dumps(EVALUATED) if kind == "reward" else None},
     )  # fmt: skip
     rows = [
         {"run_id": run_id, "step": step, "values": json.dumps(_values(kind, step))}
@@ -122,4 +133,19 @@ def _values(kind: str, step: int) -> dict[str, float]:
     if kind == "reward":
         return {"loss/reward": 0.2 + falling / 2, "accuracy/train": 0.9 - falling / 3,
                 "gradient/norm": 1 + falling}  # fmt: skip
-    return {"reward/score": 2 - falling, "kl/reference": 3 - 3 * falling, "loss/policy": falling}
+    if kind == "dpo":
+        return {"loss/dpo": 0.3 + falling / 3, "accuracy/validation": 0.7 - falling / 5}
+    return {"objective/scores": 2 - falling, "objective/kl": 3 - 3 * falling,
+            "response/length": 60 - 20 * falling, "loss/policy": falling}  # fmt: skip
+
+
+def _write_texts(run_dir: Path) -> None:
+    """Two evaluations, the later with text that tries to be markup."""
+    run_dir.mkdir(parents=True)
+    evaluations = [
+        {"step": step, "samples": [{"prompt": "Why is the sky blue?", "response": response,
+                                    "score": 0.5}]}
+        for step, response in ((10, "It **is** blue."), (20, "<script>alert(1)</script> Light."))
+    ]  # fmt: skip
+    lines = "".join(json.dumps(one) + "\n" for one in evaluations)
+    (run_dir / "texts.jsonl").write_text(lines)

@@ -36,9 +36,13 @@ PAGES = {
     "one model": ("admin", "/models/sft"),
     "runs": ("admin", "/projects/pilot/runs"),
     "new SFT run": ("admin", "/projects/pilot/runs/new?kind=sft"),
+    "new reward run": ("admin", "/projects/pilot/runs/new?kind=reward"),
+    "new DPO run": ("admin", "/projects/pilot/runs/new?kind=dpo&preset=paper"),
     "new PPO run": ("admin", "/projects/pilot/runs/new?kind=ppo"),
     "finished run": ("admin", "/projects/pilot/runs/{world.finished_run}"),
     "failed run": ("admin", "/projects/pilot/runs/{world.failed_run}"),
+    "live run": ("admin", "/projects/pilot/runs/{world.live_run}"),
+    "waiting run": ("admin", "/projects/pilot/runs/{world.waiting_run}"),
     "users": ("admin", "/users"),
     "account": ("admin", "/account"),
     "labeler's home": ("labeler", "/"),
@@ -65,8 +69,8 @@ canvas => {
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def world(engine) -> World:
-    return await make_world(engine)
+async def world(engine, podium) -> World:
+    return await make_world(engine, podium.data_dir)
 
 
 async def faults(page: Page) -> list[str]:
@@ -108,6 +112,38 @@ async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     for figure in await figures.all():
         canvas = figure.locator("canvas")
         assert await canvas.evaluate(CURVE_PIXELS) > 100
+
+
+async def test_the_page_of_a_reward_run_shows_what_was_measured(open_page, world):
+    page = await open_page(world.admin_id)
+
+    await page.goto(f"/projects/pilot/runs/{world.finished_run}")
+
+    held_out = page.get_by_role("row", name="Of held-out labelers")
+    await expect(held_out).to_contain_text("69.0%")
+    await expect(page.get_by_text("72.6% to 83.6%")).to_be_visible()
+    await expect(page.locator(".reliability circle")).to_have_count(10)
+    await expect(page.locator(".reliability .hollow")).to_have_count(3)
+    await expect(page.get_by_text("24 points more often")).to_be_visible()
+    reason = page.get_by_text("all its responses are tied")
+    await expect(reason).to_be_hidden()
+    await page.get_by_text("2", exact=True).and_(page.locator("summary")).click()
+    await expect(reason).to_be_visible()
+
+
+async def test_the_page_of_a_live_run_shows_its_texts_as_text(open_page, world):
+    page = await open_page(world.admin_id)
+
+    await page.goto(f"/projects/pilot/runs/{world.live_run}")
+    await expect(page.get_by_text("Time left")).to_be_visible()
+    await expect(page.get_by_text("12 min 34 s")).to_be_visible()
+    await expect(page.locator("#texts")).to_contain_text("Light.")
+    assert await page.locator("#texts script").count() == 0
+
+    await page.locator("#texts select").select_option("10")
+    await page.get_by_role("button", name="Show").click()
+
+    await expect(page.locator("#texts strong")).to_have_text("is")
 
 
 async def test_the_theme_can_be_chosen_and_stays(open_page, world):

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columns, shown } from "../../static/js/curve-data.js";
+import { columns, extent, isVoid, levels, shown } from "../../static/js/curve-data.js";
 
 test("only steps with one of the numbers are drawn", () => {
   const rows = [
@@ -33,4 +33,37 @@ test("very small and very large numbers have an exponent", () => {
 test("what is undefined is a dash", () => {
   assert.equal(shown(null), "–");
   assert.equal(shown(undefined), "–");
+});
+
+test("a level line stands at its value or where a number first stood", () => {
+  const rows = [
+    { step: 0, values: { "loss/ptx": 1 } },
+    { step: 1, values: { "response/length": 40 } },
+    { step: 2, values: { "response/length": 55 } },
+  ];
+  const references = [
+    { value: 0, first: null },
+    { value: null, first: "response/length" },
+    { value: null, first: "objective/kl" },
+  ];
+
+  assert.deepEqual(levels(references, rows), [0, 40]);
+});
+
+test("the axis reaches from the least to the greatest of curve and marks, with room", () => {
+  assert.deepEqual(extent(0.5, 0.7, [0.9]), [0.48, 0.92]);
+  assert.deepEqual(extent(2, 4, [3]), [1.9, 4.1]);
+  assert.deepEqual(extent(5, 5, []), [4.5, 5.5]);
+  assert.deepEqual(extent(null, null, []), [0, 1]);
+});
+
+test("rows are void when a resumed run went back or reports them again", () => {
+  const shown = [{ step: 4, attempt: 1 }];
+
+  assert.equal(isVoid([], [{ step: 0, attempt: 2 }], 0), false);
+  assert.equal(isVoid(shown, [{ step: 5, attempt: 1 }], 5), false);
+  assert.equal(isVoid(shown, [], 4), false);
+  assert.equal(isVoid(shown, [], 2), true);
+  assert.equal(isVoid(shown, [], null), true);
+  assert.equal(isVoid(shown, [{ step: 5, attempt: 2 }], 5), true);
 });

@@ -10,6 +10,8 @@ from sqlalchemy import text
 from app.db import transaction
 from app.settings import Settings
 from app.training.setting_fields import as_text
+from tests.evaluated import EVALUATED
+from tests.labeled_project import Given, GivenSlate, seed
 from trainer.spec import RewardSettings
 
 RUNS = "/api/v1/projects/demo/runs"
@@ -436,6 +438,83 @@ async def test_the_pages_of_runs_are_shown(admin, admin_browser, insert, setting
     assert "&lt;script&gt;alert(1)" in shown.text
     assert "\\x1b[31mred" in shown.text
     assert "\x1b" not in shown.text
+
+
+async def test_the_page_of_an_evaluated_run_shows_what_was_measured(
+    admin, admin_browser, insert, dataset, models
+):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    finish = (
+        "update runs set status = 'succeeded', progress = 1, finished_at = now(), "
+        "result = cast(:result as jsonb) where id = :run returning id"
+    )
+    await insert(finish, run=run, result=json.dumps(EVALUATED))
+
+    shown = (await admin_browser.get(f"{PAGES}/{run}")).text
+    one = (await admin.get(f"/api/v1/runs/{run}")).json()
+    listed = (await admin.get(RUNS)).json()["runs"][0]
+
+    assert "Of held-out labelers" in shown
+    assert "72.6% to 83.6%" in shown
+    assert "24 points more often" in shown
+    assert "all its responses are tied" in shown
+    assert "ef" * 32 in shown
+    assert len(one["result"]["lineage"]["rows_used"]) == 14
+    assert "lineage" not in listed["result"]
+
+
+async def test_a_run_that_goes_on_is_seen_against_the_projects_agreement(
+    app, admin, admin_browser, insert, models
+):
+    rankings = [Given(1, [(1, 2, 3, 4)]), Given(2, [(1, 2, 4, 3)])]
+    async with transaction(app.state.engine) as tx:
+        await seed(tx, [GivenSlate(rankings) for _ in range(12)], slug="ranked")
+    of = await insert_dataset(insert, "ranked")
+    started = await admin.post("/api/v1/projects/ranked/runs", json=reward_run(of))
+
+    shown = (await admin_browser.get(f"/projects/ranked/runs/{started.json()['id']}")).text
+
+    # 5 of 6 pairs agree: (1 + sqrt(2 * 5/6 - 1)) / 2 = 0.908
+    assert "83.3% to 90.8%" in shown
+
+
+async def test_the_texts_of_a_run_are_a_fragment_and_harmless(
+    admin, admin_browser, dataset, models, settings
+):
+    run = (await admin.post(RUNS, json=ppo_run(dataset))).json()["id"]
+    none = await admin_browser.get(f"{PAGES}/{run}/texts")
+    folder = settings.root / "runs" / str(run)
+    folder.mkdir(parents=True)
+    lines = [
+        {"step": step, "samples": [{"prompt": "Hi", "response": f"<b>at {step}</b>"}]}
+        for step in (10, 20)
+    ]
+    (folder / "texts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    newest = await admin_browser.get(f"{PAGES}/{run}/texts")
+    chosen = await admin_browser.get(f"{PAGES}/{run}?step=10")
+
+    assert none.status_code == 200
+    assert "Sampled texts" not in none.text
+    assert "<html" not in newest.text
+    assert "&lt;b&gt;at 20&lt;/b&gt;" in newest.text
+    assert "&lt;b&gt;at 10&lt;/b&gt;" in chosen.text
+    assert "/texts?step=10" in chosen.text
+
+
+async def test_a_run_that_waits_for_disk_says_so(admin, admin_browser, insert, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    reason = "waiting for disk: needs 1.0 MB, has 0.5 MB"
+    await insert(
+        "update runs set needs_disk_bytes = 1000000, error = :reason where id = :run returning id",
+        run=run,
+        reason=reason,
+    )
+
+    for path in (PAGES, f"{PAGES}/{run}", f"{PAGES}/{run}/status"):
+        page = (await admin_browser.get(path)).text
+        assert ">waiting<" in page
+        assert reason in page
 
 
 async def test_each_form_can_be_opened(admin_browser, dataset, models):

@@ -1,0 +1,256 @@
+"""The curves of a run: which numbers belong together, and what they are seen against. Pure."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from app.training.queries import MetricsRow
+from app.web.formats import number, percent
+
+TABLE_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a curve: the trainer's name for the number, and ours."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A level line: at `value`, or where the number `first` stood at the run's first step."""
+
+    label: str
+    value: float | None = None
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """A shaded range."""
+
+    label: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Numbers of one unit, drawn together, with what they are compared with."""
+
+    title: str
+    detail: str
+    series: tuple[Series, ...]
+    references: tuple[Reference, ...] = ()
+    band: Band | None = None
+
+
+@dataclass(frozen=True)
+class DrawnChart:
+    """A chart with the last values for its table; `drawing` is what the script reads."""
+
+    title: str
+    detail: str
+    headers: list[tuple[str, str]]
+    legend: list[tuple[str, str]]
+    drawing: str
+    rows: list[tuple[int, list[float | None]]]
+
+
+GUESSING = Reference("ln 2: guessing", math.log(2))
+CHANCE = Reference("50%: guessing", 0.5)
+SPEED = Chart(
+    "Speed", "tokens trained on per second", (Series("tokens_per_second", "tokens per second"),)
+)
+LEARNING_RATE = Chart("Learning rate", "of AdamW", (Series("learning_rate", "learning rate"),))
+GRADIENT = Chart("Gradient norm", "before clipping", (Series("gradient/norm", "norm"),))
+ACCURACY = Chart(
+    "Accuracy",
+    "share of strict comparisons scored in the labeler's order",
+    (Series("accuracy/train", "train"), Series("accuracy/validation", "validation")),
+    (CHANCE,),
+)
+CHARTS: Mapping[str, tuple[Chart, ...]] = {
+    "sft": (
+        Chart(
+            "Loss",
+            "nats per response token",
+            (Series("loss/sft", "train"), Series("loss/validation", "validation")),
+        ),
+        GRADIENT,
+        LEARNING_RATE,
+        SPEED,
+    ),
+    "reward": (
+        Chart(
+            "Loss",
+            "K-wise loss, nats per comparison",
+            (Series("loss/reward", "train"), Series("loss/validation", "validation")),
+            (GUESSING,),
+        ),
+        ACCURACY,
+        GRADIENT,
+        LEARNING_RATE,
+        SPEED,
+    ),
+    "dpo": (
+        Chart(
+            "Loss",
+            "nats per comparison",
+            (Series("loss/dpo", "train"), Series("loss/validation", "validation")),
+            (GUESSING,),
+        ),
+        ACCURACY,
+        Chart(
+            "Reward margin",
+            "chosen minus rejected: beta times the log-probability gained on the reference model",
+            (Series("rewards/margin", "margin"),),
+            (Reference("0: reference model", 0.0),),
+        ),
+        Chart(
+            "Implicit rewards",
+            "beta times the log-probability gained on the reference model",
+            (Series("rewards/chosen", "chosen"), Series("rewards/rejected", "rejected")),
+            (Reference("0: reference model", 0.0),),
+        ),
+        GRADIENT,
+        LEARNING_RATE,
+        SPEED,
+    ),
+    "ppo": (
+        Chart(
+            "Score",
+            "of the sampled responses, in units of the reward model",
+            (
+                Series("objective/scores", "reward model"),
+                Series("objective/rlhf_reward", "with the KL penalty"),
+            ),
+            (Reference("first step", first="objective/scores"),),
+        ),
+        Chart(
+            "KL",
+            "from the reference model, nats per response",
+            (Series("objective/kl", "KL"),),
+            (Reference("0: reference model", 0.0),),
+        ),
+        Chart(
+            "Length",
+            "tokens per response",
+            (Series("response/length", "length"),),
+            (Reference("SFT model, at the first step", first="response/length"),),
+        ),
+        Chart(
+            "Responses cut off",
+            "share that did not end by themselves",
+            (Series("response/no_eos", "share"),),
+        ),
+        Chart(
+            "Entropy", "of the policy, nats per token", (Series("objective/entropy", "entropy"),)
+        ),
+        Chart(
+            "KL coefficient",
+            "times the KL is taken off the score",
+            (Series("objective/kl_coefficient", "coefficient"),),
+        ),
+        Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),)),
+        Chart(
+            "Step size",
+            "KL between the policy before and after its update, nats per token",
+            (Series("policy/approxkl", "KL"),),
+        ),
+        Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
+        Chart("Value loss", "squared error", (Series("loss/value", "value"),)),
+        Chart(
+            "Variance explained",
+            "by the value model, of the returns",
+            (Series("value/explained_variance", "share"),),
+            (Reference("0: no better than the mean", 0.0),),
+        ),
+        Chart(
+            "Pretraining loss",
+            "nats per token",
+            (Series("loss/ptx", "pretraining texts"),),
+            (Reference("first step", first="loss/ptx"),),
+        ),
+        Chart(
+            "Gradient norm",
+            "before clipping",
+            (Series("gradient/policy", "PPO"), Series("gradient/ptx", "pretraining mix")),
+        ),
+        Chart(
+            "Sampler gap",
+            "between the sampler's and the trainer's log-probabilities, nats per token",
+            (
+                Series("sampler/logprob_gap_mean", "mean"),
+                Series("sampler/logprob_gap_max", "largest"),
+            ),
+        ),
+        Chart(
+            "Time per iteration",
+            "seconds",
+            (
+                Series("seconds/rollout", "sampling"),
+                Series("seconds/scoring", "scoring"),
+                Series("seconds/update", "update"),
+                Series("seconds/ptx", "pretraining mix"),
+            ),
+        ),
+        SPEED,
+    ),
+    "sample": (),
+}
+
+
+def charts_of(
+    kind: str,
+    settings: Mapping[str, Any],
+    metrics: Sequence[MetricsRow],
+    *,
+    agreement: Band | None,
+) -> list[DrawnChart]:
+    """The curves of a run, each with its references and its last rows.
+
+    Args:
+        kind: of run.
+        settings: the run's, which some references come from.
+        metrics: the last rows.
+        agreement: of labelers, which accuracy is seen against; None when it is not known.
+    """
+    return [_drawn(_referenced(chart, settings, agreement), metrics) for chart in CHARTS[kind]]
+
+
+def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | None) -> Chart:
+    if chart is ACCURACY:
+        return replace(chart, band=agreement)
+    target = settings.get("kl_target_nats")
+    if chart.title == "KL" and target is not None:
+        label = f"{number(target)}: target"
+        return replace(chart, references=(*chart.references, Reference(label, target)))
+    return chart
+
+
+def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:
+    keys = [one.key for one in chart.series]
+    rows = [row for row in metrics if any(row.values.get(key) is not None for key in keys)]
+    legend = [("line", reference.label) for reference in chart.references]
+    if chart.band is not None:
+        ends = f"{percent(chart.band.low)} to {percent(chart.band.high)}"
+        legend.append(("band", f"{ends}: {chart.band.label}"))
+    return DrawnChart(
+        title=chart.title,
+        detail=chart.detail,
+        headers=[(one.label, "number") for one in chart.series],
+        legend=legend,
+        drawing=json.dumps(
+            {
+                "series": [asdict(one) for one in chart.series],
+                "references": [asdict(one) for one in chart.references],
+                "band": None if chart.band is None else asdict(chart.band),
+            }
+        ),
+        rows=[(row.step, [row.values.get(key) for key in keys]) for row in rows[-TABLE_ROWS:]],
+    )

@@ -1,0 +1,122 @@
+"""What a reward run measured at its end, as its page shows it. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.agreement.estimates import Estimate, Status
+from app.training.charts import Band
+from trainer.spec import Calibration, RewardEvaluation, RunResult, Share
+
+FEW = 20  # comparisons in a bin, below which its point is hollow
+# Places in the reliability diagram, in its own units.
+LEFT, WIDTH, BOTTOM, HEIGHT = 44, 288, 204, 192
+LEAST_CONFIDENCE = 0.5
+BAND_LABEL = "labelers' agreement, up to the ceiling of a model that knows the majority"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One bin of the reliability diagram."""
+
+    x: float
+    y: float
+    is_hollow: bool
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """An evaluation with what its pictures need.
+
+    Attributes:
+        measured: as the trainer wrote it.
+        points: of the reliability diagram.
+        rows: label and accuracy, by group of comparisons: all, then by who labeled them.
+        labelers: the same by labeler.
+        margins: the same by how much better the chosen response was rated.
+        folds: labelers held out, accuracy on the others' and on their rankings.
+        fold_means: means over the folds; None without folds.
+    """
+
+    measured: RewardEvaluation
+    points: list[Point]
+    rows: list[tuple[str, Estimate]]
+    labelers: list[tuple[str, Estimate]]
+    margins: list[tuple[str, Estimate]]
+    folds: list[tuple[list[str], Estimate, Estimate]]
+    fold_means: tuple[float | None, float | None] | None
+
+
+def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
+    """The evaluation of a run's result; None when it has none that this version can read."""
+    try:
+        measured = RunResult.model_validate(result or {}).evaluation
+    except ValidationError:
+        return None
+    if measured is None:
+        return None
+    folds = [
+        (fold.labelers, estimate(fold.training_labelers), estimate(fold.held_out_labelers))
+        for fold in measured.folds
+    ]
+    return EvaluationView(
+        measured=measured,
+        points=_points(measured.calibration),
+        rows=[
+            ("All comparisons", estimate(measured.accuracy)),
+            ("Of labelers seen in training", estimate(measured.training_labelers)),
+            ("Of held-out labelers", estimate(measured.held_out_labelers)),
+        ],
+        labelers=[(name, estimate(one)) for name, one in sorted(measured.by_labeler.items())],
+        margins=[(name, estimate(one)) for name, one in measured.by_margin.items()],
+        folds=folds,
+        fold_means=(_mean([seen for _, seen, _ in folds]), _mean([new for _, _, new in folds]))
+        if folds
+        else None,
+    )
+
+
+def estimate(share: Share) -> Estimate:
+    """A share as the tables of agreement show one."""
+    interval = None
+    if share.low is not None and share.high is not None:
+        interval = (share.low, share.high)
+    status: Status = "ok" if interval else "provisional"
+    if share.value is None:
+        status = "not_enough_data"
+    return Estimate(share.value, None, interval, share.count, share.prompts, status, share.reason)
+
+
+def band_of(agreement: float | None, ceiling: float | None = None) -> Band | None:
+    """The range that accuracy is seen against; None while agreement is not known.
+
+    Args:
+        agreement: of two labelers, a.
+        ceiling: what the trainer worked out; None for (1 + sqrt(2a - 1)) / 2, the accuracy of a
+            model that always knew the majority, if all pairs were equally hard.
+    """
+    if agreement is None or agreement < LEAST_CONFIDENCE:
+        return None
+    ceiling = (1 + math.sqrt(2 * agreement - 1)) / 2 if ceiling is None else ceiling
+    return Band(BAND_LABEL, agreement, ceiling)
+
+
+def _points(calibration: Calibration) -> list[Point]:
+    share = 1 - LEAST_CONFIDENCE
+    return [
+        Point(
+            x=round(LEFT + WIDTH * (one.confidence - LEAST_CONFIDENCE) / share, 1),
+            y=round(BOTTOM - HEIGHT * one.accuracy, 1),
+            is_hollow=one.count < FEW,
+        )
+        for one in calibration.bins
+        if one.confidence is not None and one.accuracy is not None
+    ]
+
+
+def _mean(estimates: list[Estimate]) -> float | None:
+    values = [one.value for one in estimates if one.value is not None]
+    return sum(values) / len(values) if values else None

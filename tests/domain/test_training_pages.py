@@ -1,0 +1,217 @@
+"""What a run's page makes of metrics, evaluations, lineage and sampled texts. No database."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.training.charts import Band, charts_of
+from app.training.display import duration_text, shown_settings, state_of, time_left
+from app.training.evaluation import band_of, estimate, evaluation_of
+from app.training.lineage_view import lineage_view
+from app.training.queries import MetricsRow, RunView
+from app.training.sampled_texts import MAX_CHARACTERS, read_texts
+from tests.evaluated import EVALUATED
+from trainer.spec import Share
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+RUN = RunView(
+    id=1, kind="ppo", status="running", progress=0.5, latest={}, error=None, is_waiting=False,
+    cancel_requested=False, attempt=1, max_attempts=3, created_at=NOW, started_at=NOW,
+    finished_at=None, project="demo", project_name="Demo", base_model="tuned",
+    reward_model="judge", model=None, settings={}, code_version=None, result=None, dataset_id=None,
+    dataset_sha256=None, dataset_prompts=None, dataset_rankings=None, dataset_comparisons=None,
+    round_number=None, started_by=None, elapsed=timedelta(seconds=5),
+)  # fmt: skip
+
+
+def run(**changes: object) -> RunView:
+    return RunView(**{**vars(RUN), **changes})
+
+
+def drawing(kind: str, title: str, *, band: Band | None = None, **settings: object):
+    charts = charts_of(kind, settings, [], agreement=band)
+    return json.loads(next(chart.drawing for chart in charts if chart.title == title))
+
+
+# --- curves --------------------------------------------------------------------------------------
+
+
+def test_accuracy_is_seen_against_the_agreement_of_labelers():
+    band = band_of(0.726)
+
+    drawn = drawing("reward", "Accuracy", band=band)
+
+    # Statistics of the paper: labelers who agree in 72.6% are each right in 83.6%.
+    assert drawn["band"]["low"] == 0.726
+    assert drawn["band"]["high"] == pytest.approx(0.836155, abs=1e-6)
+
+
+@pytest.mark.parametrize("agreement", [None, 0.49])
+def test_without_agreement_above_chance_there_is_no_band(agreement):
+    assert band_of(agreement) is None
+    assert drawing("reward", "Accuracy", band=None)["band"] is None
+
+
+def test_a_measured_ceiling_comes_before_the_computed_one():
+    assert band_of(0.7, 0.8).high == 0.8
+
+
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+def test_a_loss_on_comparisons_is_seen_against_guessing(kind):
+    assert drawing(kind, "Loss")["references"][0]["value"] == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_the_kl_is_seen_against_0_and_its_target():
+    values = [one["value"] for one in drawing("ppo", "KL", kl_target_nats=6.0)["references"]]
+
+    assert values == [0.0, 6.0]
+    assert len(drawing("ppo", "KL", kl_target_nats=None)["references"]) == 1
+
+
+def test_the_length_is_seen_against_that_of_the_first_step():
+    assert drawing("ppo", "Length")["references"][0]["first"] == "response/length"
+
+
+def test_the_table_of_a_curve_has_its_last_values_only():
+    rows = [MetricsRow(step, 1, {"loss/sft": step / 10}) for step in range(9)]
+
+    loss = charts_of("sft", {}, [*rows, MetricsRow(9, 1, {"other": 1.0})], agreement=None)[0]
+
+    assert loss.rows[0] == (3, [0.3, None])
+    assert len(loss.rows) == 6
+
+
+# --- the head ------------------------------------------------------------------------------------
+
+
+def test_the_time_left_is_what_the_trainer_counts():
+    assert time_left(run(latest={"seconds_left": 754.2})) == "12 min 34 s"
+    assert time_left(run(latest={"seconds_left": None})) is None
+    assert time_left(run(latest={"seconds_left": 5.0}, status="succeeded")) is None
+
+
+def test_durations_are_in_their_two_largest_units():
+    assert [duration_text(one) for one in (59.9, 60, 3599, 3600, 90_000)] == [
+        "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 0 min",
+    ]  # fmt: skip
+
+
+def test_the_state_is_one_word():
+    assert state_of(run()) == "running"
+    assert state_of(run(cancel_requested=True)) == "cancelling"
+    assert state_of(run(status="queued", is_waiting=True)) == "waiting"
+    assert state_of(run(cancel_requested=True, status="cancelled")) == "cancelled"
+
+
+def test_settings_are_shown_in_words():
+    settings = {"ties": "drop", "whiten_rewards": False, "lora_rank": None, "beta": 0.1}
+
+    assert shown_settings(run(settings=settings)) == [
+        ("Beta", "0.1"), ("Whiten rewards", "off"), ("Ties", "left out"), ("LoRA rank", "none"),
+    ]  # fmt: skip
+
+
+# --- the evaluation ------------------------------------------------------------------------------
+
+
+def test_bins_with_fewer_than_20_comparisons_are_hollow():
+    counts = [one["count"] for one in EVALUATED["evaluation"]["calibration"]["bins"]]
+
+    points = evaluation_of(EVALUATED).points
+
+    assert [point.is_hollow for point in points] == [count < 20 for count in counts]
+
+
+def test_the_reliability_diagram_starts_at_a_confidence_of_a_half():
+    ends = [(0.5, 0.5, 0.0), (0.95, 1.0, 1.0), (0.55, None, None)]
+    bins = [
+        {"low": low, "high": low + 0.05, "confidence": mean, "accuracy": right, "count": 20}
+        for low, mean, right in ends
+    ]
+    calibration = {**EVALUATED["evaluation"]["calibration"], "bins": bins}
+    result = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "calibration": calibration}}
+
+    points = evaluation_of(result).points
+
+    assert [(point.x, point.y) for point in points] == [(44, 204), (332, 12)]
+
+
+def test_the_folds_have_means():
+    assert evaluation_of(EVALUATED).fold_means == (pytest.approx(0.73), pytest.approx(0.69))
+
+
+@pytest.mark.parametrize("result", [None, {}, {"evaluation": {"accuracy": 3}}])
+def test_a_result_without_a_readable_evaluation_has_none(result):
+    assert evaluation_of(result) is None
+
+
+def test_a_share_without_comparisons_is_not_a_number():
+    shown = estimate(Share(value=None, count=0, prompts=0, reason="not enough data"))
+
+    assert (shown.value, shown.ci95, shown.status) == (None, None, "not_enough_data")
+
+
+# --- lineage -------------------------------------------------------------------------------------
+
+
+def test_rows_left_out_are_counted_by_reason_the_most_frequent_first():
+    dropped = {f"a{number}": "tied" for number in range(30)} | {"b": "too long"}
+    lineage = {**EVALUATED["lineage"], "rows_dropped": dropped}
+
+    view = lineage_view(run(result={**EVALUATED, "lineage": lineage}))
+
+    assert [(one.text, one.count, len(one.ids)) for one in view.dropped_for] == [
+        ("tied", 30, 20), ("too long", 1, 1),
+    ]  # fmt: skip
+    assert (view.used, view.dropped, view.cut) == (14, 31, 0)
+    assert [(one.role, one.model) for one in view.parents] == [("base model", "tuned")]
+
+
+def test_a_run_without_a_result_has_no_lineage():
+    assert lineage_view(RUN) is None
+
+
+# --- sampled texts -------------------------------------------------------------------------------
+
+
+def line(step: int, *responses: str) -> str:
+    samples = [{"prompt": "Hi", "response": one, "score": 0.1} for one in responses]
+    return json.dumps({"step": step, "samples": samples}) + "\n"
+
+
+def test_the_newest_texts_are_shown_unless_a_step_is_chosen(tmp_path):
+    (tmp_path / "texts.jsonl").write_text(line(10, "old") + line(20, "new"))
+
+    newest, chosen = read_texts(tmp_path, step=None), read_texts(tmp_path, step=10)
+
+    assert (newest.step, newest.steps, newest.samples[0].response) == (20, [20, 10], "new")
+    assert (chosen.step, chosen.samples[0].response) == (10, "old")
+    assert read_texts(tmp_path, step=11).step == 20
+
+
+def test_of_a_step_that_was_sampled_again_the_last_texts_count(tmp_path):
+    (tmp_path / "texts.jsonl").write_text(line(10, "first") + line(10, "second"))
+
+    assert read_texts(tmp_path, step=None).samples[0].response == "second"
+
+
+def test_half_lines_and_malformed_lines_hide_no_others(tmp_path):
+    (tmp_path / "texts.jsonl").write_text("{}\nnonsense\n" + line(10, "good") + '{"step": 20')
+
+    assert read_texts(tmp_path, step=None).step == 10
+
+
+def test_texts_are_bounded(tmp_path):
+    (tmp_path / "texts.jsonl").write_text(line(1, *["x" * 9000] * 12))
+
+    texts = read_texts(tmp_path, step=None)
+
+    assert len(texts.samples) == 8
+    assert len(texts.samples[0].response) == MAX_CHARACTERS + 2
+
+
+def test_a_run_that_sampled_nothing_has_no_texts(tmp_path):
+    assert read_texts(tmp_path, step=None) is None
+    (tmp_path / "texts.jsonl").write_text("")
+    assert read_texts(tmp_path, step=None) is None
