@@ -157,8 +157,8 @@ def _activations(
     # What a layer keeps for its backward pass: both norms (input, normalized, output), queries,
     # keys, values and their output, and the numbers inside the feed-forward block.
     inner = (4 if shape.is_gated else 8) * shape.feed_forward
-    numbers = 6 * shape.hidden + 4 * shape.attention + inner
-    layer = tokens * numbers * (3 if is_half else 4)
+    # The residual stream and the norms are float32 in any precision.
+    layer = tokens * (4 * 6 * shape.hidden + (2 if is_half else 4) * (4 * shape.attention + inner))
     kept = tokens * shape.hidden * 4
     layers = shape.layers * (kept if settings.gradient_checkpointing else layer)
     # The gradients of one layer, and with recomputation the layer itself.

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import save_base
-from trainer import models, rundir
+from trainer import forward, models, rundir
+from trainer.shared_prompt import Tree, pack
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "evil.py", "sub/rng_state.pth", "a.PKL"])
@@ -88,6 +89,157 @@ def test_a_damaged_weight_file_is_refused(tmp_path):
 
     with pytest.raises(rundir.RunRefusedError, match="cannot be loaded"):
         models.load_policy(folder, seed=0)
+
+
+def change_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+@pytest.mark.parametrize("has_weights", [True, False])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab_size", 10**12),
+        ("vocab_size", -1),
+        ("vocab_size", "many"),
+        ("vocab_size", True),
+        ("hidden_size", 10**12),
+        ("hidden_size", 0),
+        ("num_hidden_layers", 10**9),
+        ("num_hidden_layers", 2.5),
+        ("num_attention_heads", [10**12]),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused_before_anything_is_made(
+    tmp_path, key, value, has_weights
+):
+    folder = Path(save_base(tmp_path / "base", seed=0 if has_weights else None))
+    change_config(folder, **{key: value})
+
+    with pytest.raises(rundir.RunRefusedError, match=f"config.json: {key} is ") as refused:
+        models.load_policy(folder, seed=0)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_base_that_does_not_fit_the_memory_is_refused_before_it_is_made(tmp_path):
+    folder = Path(save_base(tmp_path / "base", seed=None))
+    change_config(folder, vocab_size=2**24, hidden_size=2**20)
+
+    with pytest.raises(rundir.RunRefusedError, match=r"parameters, which need .* are free"):
+        models.load_policy(folder, seed=0)
+
+
+def test_a_config_of_50_megabytes_is_refused_unread(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    (folder / "config.json").write_bytes(b" " * 50 * 10**6)
+
+    with pytest.raises(rundir.RunRefusedError, match="50000000 bytes"):
+        models.resolve_folder(str(folder))
+
+
+def test_a_deeply_nested_config_is_refused(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    (folder / "config.json").write_text("[" * 100_000)
+
+    with pytest.raises(rundir.RunRefusedError, match="is not JSON"):
+        models.resolve_folder(str(folder))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_attention_heads": 3},
+        {"num_key_value_heads": 5},
+        {"hidden_act": "evil"},
+        {"rope_parameters": {"rope_type": "evil"}},
+        {"layer_types": ["evil", "evil"]},
+    ],
+)
+def test_numbers_that_do_not_fit_together_are_refused_in_one_line(tmp_path, changes):
+    folder = Path(save_base(tmp_path / "base"))
+    change_config(folder, **changes)
+
+    with pytest.raises(rundir.RunRefusedError) as refused:
+        models.load_policy(folder, seed=0)
+
+    assert str(folder) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_weight_file_is_refused_with_its_name(tmp_path, share):
+    folder = Path(save_base(tmp_path / "base"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: int(share * weights.stat().st_size)])
+
+    with pytest.raises(rundir.RunRefusedError, match=r"model\.safetensors cannot be loaded"):
+        models.resolve_folder(str(folder))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b'{"a": 1}',
+        b'{"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 0]}}',
+        b'{"a": {"dtype": "F32", "shape": [1]}}',
+        b"{",
+    ],
+)
+def test_a_damaged_header_of_a_weight_file_is_refused(tmp_path, header):
+    folder = Path(save_base(tmp_path / "base"))
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+
+    with pytest.raises(rundir.RunRefusedError, match="header is damaged"):
+        models.resolve_folder(str(folder))
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"model": {"type": "evil"}}'])
+def test_a_folder_without_a_readable_tokenizer_is_refused(tmp_path, content):
+    folder = Path(save_base(tmp_path / "base"))
+    (folder / "tokenizer.json").unlink()
+    if content is not None:
+        (folder / "tokenizer.json").write_text(content)
+
+    with pytest.raises(rundir.RunRefusedError, match="tokenizer") as refused:
+        models.load_tokenizer(folder)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_tokenizer_without_eos_is_refused(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config.pop("eos_token")
+    path.write_text(json.dumps(config))
+
+    with pytest.raises(rundir.RunRefusedError, match="no eos_token"):
+        models.load_tokenizer(folder)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
+    folder = Path(save_base(tmp_path / "base", vocab_size=200))
+    policy = models.load_policy(folder, seed=0)
+
+    with pytest.raises(rundir.RunRefusedError, match="259 tokens but the model only 200"):
+        models.require_same_vocabulary(policy, models.load_tokenizer(folder), name="base")
+
+
+def test_a_saved_reward_model_scores_bit_equal_after_loading(tmp_path):
+    """R15."""
+    folder = Path(save_base(tmp_path / "base", pad="<|end|>"))
+    model = models.load_reward_model(folder, seed=0)
+    models.set_bias(model, 0.5)
+    models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
+
+    loaded = models.load_reward_model(tmp_path / "saved", seed=9)
+
+    packed = pack(model, [Tree((0, 50), ((60, 2), (70, 71, 2)))])
+    assert torch.equal(forward.scores(loaded, packed), forward.scores(model, packed))
+    assert models.bias_of(loaded) == 0.5
 
 
 def test_a_loaded_model_has_dropout_off(tmp_path):

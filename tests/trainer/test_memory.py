@@ -1,0 +1,317 @@
+"""The memory that a run needs: by hand, against the real thing, and what is refused."""
+
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig
+
+from tests.trainer.conftest import save_base
+from tests.trainer.test_adapters import FAMILIES
+from trainer import adapters, machine, memory, models
+from trainer.memory import GIB
+from trainer.model_shape import ModelShape, shape_from_config, shape_of, without_unembedding
+from trainer.rundir import RunRefusedError
+from trainer.spec import (
+    DPOSettings,
+    DPOSpec,
+    PPOSettings,
+    PPOSpec,
+    RewardSettings,
+    RewardSpec,
+    SFTSettings,
+    SFTSpec,
+)
+
+LLAMA_8B = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "tie_word_embeddings": False,
+}
+H200 = 139 * GIB
+
+
+def sft(**settings) -> SFTSpec:
+    return SFTSpec(base_model="base", settings=SFTSettings(**settings))
+
+
+def ppo(**settings) -> PPOSpec:
+    return PPOSpec(base_model="base", reward_model="rm", settings=PPOSettings(**settings))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_shape_of_a_config_has_the_parameters_of_its_model(family):
+    shape = shape_from_config(json.loads(FAMILIES[family].to_json_string(use_diff=False)))
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(FAMILIES[family])
+    layers = adapters.linear_layers(model).values()
+
+    assert shape.parameters == pytest.approx(model.num_parameters(), rel=0.03)
+    assert shape.linear == sum(layer.weight.numel() for layer in layers)
+    assert (shape.layers, shape.hidden, shape.vocabulary) == (2, 32, 259)
+
+
+def test_a_reward_model_has_no_unembedding():
+    config = LlamaConfig(**LLAMA_8B | {"num_hidden_layers": 1}, num_labels=1)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+
+    shape = without_unembedding(shape_from_config(config.to_dict()))
+
+    assert shape.parameters == pytest.approx(model.num_parameters(), rel=1e-3)
+
+
+def test_weights_are_counted_where_there_are_some(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+
+    shape = shape_of(folder)
+
+    assert shape.parameters == models.load_policy(folder, seed=0).num_parameters()
+
+
+def test_an_8b_model_has_8_billion_parameters_and_the_cache_of_its_card():
+    shape = shape_from_config(LLAMA_8B)
+
+    assert shape.parameters == pytest.approx(8.03e9, rel=1e-3)
+    # 32 layers of keys and values of 8 heads of 128 in bfloat16: 128 KiB a token.
+    assert shape.layers * shape.cached * 2 == 128 * 1024
+
+
+SHAPE = ModelShape(
+    parameters=1000,
+    linear=600,
+    adapted=50,
+    layers=2,
+    hidden=4,
+    attention=4,
+    cached=4,
+    feed_forward=8,
+    is_gated=True,
+    vocabulary=10,
+    is_tied=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "trained", "frozen"),
+    [
+        # 16 bytes for each trained parameter, 4 for each frozen one.
+        (sft(), "cpu", 16_000, 0),
+        # The rounded weights of the products beside the float32 ones.
+        (sft(), "cuda", 16_000 + 2 * 600, 0),
+        (sft(precision="float32"), "cuda", 16_000, 0),
+        # An adapter of rank 2 has 100 numbers; what is frozen of the products is halved.
+        (sft(lora_rank=2), "cpu", 1_600 + 4_000, 0),
+        (sft(lora_rank=2), "cuda", 1_600 + 4_000 - 2 * 600, 0),
+        (RewardSpec(base_model="b", settings=RewardSettings()), "cpu", 16_000, 0),
+        (DPOSpec(base_model="b", settings=DPOSettings()), "cpu", 16_000, 4_000),
+        (DPOSpec(base_model="b", settings=DPOSettings(lora_rank=2)), "cpu", 5_600, 0),
+        (ppo(), "cpu", 32_000, 8_000),
+        (ppo(lora_rank=2), "cpu", 11_200, 0),
+        # The average is one more copy of what is trained, the gradient of the mix another.
+        (ppo(ema_decay=0.9, ptx_coefficient=1.0), "cpu", 32_000 + 8_000, 8_000),
+    ],
+)
+def test_weights_gradients_and_moments_are_counted_by_hand(spec, device, trained, frozen):
+    reward = SHAPE if isinstance(spec, PPOSpec) else None
+
+    need = memory.estimate(spec, base=SHAPE, reward=reward, device=device)
+
+    assert (need.trained, need.frozen) == (trained, frozen)
+
+
+def test_recomputed_layers_keep_only_their_inputs():
+    kept, recomputed = (
+        memory.estimate(
+            sft(gradient_checkpointing=on), base=SHAPE, device="cpu", longest_forward=100
+        ).activations
+        for on in (False, True)
+    )
+
+    # 2 layers and a third for the gradients of 6 * 4 + 4 * 4 + 4 * 8 numbers each, and the output.
+    assert kept == 100 * 4 * (3 * 72 + 4)
+    assert recomputed == 100 * 4 * (72 + 3 * 4)
+
+
+def test_an_upper_bound_needs_no_rows_and_known_rows_need_less():
+    spec = sft(batch_size=4, max_tokens=1024)
+
+    bound = memory.estimate(spec, base=SHAPE, device="cpu")
+    known = memory.estimate(spec, base=SHAPE, device="cpu", longest_forward=1000)
+
+    assert memory.largest_forward(spec) == 4096
+    assert known.activations < bound.activations / 4
+
+
+def test_weights_are_spread_over_shards_and_activations_are_not():
+    one = memory.estimate(sft(), base=SHAPE, device="cuda")
+    four = memory.estimate(sft(), base=SHAPE, device="cuda", shards=4)
+
+    assert four.trained == one.trained / 4
+    assert four.activations == one.activations
+
+
+def test_a_run_that_fits_is_told_its_need():
+    shape = shape_from_config(LLAMA_8B)
+
+    spec = sft(lora_rank=16, gradient_checkpointing=True)
+
+    need = memory.require(spec, base=shape, device="cuda", free=H200)
+
+    assert need.total < H200
+    assert "trained" in str(need)
+
+
+@pytest.mark.parametrize(
+    ("spec", "free", "advice"),
+    [
+        (sft(), 150 * GIB, "with gradient_checkpointing on it needs"),
+        (sft(), 35 * GIB, "with lora_rank 16 and gradient_checkpointing on it needs"),
+        (sft(gradient_checkpointing=True), 137 * GIB, "with tokens_per_forward 2048 it needs"),
+        (ppo(), H200, "with lora_rank 16"),
+        (sft(), 10 * GIB, "take a smaller model or a larger machine"),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_the_setting_that_would(spec, free, advice):
+    shape = shape_from_config(LLAMA_8B)
+    reward = without_unembedding(shape) if isinstance(spec, PPOSpec) else None
+
+    with pytest.raises(RunRefusedError, match=advice) as refused:
+        memory.require(spec, base=shape, reward=reward, device="cuda", free=free)
+
+    assert f"{free / GIB:.1f} GiB are free" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_run_says_what_it_needs_before_it_loads_anything(base, caplog):
+    caplog.set_level(logging.INFO)
+
+    models.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
+
+    assert "needs about" in caplog.text
+
+
+def test_a_run_that_cannot_fit_the_machine_is_refused(base, monkeypatch):
+    monkeypatch.setattr(models, "free_bytes", lambda: 0.1 * GIB)
+
+    with pytest.raises(RunRefusedError, match="are free"):
+        models.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
+
+
+# --- the machine ---------------------------------------------------------------------------------
+
+
+def make_machine(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+MEMINFO = "MemTotal:  8000 kB\nMemAvailable:  4000 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"proc/meminfo": MEMINFO}, 4000 * 1024),
+        (
+            {
+                "proc/meminfo": MEMINFO,
+                "proc/self/cgroup": "0::/box/run\n",
+                "sys/fs/cgroup/box/run/memory.max": "max\n",
+                "sys/fs/cgroup/box/run/memory.current": "100\n",
+                "sys/fs/cgroup/box/memory.max": "1000000\n",
+                "sys/fs/cgroup/box/memory.current": "600000\n",
+                "sys/fs/cgroup/box/memory.stat": "anon 5\ninactive_file 500000\n",
+            },
+            900_000,
+        ),
+        (
+            {
+                "proc/meminfo": MEMINFO,
+                "proc/self/cgroup": "4:cpu,memory:/docker/1\n3:pids:/docker/1\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "2000000\n",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": "500000\n",
+            },
+            1_500_000,
+        ),
+        ({}, math.inf),
+    ],
+    ids=["bare", "version 2 above", "version 1 in a container", "unknown"],
+)
+def test_free_memory_is_the_least_of_machine_and_control_groups(tmp_path, files, expected):
+    assert machine.free_bytes(make_machine(tmp_path, files)) == expected
+
+
+# --- the real thing ------------------------------------------------------------------------------
+
+MEASURED = """
+import resource, sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from trainer import forward, model_shape, models, memory, optimization
+from trainer.shared_prompt import Tree, pack
+from trainer.spec import RewardSettings, RewardSpec
+spec = RewardSpec(base_model=sys.argv[1], settings=RewardSettings.model_validate_json(sys.argv[2]))
+model = models.load_reward_model(Path(sys.argv[1]), seed=0, compute=spec.settings)
+optimizer = optimization.make_optimizer(model, learning_rate=1e-5)
+trees = [Tree(tuple(range(3, 131)), (tuple(range(3, 67)),) * 4)] * 3
+loss = forward.scores(model, pack(model, trees)).sum()
+loss.backward()
+optimization.guarded_step(optimizer, model.parameters(), loss=loss.item(), step=0)
+need = memory.estimate(
+    spec,
+    base=model_shape.shape_of(Path(sys.argv[1])),
+    device="cpu",
+    longest_forward=sum(tree.tokens for tree in trees),
+)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(need.total / peak, (need.total - need.runtime) / need.runtime)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"gradient_checkpointing": True}, {"lora_rank": 8}])
+def test_the_estimate_is_within_twice_the_peak_of_a_real_run(tmp_path, settings):
+    folder = save_base(
+        tmp_path / "base",
+        hidden_size=256,
+        vocab_size=8192,
+        num_hidden_layers=8,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        intermediate_size=1024,
+        max_position_embeddings=512,
+    )
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            MEASURED,
+            folder,
+            RewardSettings(**settings).model_dump_json(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+    ratio, share = map(float, done.stdout.split())
+    assert 0.5 <= ratio <= 2
+    # And it is the run that is measured, not the import of torch.
+    assert share > 0.1
