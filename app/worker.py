@@ -22,6 +22,7 @@ from app.jobs.commands import STALLED_SECONDS, requeue_lost_runs
 from app.jobs.disk import free_disk_bytes
 from app.jobs.execution import Runner, execute_run
 from app.jobs.handlers import Handler
+from app.jobs.machine import this_machine, write_machine
 from app.jobs.process import TRAINER
 from app.jobs.queue import EXECUTE_RUN, QUEUE, create_queue
 from app.rounds.sampling import SampleHandler
@@ -58,6 +59,8 @@ async def run_worker(
         code_version=await asyncio.to_thread(code_version),
         trainer=trainer,
     )
+    machine = await asyncio.to_thread(this_machine)
+    await asyncio.to_thread(write_machine, settings.root, machine)
     try:
         while not stopping.is_set():
             await _work_until(stopping, runner, database_url)

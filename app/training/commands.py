@@ -14,6 +14,7 @@ from app.datasets.frozen import RANKINGS, dataset_folder, open_frozen, read_rank
 from app.datasets.queries import DatasetView, dataset_for
 from app.errors import Fault, InvalidError, NotFoundError
 from app.jobs.commands import queue_run
+from app.jobs.machine import read_machine
 from app.projects.queries import ProjectView
 from app.registry.queries import ModelView, model_by_name
 from app.settings import Settings
@@ -24,6 +25,7 @@ from app.training.enough_data import (
     require_enough_labelers,
     rows_of,
 )
+from app.training.memory import require_memory
 from app.training.model_folder import same_vocabulary
 from app.training.settings import TrainingKind, TrainingSettings, refused_setting
 from trainer.spec import PPOSettings
@@ -111,6 +113,9 @@ async def start_run(
     _require_rollout_server(settings, new)
     base = await _model(tx, "base_model", new.base_model, STARTS_FROM[new.kind], new.kind)
     reward = await _reward_model(tx, new, base)
+    folders = [one.path for one in (base, reward) if one is not None]
+    machine = await asyncio.to_thread(read_machine, settings.root)
+    await asyncio.to_thread(require_memory, new.settings, folders, machine)
     dataset = await _dataset(tx, engine, settings, viewer, project, new)
     require_enough_data(new.kind, new.settings, rows_of(dataset.manifest))
     run_id = await queue_run(

@@ -63,7 +63,7 @@ class TrainingHandler:
         spec = spec_of(
             parse_settings(_kind(run), run.settings),
             folders=folders,
-            manifest=inputs.manifest,
+            has_demonstrations=rows_of(inputs.manifest).demonstrations > 0,
             dataset_sha256=inputs.dataset_sha256,
         )
         frozen = dataset_folder(self.settings.root, inputs.dataset_id)
@@ -99,16 +99,16 @@ def spec_of(
     settings: TrainingSettings,
     *,
     folders: list[str],
-    manifest: Mapping[str, Any],
-    dataset_sha256: str,
+    has_demonstrations: bool,
+    dataset_sha256: str | None = None,
 ) -> TrainingSpec:
     """What the trainer is told.
 
     Args:
         settings: of the kind that decides the spec's kind.
         folders: the base model's, then the reward model's when there is one.
-        manifest: the dataset's.
-        dataset_sha256: of the manifest.
+        has_demonstrations: the dataset has some, which the bias of a reward model is set by.
+        dataset_sha256: of its manifest.
     """
     base_model, reward_model = (*folders, None)[:2]
     assert base_model is not None
@@ -121,7 +121,6 @@ def spec_of(
                 dataset_sha256=dataset_sha256,
             )
         case RewardSettings():
-            has_demonstrations = rows_of(manifest).demonstrations > 0
             return RewardSpec(
                 base_model=base_model,
                 settings=settings,

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.datasets.queries import DatasetView, datasets_of
 from app.errors import DomainError, Fault, InvalidError
+from app.jobs.machine import read_machine
 from app.projects.queries import ProjectView
 from app.registry.queries import ModelView, all_models
 from app.training.commands import STARTS_FROM, NewRun
 from app.training.display import EXPLANATIONS
+from app.training.memory import memory_text
 from app.training.model_folder import is_small
 from app.training.presets import PRESETS, Preset, preset_label
 from app.training.setting_fields import Group, fields_of, preset_texts
@@ -77,6 +80,7 @@ def new_run_from(kind: TrainingKind, typed: Mapping[str, str]) -> NewRun:
 
 async def form_context(
     tx: AsyncSession,
+    data_dir: Path,
     viewer: Viewer,
     project: ProjectView,
     *,
@@ -89,6 +93,7 @@ async def form_context(
 
     Args:
         tx: the caller's transaction.
+        data_dir: where a worker left what its machine has.
         viewer: the admin.
         project: whose data is trained on.
         kind: which form.
@@ -97,6 +102,7 @@ async def form_context(
         error: what was wrong with it.
     """
     models = await all_models(tx)
+    by_name = {one.name: one for one in models}
     bases = _offered(models, STARTS_FROM[kind])
     chosen = next((one for one in bases if one.name == typed.get("base_model")), None)
     chosen = chosen or (bases[0] if bases else None)
@@ -106,6 +112,10 @@ async def form_context(
     texts = preset_texts(kind, preset) | {
         name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
     }
+    judges = _offered(models, ("reward",)) if kind in REWARD_WORDS else []
+    judge = by_name.get(typed.get("reward_model", ""))
+    if judge is None and kind == "ppo" and judges:
+        judge = judges[0]
     errors = {} if error is None else _messages(error)
     fields = fields_of(kind, texts)
     wrong = {field.group for field in fields if PREFIX + field.name in errors}
@@ -135,8 +145,9 @@ async def form_context(
         "base_help": BASE_WORDS[kind][1],
         "base_models": _options(bases, f"None yet: make a {STARTS_FROM[kind][0]} model first"),
         "reward_help": REWARD_WORDS[kind][0] if kind in REWARD_WORDS else None,
-        "reward_models": _reward_options(kind, _offered(models, ("reward",))),
+        "reward_models": _reward_options(kind, judges),
         "datasets": [FRESH, *map(_dataset_option, await _datasets(tx, viewer, project))],
+        "memory": await _memory_text(data_dir, kind, texts, [chosen, judge]),
         "request_key": str(uuid.uuid4()),
     }
 
@@ -155,6 +166,24 @@ def _options(models: list[ModelView], if_none: str) -> list[tuple[str, str]]:
         (one.name, f"{one.name} ({one.kind}{untrained if one.is_untrained else ''})")
         for one in models
     ]
+
+
+async def _memory_text(
+    data_dir: Path,
+    kind: TrainingKind,
+    texts: Mapping[str, str],
+    models: Sequence[ModelView | None],
+) -> str | None:
+    """What the run as it stands in the form would need; None when that cannot be told."""
+    try:
+        settings = parse_settings_form(kind, texts)
+    except InvalidError:
+        return None
+    folders = [one.path for one in models if one is not None]
+    if models[0] is None or (kind == "ppo" and models[1] is None):
+        return None
+    machine = await asyncio.to_thread(read_machine, data_dir)
+    return await asyncio.to_thread(memory_text, settings, folders, machine)
 
 
 def _reward_options(kind: TrainingKind, models: list[ModelView]) -> list[tuple[str, str]]:

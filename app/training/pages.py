@@ -72,6 +72,7 @@ async def show_new_run(
     request: Request,
     slug: str,
     tx: Tx,
+    settings: AppSettings,
     viewer: AdminOnly,
     kind: TrainingKind = "reward",
     preset: Preset | None = None,
@@ -83,7 +84,9 @@ async def show_new_run(
         for name in ("base_model", "reward_model", "dataset")
         if name in request.query_params
     }
-    context = await form_context(tx, viewer, project, kind=kind, preset=preset, typed=typed)
+    context = await form_context(
+        tx, settings.root, viewer, project, kind=kind, preset=preset, typed=typed
+    )
     return page(request, "training/new_run.html", context)
 
 
@@ -106,7 +109,14 @@ async def post_run(
         started = await start_run(tx, engine, settings, viewer, project, new)
     except DomainError as error:
         context = await form_context(
-            tx, viewer, project, kind=kind, preset="default", typed=typed, error=error
+            tx,
+            settings.root,
+            viewer,
+            project,
+            kind=kind,
+            preset="default",
+            typed=typed,
+            error=error,
         )
         return page(request, "training/new_run.html", context, status=status_of(error))
     return RedirectResponse(f"/projects/{project.slug}/runs/{started.id}", status_code=303)

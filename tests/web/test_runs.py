@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import transaction
+from app.jobs.machine import Machine, write_machine
 from app.settings import Settings
 from app.training.setting_fields import as_text
 from tests.evaluated import EVALUATED
@@ -296,6 +297,23 @@ async def test_rollouts_on_a_server_need_one(admin, dataset, models):
     assert answer.status_code == 422
     assert answer.json()["code"] == "no_rollout_server"
     assert answer.json()["errors"][0]["loc"] == ["body", "settings", "rollouts"]
+
+
+async def test_a_run_that_the_workers_machine_cannot_hold_is_refused(
+    admin, admin_browser, dataset, models, settings
+):
+    config = {**CONFIG, "num_hidden_layers": 12, "intermediate_size": 4096, "vocab_size": 32000}
+    (models["tuned"] / "config.json").write_text(json.dumps({**config, "hidden_size": 1024}))
+    write_machine(settings.root, Machine(device="cpu", memory_bytes=2**30))
+
+    answer = await admin.post(RUNS, json=reward_run(dataset))
+    form = await admin_browser.get(f"{PAGES}/new?base_model=tuned")
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "not_enough_memory"
+    assert answer.json()["errors"][0]["loc"] == ["body", "base_model"]
+    assert "GiB" in answer.json()["detail"]
+    assert "the worker&#39;s machine has 1.0 GiB" in form.text
 
 
 async def test_a_reward_model_with_another_vocabulary_is_refused(admin, dataset, models):

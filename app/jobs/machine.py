@@ -1,0 +1,62 @@
+"""What the worker's machine has, left in the data folder, so that the web process can tell."""
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FILE = "machine.json"
+LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+ASK_GPU = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+
+
+class Machine(BaseModel):
+    """Memory of the first GPU, or of the machine or container when there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: Literal["cpu", "cuda"]
+    memory_bytes: int
+
+
+def this_machine(root: Path = Path("/")) -> Machine:
+    """Look at this machine; asks the GPU's driver, so call it in a thread.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    gpu_bytes = _gpu_bytes()
+    if gpu_bytes is not None:
+        return Machine(device="cuda", memory_bytes=gpu_bytes)
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            sizes.append(int((root / name).read_text()))
+    return Machine(device="cpu", memory_bytes=min(sizes))
+
+
+def write_machine(data_dir: Path, machine: Machine) -> None:
+    """Leave it for the web process."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    unfinished = data_dir / f"{FILE}.tmp"
+    unfinished.write_text(machine.model_dump_json())
+    unfinished.replace(data_dir / FILE)
+
+
+def read_machine(data_dir: Path) -> Machine | None:
+    """What a worker left; None when none ever ran."""
+    try:
+        return Machine.model_validate_json((data_dir / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _gpu_bytes() -> int | None:
+    try:
+        asked = subprocess.run(ASK_GPU, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+        return int(asked.stdout.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
