@@ -16,8 +16,6 @@ from trainer.rundir import RunDivergedError
 BETAS = (0.9, 0.95)  # [IG] appendix C
 FINAL_SHARE = 0.1
 MAX_GRADIENT_NORM = 1.0
-# One forward pass holds at most this many tokens, padding included; larger batches accumulate.
-MAX_PADDED_TOKENS = 16_384
 
 
 def make_optimizer(

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
+from trainer import rundir
 from trainer.__main__ import main
 
 torch.set_num_threads(1)
@@ -146,3 +148,16 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def wait_for_steps(run_dir: Path, process: "subprocess.Popen[str]") -> None:
+    """Wait until the run has made a step.
+
+    Raises:
+        AssertionError: when it ends before, or makes none within two minutes.
+    """
+    deadline = time.monotonic() + 120
+    while not rundir.read_metrics_from(run_dir, 0).rows:
+        assert process.poll() is None, "the run ended before it made a step"
+        assert time.monotonic() < deadline, "no step was made within two minutes"
+        time.sleep(0.02)

@@ -1,13 +1,18 @@
 """Checkpoints: complete or absent, resumed as if the run had never stopped (R-06, R-07, E1, E2)."""
 
+import os
 import random
+import shutil
+import signal
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run, user
-from trainer import rundir
+from trainer import checkpoints, rundir, tensor_file
 from trainer.checkpoints import Checkpointer
+from trainer.lineage import file_sha256
 from trainer.spec import SFTSettings, SFTSpec
 from trainer.trained import Trained
 
@@ -83,3 +88,92 @@ def test_the_last_two_checkpoints_are_kept(run_dir):
     assert rundir.checkpoint_steps(run_dir) == [5, 4]
     names = {path.name for path in (run_dir / "checkpoints" / "step-00000005").iterdir()}
     assert names == {"tensors.safetensors", "state.json", "manifest.json"}
+
+
+def test_tensors_of_every_kind_come_back_bit_equal_and_the_library_reads_them(tmp_path):
+    tensors = {
+        "half": torch.tensor([[1.5, -2.0]], dtype=torch.bfloat16),
+        "step": torch.tensor(3.0),
+        "empty": torch.zeros(0, 4),
+        "is_used": torch.tensor([True, False, True]),
+        "ids": torch.tensor([[1], [2**40]]),
+        "transposed": torch.arange(6.0).reshape(2, 3).T,
+    }
+
+    digest = tensor_file.write(tmp_path / "t.safetensors", tensors)
+
+    assert digest == file_sha256(tmp_path / "t.safetensors")
+    found = load_file(tmp_path / "t.safetensors")
+    assert {name: (value.dtype, value.tolist()) for name, value in found.items()} == {
+        name: (value.dtype, value.tolist()) for name, value in tensors.items()
+    }
+    assert tensor_file.shapes_of(tmp_path / "t.safetensors")["transposed"] == (3, 2)
+
+
+def test_a_checkpoint_is_due_after_its_minutes_and_never_twice_for_one_step(run_dir, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
+    saved = []
+    with Checkpointer(run_dir, SPEC, make_trained(), minutes=2) as saving:
+        monkeypatch.setattr(saving, "_write", lambda folder, *_: folder.mkdir(parents=True))
+        saving.resume()
+        for step, seconds in enumerate([0, 119, 120, 121, 239, 240]):
+            clock[0] = seconds
+            saving.at_border(step, {})
+            saved.append(rundir.checkpoint_steps(run_dir)[:1])
+
+    assert saved == [[], [], [2], [2], [2], [5]]
+
+
+def test_a_checkpoint_of_other_tensors_is_not_used(run_dir, caplog):
+    train(run_dir, make_trained(), steps=2)
+    other = make_trained()
+    other.models["policy"].bias.requires_grad_(True)
+
+    done = train(run_dir, other, steps=0)
+
+    assert done.step == 0
+    assert "its tensors are not those that this run trains" in caplog.text
+
+
+def test_a_second_sigterm_ends_the_run_at_once_unless_it_is_the_first_one_passed_on(
+    run_dir, monkeypatch, capfd
+):
+    clock, codes = [0.0], []
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(checkpoints.os, "_exit", codes.append)
+
+    def be_terminated_three_times():
+        with Checkpointer(run_dir, SPEC, make_trained(), minutes=2):
+            for seconds in (0.0, 0.5, 1.5):
+                clock[0] = seconds
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(rundir.StoppedError):
+        be_terminated_three_times()
+
+    assert codes == [143]
+    assert capfd.readouterr().err.startswith("stopped: a second SIGTERM")
+
+
+def test_after_the_loop_sigterm_means_what_it_meant_before(run_dir):
+    before = signal.getsignal(signal.SIGTERM)
+
+    train(run_dir, make_trained(), steps=1)
+
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_no_checkpoint_is_written_into_less_than_twice_its_size(run_dir, monkeypatch):
+    """R-07."""
+    trained = make_trained()
+    train(run_dir, trained, steps=1)
+    # 6 weights and their two moments as float32, a step count, 2 averages of 2 bytes.
+    size = 3 * 6 * 4 + 4 + 2 * 2
+    usage = shutil._ntuple_diskusage(10**9, 0, 2 * size - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    with pytest.raises(rundir.DiskFullError, match=r"^waiting for disk: needs 0\.0 MB, has 0\.0"):
+        train(run_dir, trained, steps=2)
+
+    assert rundir.checkpoint_steps(run_dir) == [1]

@@ -1,6 +1,8 @@
 """The run directory: complete lines only, atomic results, second attempts, exit codes."""
 
 import contextlib
+import errno
+import json
 import os
 import signal
 import subprocess
@@ -9,8 +11,8 @@ import time
 
 import pytest
 
-from tests.trainer.conftest import environment, make_run, user
-from trainer import rundir
+from tests.trainer.conftest import environment, make_run, user, wait_for_steps
+from trainer import pace, rundir
 from trainer.spec import RunResult, SFTSettings, SFTSpec
 
 RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})
@@ -80,6 +82,60 @@ def test_a_model_appears_only_when_it_is_complete(tmp_path):
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
 
 
+def test_a_failure_is_read_as_a_failure_and_never_as_a_result(tmp_path):
+    rundir.write_failure(tmp_path, "ppo", "the loss\nis nan")
+
+    assert rundir.read_result(tmp_path) is None
+    failure = rundir.read_failure(tmp_path)
+    assert (failure.kind, failure.error, failure.model) == ("ppo", "the loss is nan", None)
+
+    rundir.write_result(tmp_path, RESULT)
+
+    assert rundir.read_failure(tmp_path) is None
+
+
+def test_steps_that_are_done_again_are_cut_from_every_file_and_the_files_are_new_ones(tmp_path):
+    for name in rundir.STEP_FILES:
+        lines = [f'{{"step": {step}, "progress": 0.1}}\n' for step in (0, 1, 2)]
+        (tmp_path / name).write_text("".join(lines) + '{"step": 3, "progr')
+    followed = (tmp_path / "metrics.jsonl").stat().st_ino
+
+    rundir.cut_steps(tmp_path, step=2)
+
+    assert (tmp_path / "metrics.jsonl").stat().st_ino != followed
+    for name in rundir.STEP_FILES:
+        steps = [json.loads(line)["step"] for line in (tmp_path / name).read_text().splitlines()]
+        assert steps == [0, 1]
+
+
+def test_a_disk_that_fills_while_a_model_is_saved_leaves_the_earlier_model(tmp_path):
+    with rundir.saving_model(tmp_path) as unfinished:
+        (unfinished / "config.json").write_text("{}")
+
+    def save():
+        with rundir.saving_model(tmp_path) as unfinished:
+            (unfinished / "half").write_text("x" * 1000)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(rundir.DiskFullError, match=r"^waiting for disk: needs 0\.0 MB, has "):
+        save()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
+
+
+def test_the_time_left_follows_from_the_tokens_and_not_from_an_earlier_attempt(monkeypatch):
+    clock = [10.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    resumed = pace.Pace(planned=1000, done=400)
+    clock[0] = 14.0
+
+    reported = resumed.advance(200)
+
+    assert reported == {"tokens": 600, "tokens_per_second": 50.0, "seconds_left": 8.0}
+    assert resumed.progress == 0.6
+
+
 def test_the_last_log_line_with_text_is_found(tmp_path):
     (tmp_path / "log.txt").write_text("Traceback\nerror: no data\n\n")
 
@@ -108,6 +164,7 @@ def test_a_bad_spec_is_refused_with_exit_code_2_and_one_line(tmp_path, train, sp
     assert complaint in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert rundir.read_result(tmp_path) is None
+    assert complaint in rundir.read_failure(tmp_path).error
 
 
 def test_the_command_line_ends_with_the_code_and_the_reason(tmp_path, spawn):
@@ -147,29 +204,6 @@ def start_long_run(tmp_path, base):
     )
 
 
-def wait_for_steps(run_dir):
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if rundir.read_metrics_from(run_dir, 0).rows:
-            return
-        time.sleep(0.05)
-    raise AssertionError("no step was made within two minutes")
-
-
-def test_sigterm_stops_a_run_cleanly_with_143_and_no_result(tmp_path, base, spawn):
-    run_dir = start_long_run(tmp_path, base)
-    process = spawn("sft", run_dir)
-    wait_for_steps(run_dir)
-
-    process.terminate()
-    _, stderr = process.communicate(timeout=30)
-
-    assert process.returncode == 143
-    assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
-    assert rundir.read_result(run_dir) is None
-    assert not (run_dir / "model").exists()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_a_run_ends_with_the_process_that_started_it(tmp_path, base):
     run_dir = start_long_run(tmp_path, base)
@@ -186,7 +220,7 @@ def test_a_run_ends_with_the_process_that_started_it(tmp_path, base):
         text=True,
     )
     child = int(parent.stdout.readline())
-    wait_for_steps(run_dir)
+    wait_for_steps(run_dir, parent)
 
     parent.send_signal(signal.SIGKILL)
     parent.wait()
