@@ -20,7 +20,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from trainer import adapters
-from trainer.spec import ComputeSettings, Precision
+from trainer.memory import is_half as is_half  # noqa: PLC0414 - the loops ask for it here
+from trainer.spec import ComputeSettings
 
 Forward = Callable[..., Any]
 
@@ -31,22 +32,17 @@ def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: i
         adapters.add(model, rank=settings.lora_rank, alpha=settings.lora_alpha, seed=seed)
     if settings.gradient_checkpointing:
         _recompute_layers(model)
-    _use_precision(model, settings.precision)
+    _use_precision(model, settings)
 
 
 def make_frozen(model: PreTrainedModel, settings: ComputeSettings) -> None:
     """Prepare a loaded model that is only read: no gradients, the precision of the trained one."""
     model.requires_grad_(False)
-    _use_precision(model, settings.precision)
+    _use_precision(model, settings)
 
 
-def is_half(precision: Precision, device_type: str) -> bool:
-    """Tell whether matrix products are done in bfloat16."""
-    return precision == "bfloat16" or (precision == "auto" and device_type == "cuda")
-
-
-def _use_precision(model: PreTrainedModel, precision: Precision) -> None:
-    if not is_half(precision, model.device.type):
+def _use_precision(model: PreTrainedModel, settings: ComputeSettings) -> None:
+    if not is_half(settings.precision, model.device.type):
         return
     inside = model.base_model
     unembedding = model.get_output_embeddings()  # type: ignore[no-untyped-call]

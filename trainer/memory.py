@@ -18,6 +18,7 @@ from trainer.spec import (
     DPOSpec,
     PPOSettings,
     PPOSpec,
+    Precision,
     RewardSpec,
     SFTSpec,
     TrainingSpec,
@@ -90,24 +91,25 @@ def estimate(
     """
     settings = spec.settings
     tokens = largest_forward(spec) if longest_forward is None else longest_forward
-    is_half = settings.precision == "bfloat16" or (
-        settings.precision == "auto" and device == "cuda"
-    )
+    half = is_half(settings.precision, device)
     trained, frozen = _models(spec, base, reward)
     need = Need(
-        trained=sum(_trained(shape, settings, is_half=is_half) for shape in trained) / shards,
-        frozen=sum(_frozen(shape, is_half=is_half) for shape in frozen) / shards,
-        activations=max(
-            _activations(shape, settings, tokens, is_half=is_half) for shape in trained
-        ),
+        trained=sum(_trained(shape, settings, is_half=half) for shape in trained) / shards,
+        frozen=sum(_frozen(shape, is_half=half) for shape in frozen) / shards,
+        activations=max(_activations(shape, settings, tokens, is_half=half) for shape in trained),
         logits=0.0 if isinstance(spec, RewardSpec) else _logits(base, tokens),
         runtime=RUNTIME_BYTES[device],
     )
     if isinstance(spec, PPOSpec):
         extra = _extra_copies(spec.settings) * _trainable(base, settings) * 4 / shards
-        cache = _cache(base, spec.settings, is_half=is_half)
+        cache = _cache(base, spec.settings, is_half=half)
         need = replace(need, trained=need.trained + extra, sampling=cache)
     return need
+
+
+def is_half(precision: Precision, device_type: str) -> bool:
+    """Tell whether matrix products are done in bfloat16."""
+    return precision == "bfloat16" or (precision == "auto" and device_type == "cuda")
 
 
 def largest_forward(spec: TrainingSpec) -> int:

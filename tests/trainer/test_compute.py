@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import make_tokenizer, save_base
 from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
-from trainer import adapters, compute, forward, models, optimization
+from trainer import adapters, forward, memory, models, optimization
 from trainer.generate import Draw, draw_responses
 from trainer.shared_prompt import pack
 from trainer.spec import ComputeSettings
@@ -30,7 +30,7 @@ CHECKPOINTED = ComputeSettings(gradient_checkpointing=True)
     ],
 )
 def test_auto_is_bfloat16_on_a_gpu_only(precision, device, expected):
-    assert compute.is_half(precision, device) is expected
+    assert memory.is_half(precision, device) is expected
 
 
 @pytest.mark.parametrize("family", FAMILIES)
