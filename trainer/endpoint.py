@@ -29,19 +29,24 @@ class Answer:
 
 
 @contextmanager
-def connect(environment: Mapping[str, str] = os.environ) -> Iterator[httpx2.Client]:
+def connect(
+    environment: Mapping[str, str] = os.environ,
+    *,
+    url_variable: str = URL_VARIABLE,
+    key_variable: str = KEY_VARIABLE,
+) -> Iterator[httpx2.Client]:
     """Open a client for the configured server.
 
     Raises:
         RunRefusedError: when no server is configured.
     """
-    url = environment.get(URL_VARIABLE, "").strip().rstrip("/").removesuffix("/v1")
+    url = environment.get(url_variable, "").strip().rstrip("/").removesuffix("/v1")
     if not url:
         raise RunRefusedError(
-            f"the run samples from an endpoint, but {URL_VARIABLE} is not set; set it to the "
+            f"the run samples from an endpoint, but {url_variable} is not set; set it to the "
             "address of an OpenAI-compatible server"
         )
-    key = environment.get(KEY_VARIABLE, "").strip()
+    key = environment.get(key_variable, "").strip()
     with httpx2.Client(
         base_url=url,
         headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -73,12 +78,31 @@ def ask(
         "max_tokens": sampling.max_new_tokens,
         "seed": seed,
     }
+    response = request(client, "POST", "/v1/chat/completions", body, about=f"model {model!r}")
+    return _parse(response, model)
+
+
+def request(
+    client: httpx2.Client,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    about: str,
+    variable: str = URL_VARIABLE,
+) -> httpx2.Response:
+    """Send a request that may be sent twice until there is an answer.
+
+    Raises:
+        RunRefusedError: when the server refuses the request as it is.
+        RunDivergedError: when it still fails after five tries.
+    """
     problem = ""
     for tried in range(TRIES):
         if tried:
             time.sleep(min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (tried - 1)))
         try:
-            response = client.post("/v1/chat/completions", json=body)
+            response = client.request(method, path, json=body)
         except httpx2.TransportError as error:
             problem = f"{type(error).__name__}: {error}"
             continue
@@ -87,13 +111,12 @@ def ask(
             continue
         if not response.is_success:
             raise RunRefusedError(
-                f"the endpoint answered {response.status_code} for model {model!r}: "
-                f"{response.text[:200]!r}"
+                f"the endpoint answered {response.status_code} for {about}: {response.text[:200]!r}"
             )
-        return _parse(response, model)
+        return response
     raise RunDivergedError(
-        f"the endpoint gave no answer for model {model!r} in {TRIES} tries, last: {problem}; "
-        f"look whether the server at {URL_VARIABLE} is up"
+        f"the endpoint gave no answer for {about} in {TRIES} tries, last: {problem}; "
+        f"look whether the server at {variable} is up"
     )
 
 

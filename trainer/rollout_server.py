@@ -1,0 +1,274 @@
+"""PPO rollouts sampled by a vLLM server, with the policy's weights sent to it each iteration.
+
+The server is started as `VLLM_SERVER_DEV_MODE=1 vllm serve FOLDER` and must see the weights folder
+under the same path. What is used of it, as vLLM's sources of 2026 have it: `/v1/completions` with
+token ids in and out, `reload_weights` through `/collective_rpc`, and `/reset_prefix_cache`. Its
+log-probabilities only measure how far it is from the trainer; PPO learns from the trainer's own.
+Shapes: t tokens, v vocabulary entries, r response tokens of all responses.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from trainer import endpoint
+from trainer.generate import Draw
+from trainer.rundir import RunDivergedError, RunRefusedError
+from trainer.spec import Finish
+
+URL_VARIABLE, KEY_VARIABLE = "PODIUM_ROLLOUT_URL", "PODIUM_ROLLOUT_KEY"
+THREADS = 64
+GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16
+# A greedy token may be this much less likely than the trainer's own choice: engines round apart.
+GREEDY_GAP_NATS = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
+MEAN_GAP_NATS, MAX_GAP_NATS = 0.1, 5.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """One response of the server as tokens, and the server's log-probability of each of them."""
+
+    tokens: list[int]
+    finish: Finish
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EngineGap:
+    """How far the log-probabilities of server and trainer are apart, in nats a token."""
+
+    mean: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class RolloutServer:
+    """A running server.
+
+    Attributes:
+        client: talks to it.
+        model: the name that it serves its model under.
+        folder: where weights are put for it.
+        versions: numbers of the weights; each has a folder of its own, as servers keep a list of
+            the files of a path that they have read before.
+    """
+
+    client: httpx2.Client
+    model: str
+    folder: Path
+    versions: Iterator[int] = field(default_factory=itertools.count)
+
+    def load(self, save: Callable[[Path], None]) -> None:
+        """Make the server sample from the weights that `save` writes into a folder.
+
+        Raises:
+            RunRefusedError: when the server cannot load weights while it runs.
+            RunDivergedError: when it fails to, or keeps what it has cached of prompts.
+        """
+        weights = self.folder.absolute() / f"weights-{next(self.versions)}"
+        shutil.rmtree(weights, ignore_errors=True)
+        save(weights)
+        self._control(
+            "/collective_rpc",
+            {"method": "reload_weights", "kwargs": {"weights_path": str(weights)}},
+        )
+        answer = self._control("/reset_prefix_cache", {})
+        if answer.get("success") is False:
+            raise RunDivergedError(
+                "the rollout server did not empty its prefix cache after it loaded new weights; "
+                "give it no other work while a run uses it"
+            )
+        for older in self.folder.absolute().glob("weights-*"):
+            if older != weights:
+                shutil.rmtree(older, ignore_errors=True)
+
+    def draw(
+        self, draws: Sequence[Draw], *, eos_id: int, temperature: float, max_new_tokens: int
+    ) -> list[Served]:
+        """Sample one response for each draw from the full distribution, in the order of the draws.
+
+        Raises:
+            RunRefusedError: when the server refuses, or answers with something else than tokens.
+            RunDivergedError: when it cannot be reached.
+        """
+
+        def ask(draw: Draw) -> Served:
+            body = {
+                "model": self.model,
+                "prompt": list(draw.prompt),
+                "seed": draw.seed,
+                "max_tokens": max_new_tokens,
+                "temperature": temperature,
+                # All said: a server takes what is not from the model's generation_config.json.
+                "top_p": 1.0,
+                "top_k": -1,
+                "min_p": 0.0,
+                "repetition_penalty": 1.0,
+                "presence_penalty": 0.0,
+                "frequency_penalty": 0.0,
+                # Only the tokenizer's EOS ends a response, as in the trainer.
+                "ignore_eos": True,
+                "stop_token_ids": [eos_id],
+                "logprobs": 0,
+                "return_token_ids": True,
+                "add_special_tokens": False,
+            }
+            response = endpoint.request(
+                self.client,
+                "POST",
+                "/v1/completions",
+                body,
+                about=f"model {self.model!r}",
+                variable=URL_VARIABLE,
+            )
+            return _parse(response, eos_id=eos_id, max_new_tokens=max_new_tokens)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(ask, draws))
+
+    def require_same_greedy(
+        self, policy: PreTrainedModel, prompts: Sequence[tuple[int, ...]], *, eos_id: int
+    ) -> None:
+        """Compare greedy responses to a few prompts with the policy's own choices.
+
+        Raises:
+            RunDivergedError: when the server samples from other weights than the policy's.
+        """
+        prompts = list(prompts)[:GREEDY_PROMPTS]
+        served = self.draw(
+            [Draw(prompt, 0) for prompt in prompts],
+            eos_id=eos_id,
+            temperature=0.0,
+            max_new_tokens=GREEDY_TOKENS,
+        )
+        gaps = [
+            _greedy_gap(policy, prompt, one.tokens)
+            for prompt, one in zip(prompts, served, strict=True)
+        ]
+        allowed = GREEDY_GAP_NATS[policy.dtype]
+        if max(gaps) > allowed:
+            raise RunDivergedError(
+                f"after new weights were loaded, the rollout server's greedy responses to "
+                f"{sum(gap > allowed for gap in gaps)} of {len(gaps)} prompts are not those of the "
+                f"policy (up to {max(gaps):.3g} nats less likely than the policy's own choice); "
+                "look whether it reads the weights folder and serves the same model"
+            )
+
+    def _control(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            response = endpoint.request(
+                self.client, "POST", path, body, about=path, variable=URL_VARIABLE
+            )
+        except RunRefusedError as error:
+            raise RunRefusedError(
+                f"{error}; start vLLM with VLLM_SERVER_DEV_MODE=1, so that weights can be loaded "
+                "while it runs"
+            ) from None
+        try:
+            answer = response.json()
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+
+@contextmanager
+def connect(folder: Path, environment: Mapping[str, str] = os.environ) -> Iterator[RolloutServer]:
+    """Open the configured server; weights for it go to `folder`, which is removed at the end.
+
+    Raises:
+        RunRefusedError: when none is configured, or what is there serves no model.
+        RunDivergedError: when it cannot be reached.
+    """
+    with endpoint.connect(
+        environment, url_variable=URL_VARIABLE, key_variable=KEY_VARIABLE
+    ) as client:
+        response = endpoint.request(
+            client, "GET", "/v1/models", about="its models", variable=URL_VARIABLE
+        )
+        try:
+            model = str(response.json()["data"][0]["id"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise RunRefusedError(
+                f"the server at {URL_VARIABLE} does not list a model: {response.text[:200]!r}"
+            ) from None
+        try:
+            yield RolloutServer(client, model, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parse(response: httpx2.Response, *, eos_id: int, max_new_tokens: int) -> Served:
+    """Read a completion.
+
+    Raises:
+        RunRefusedError: when it is none with token ids and log-probabilities.
+    """
+    try:
+        choice = response.json()["choices"][0]
+        tokens = [int(token) for token in choice["token_ids"]]
+        logprobs = tuple(float(value) for value in choice["logprobs"]["token_logprobs"])
+        reason = choice["finish_reason"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise RunRefusedError(
+            "the rollout server's answer has no token_ids with logprobs, as vLLM gives them: "
+            f"{response.text[:200]!r}"
+        ) from None
+    ended = bool(tokens) and tokens[-1] == eos_id
+    is_whole = (reason == "stop" and ended) or (
+        reason == "length" and len(tokens) == max_new_tokens
+    )
+    if not is_whole or len(logprobs) != len(tokens):
+        raise RunRefusedError(
+            f"the rollout server gave {len(tokens)} tokens with {len(logprobs)} log-probabilities, "
+            f"the last token {tokens[-1:]}, finish_reason {reason!r}; a response ends with the EOS "
+            f"{eos_id} or after {max_new_tokens} tokens"
+        )
+    return Served(tokens, "stop" if ended else "length", logprobs)
+
+
+@torch.no_grad()
+def _greedy_gap(policy: PreTrainedModel, prompt: Sequence[int], response: Sequence[int]) -> float:
+    """Return how much less likely than the best one a response's tokens are at most, in nats."""
+    tokens = torch.tensor([[*prompt, *response]], device=policy.device)
+    logits: Tensor = policy(tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]  # (t, v)
+    chosen = logits.gather(-1, tokens[0, len(prompt) :, None]).squeeze(-1)
+    return float((logits.max(-1).values - chosen).max())
+
+
+def engine_gap(served: Sequence[Served], logprobs: Tensor) -> EngineGap:
+    """Compare the server's log-probabilities with the trainer's own.
+
+    Args:
+        served: responses.
+        logprobs: (r,) of their tokens under the policy, one response after the other.
+    """
+    theirs = torch.tensor([value for one in served for value in one.logprobs])
+    apart = (theirs - logprobs.float().cpu()).abs()
+    return EngineGap(float(apart.mean()), float(apart.max()))
+
+
+def require_small_gap(gap: EngineGap) -> None:
+    """Refuse to learn from responses of a server that computes something else.
+
+    Raises:
+        RunDivergedError: with the gap.
+    """
+    # Written so that a NaN is refused as well.
+    if not (gap.mean <= MEAN_GAP_NATS and gap.maximum <= MAX_GAP_NATS):
+        raise RunDivergedError(
+            f"log-probabilities of the rollout server and the trainer are {gap.mean:.3g} nats a "
+            f"token apart, at most {gap.maximum:.3g} ({MEAN_GAP_NATS} and {MAX_GAP_NATS} are "
+            "allowed); compare precisions, and start vLLM with --logprobs-mode processed_logprobs "
+            "when the temperature is not 1"
+        )
