@@ -73,10 +73,10 @@ CELLS = (
     Cell("even 64 x 64", (64,) * 8, 9, 64, ends=False),
     Cell("even 128 x 64", (128,) * 8, 9, 64, ends=False),
     Cell("even 256 x 64", (256,) * 8, 9, 64, ends=False),
-    Cell("even 1024 x 64", (1024,) * 4, 9, 64, ends=False),
+    Cell("even 1024 x 64", (1024,) * 2, 9, 64, ends=False),
     Cell("ragged prompts, even responses", ragged(8, around=128, most=512), 9, 64, ends=False),
-    Cell("even prompts, ragged responses", (128,) * 16, 9, 256, ends=True),
-    Cell("ragged prompts and responses", ragged(16, around=128, most=512), 9, 256, ends=True),
+    Cell("even prompts, ragged responses", (128,) * 8, 9, 256, ends=True),
+    Cell("ragged prompts and responses", ragged(8, around=128, most=512), 9, 256, ends=True),
 )
 QUICK = ("even 128 x 64", "ragged prompts and responses")
 
@@ -236,7 +236,8 @@ def main() -> None:
         cells.append(row)
         print(
             f"{row['cell']:32} {row['tokens_per_processor_s']:8} "
-            f"{row['peer_tokens_per_processor_s']:8} {row['ratio']:6}   {row['peer']}"
+            f"{row['peer_tokens_per_processor_s']:8} {row['ratio']:6}   {row['peer']}",
+            flush=True,
         )
     write_report(
         "sample",
