@@ -27,6 +27,7 @@ class Inputs:
         prompts: to sample responses for.
         texts: of the pretraining mix, if there is one.
         shown: what evaluations sample texts for.
+        tokenizer: of all models.
         eos_id: ends a response.
         rows: what becomes of the prompts' rows.
     """
@@ -34,6 +35,7 @@ class Inputs:
     prompts: Sequence[Example]
     texts: PretrainingTexts | None
     shown: Shown
+    tokenizer: PreTrainedTokenizerBase
     eos_id: int
     rows: RowUse
 
@@ -97,7 +99,8 @@ def read_inputs(
     return Inputs(
         prompts,
         texts,
-        Shown([row.messages[-1].content for row in shown], encode(shown), tokenizer),
+        Shown([row.messages[-1].content for row in shown], encode(shown)),
+        tokenizer,
         data.eos_id_of(tokenizer),
         use_of(rows, prompts, settings),
     )

@@ -14,10 +14,8 @@ from transformers import PreTrainedModel
 
 from trainer import adapters, advantages, data, forward
 from trainer.data import Example
-from trainer.generate import Draw, draw_responses
 from trainer.logprobs import masked_mean, masked_sum
 from trainer.rundir import Metrics, RunDivergedError
-from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
 
@@ -83,32 +81,6 @@ class Readings(NamedTuple):
     reference_logprobs: Tensor
     values: Tensor
     scores: Tensor
-
-
-def sample_episodes(
-    policy: PreTrainedModel,
-    prompts: Sequence[Example],
-    settings: PPOSettings,
-    *,
-    eos_id: int,
-    iteration: int,
-) -> list[Example]:
-    """Sample one response for each prompt from the full distribution."""
-    drawn = draw_responses(
-        policy,
-        [
-            Draw(prompt.tokens, derive_seed(settings.seed, iteration, episode))
-            for episode, prompt in enumerate(prompts)
-        ],
-        eos_id=eos_id,
-        temperature=settings.temperature,
-        top_p=1.0,
-        max_new_tokens=settings.max_new_tokens,
-    )
-    return [
-        Example((*prompt.tokens, *one.tokens), prompt.prompt_length)
-        for prompt, one in zip(prompts, drawn, strict=True)
-    ]
 
 
 def assess(

@@ -26,11 +26,10 @@ SHOWN_TEXTS = 8
 
 @dataclass(frozen=True)
 class Shown:
-    """What is sampled from: the prompts as people read them and as tokens, and the tokenizer."""
+    """What is sampled from: the prompts as people read them and as tokens."""
 
     prompts: Sequence[str]
     examples: Sequence[Example]
-    tokenizer: PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,12 @@ def choose_shown(rows: Sequence[PromptRow]) -> list[PromptRow]:
 
 @torch.no_grad()
 def sample_scored(
-    models: PPOModels, shown: Shown, settings: PPOSettings, *, eos_id: int
+    models: PPOModels,
+    shown: Shown,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: PPOSettings,
+    *,
+    eos_id: int,
 ) -> list[ScoredText]:
     """Sample one response for each shown prompt and let the reward model score it."""
     drawn = draw_responses(
@@ -76,7 +80,7 @@ def sample_scored(
             ).tolist()
         ]
     return [
-        ScoredText(prompt, str(shown.tokenizer.decode(one.tokens, skip_special_tokens=True)), score)
+        ScoredText(prompt, str(tokenizer.decode(one.tokens, skip_special_tokens=True)), score)
         for prompt, one, score in zip(shown.prompts, drawn, scores, strict=True)
     ]
 

@@ -17,8 +17,10 @@ from trainer.lineage import describe_lineage
 from trainer.pace import Pace
 from trainer.ppo_checks import check_first_kl
 from trainer.ppo_inputs import Inputs, load_models, prompts_of, read_inputs
+from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
 from trainer.ppo_update import Trainee, update
-from trainer.rollouts import PPOModels, Watch, assess, describe, sample_episodes
+from trainer.rollout_server import RolloutServer
+from trainer.rollouts import PPOModels, Watch, assess, describe
 from trainer.rundir import Metrics
 from trainer.scored_texts import averaged, load_average, sample_scored, texts_row
 from trainer.spec import PPOSettings, PPOSpec, RunResult
@@ -34,6 +36,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
         RunDivergedError: when a start-up check fails or a number stops being finite.
         StoppedError: SIGTERM came.
     """
+    models.require_memory(spec)
     folder = models.resolve_folder(spec.base_model)
     reward_folder = models.resolve_folder(spec.reward_model)
     tokenizer = models.load_tokenizer(folder)
@@ -46,7 +49,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
 
     with rundir.saving_model(run_dir) as unfinished:
         models.save_model(loaded.policy, tokenizer, unfinished)
-    shown = sample_scored(loaded, inputs.shown, spec.settings, eos_id=inputs.eos_id)
+    shown = sample_scored(loaded, inputs.shown, tokenizer, spec.settings, eos_id=inputs.eos_id)
     rundir.write_result(
         run_dir,
         RunResult(
@@ -86,6 +89,7 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
         trainee.passes = resumed.state.get("passes", 0)
         pace = Pace(planned=0, done=resumed.state.get("tokens", 0))
         with (
+            open_server(settings, run_dir) as server,
             rundir.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
             rundir.appending(run_dir / rundir.OPTIMIZER_STEPS_FILE) as steps_file,
             rundir.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
@@ -99,6 +103,7 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
                     settings,
                     iteration=iteration,
                     is_first=iteration == resumed.step,
+                    server=server,
                     before_a_step=checkpoints.until_stopped,
                     between_steps=_until_abandoned(checkpoints, run_dir),
                 )
@@ -107,7 +112,9 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
                 metrics |= pace.advance(tokens)
                 if is_evaluated(iteration, settings):
                     with averaged(loaded.policy, trainee.average):
-                        texts = sample_scored(loaded, inputs.shown, settings, eos_id=inputs.eos_id)
+                        texts = sample_scored(
+                            loaded, inputs.shown, inputs.tokenizer, settings, eos_id=inputs.eos_id
+                        )
                     rundir.append_line(texts_file, texts_row(iteration, texts))
                 for step in steps:
                     rundir.append_line(steps_file, {"step": iteration, **rundir.finite(step)})
@@ -130,6 +137,7 @@ def iterate(
     *,
     iteration: int,
     is_first: bool,
+    server: RolloutServer | None,
     before_a_step: Watch,
     between_steps: Watch,
 ) -> tuple[Metrics, list[Metrics]]:
@@ -142,6 +150,7 @@ def iterate(
         settings: of the run.
         iteration: 0 .. steps - 1.
         is_first: of this process, so that what must hold at the start is checked.
+        server: samples instead of this process.
         before_a_step: passed what is done before the first optimizer step; may end the run.
         between_steps: the same for what is done between two steps of the iteration.
 
@@ -151,18 +160,21 @@ def iterate(
     stopwatch = Stopwatch()
     share = optimization.warmup_share(iteration, warmup_steps=settings.warmup_steps)
     optimization.set_rate(trainee.policy_optimizer, settings.learning_rate * share)
-    examples = sample_episodes(
+    episodes = sample_episodes(
         loaded.policy,
         prompts_of(iteration, inputs.prompts, settings),
         settings,
+        tokenizer=inputs.tokenizer,
         eos_id=inputs.eos_id,
         iteration=iteration,
+        server=server,
+        compares_greedy=is_first,
     )
     metrics: Metrics = {"seconds/rollout": stopwatch.lap()}
 
     rollouts = assess(
         loaded,
-        examples,
+        episodes.examples,
         settings,
         eos_id=inputs.eos_id,
         kl_coefficient=trainee.kl_coefficient,
@@ -170,7 +182,7 @@ def iterate(
     )
     if iteration == 0:
         check_first_kl(rollouts)
-    metrics |= describe(rollouts)
+    metrics |= describe(rollouts) | check_sampler(episodes, rollouts)
     metrics["objective/kl_coefficient"] = trainee.kl_coefficient
     metrics["learning_rate"] = settings.learning_rate * share
     metrics["seconds/scoring"] = stopwatch.lap()
@@ -192,7 +204,7 @@ def iterate(
     for name in ("seconds/ptx", "ptx/texts", "ptx/tokens"):
         metrics[name] = sum(step[name] or 0 for step in steps)
     metrics["seconds/update"] = stopwatch.lap() - float(metrics["seconds/ptx"] or 0)
-    metrics["tokens"] = sum(len(example.tokens) for example in examples) + int(
+    metrics["tokens"] = sum(len(example.tokens) for example in episodes.examples) + int(
         metrics["ptx/tokens"] or 0
     )
     if settings.kl_target_nats is not None:
@@ -200,7 +212,7 @@ def iterate(
             trainee.kl_coefficient,
             float(metrics["objective/kl"] or 0),
             target_nats=settings.kl_target_nats,
-            episodes=len(examples),
+            episodes=len(episodes.examples),
             horizon_episodes=settings.kl_horizon_episodes,
         )
     return metrics, steps

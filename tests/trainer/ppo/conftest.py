@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.conftest import make_tokenizer, user, write_lines
-from trainer import data, models, ppo_inputs, ppo_update, rollouts
+from trainer import data, models, ppo_inputs, ppo_sampling, ppo_update, rollouts
 from trainer.lineage import RowUse
 from trainer.ppo_inputs import Inputs
 from trainer.ppo_update import Trainee
@@ -76,14 +76,19 @@ def prompts_of(tokenizer) -> list[data.Example]:
 
 
 def inputs_of(tokenizer, prompts, texts=None) -> Inputs:
-    return Inputs(prompts, texts, Shown([], [], tokenizer), EOS, RowUse())
+    return Inputs(prompts, texts, Shown([], []), tokenizer, EOS, RowUse())
 
 
 def roll_out(loaded, tokenizer, settings=SETTINGS, *, iteration=0):
-    examples = rollouts.sample_episodes(
-        loaded.policy, prompts_of(tokenizer), settings, eos_id=EOS, iteration=iteration
+    episodes = ppo_sampling.sample_episodes(
+        loaded.policy,
+        prompts_of(tokenizer),
+        settings,
+        tokenizer=tokenizer,
+        eos_id=EOS,
+        iteration=iteration,
     )
-    return assess(loaded, examples, settings)
+    return assess(loaded, episodes.examples, settings)
 
 
 def assess(loaded, examples, settings=SETTINGS):

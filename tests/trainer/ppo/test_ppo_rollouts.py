@@ -8,9 +8,7 @@ import torch
 from tests.trainer.ppo.conftest import (
     BIAS,
     EOS,
-    SETTINGS,
     assess,
-    prompts_of,
     roll_out,
     rows_by_length,
     settings_with,
@@ -176,27 +174,6 @@ def test_two_forwards_of_each_model_are_identical(load):
         assert torch.equal(first, second)
 
 
-def test_the_same_seed_repeats_the_episodes_and_another_iteration_does_not(loaded, tokenizer):
-    """P29."""
-    first, again, later = (
-        roll_out(loaded, tokenizer, iteration=iteration).examples for iteration in (0, 0, 1)
-    )
-
-    assert first == again
-    assert first != later
-
-
-def test_equal_prompts_of_a_batch_get_different_responses(loaded, tokenizer):
-    """P29."""
-    prompt = prompts_of(tokenizer)[0]
-
-    examples = rollouts.sample_episodes(
-        loaded.policy, [prompt] * 4, SETTINGS, eos_id=EOS, iteration=0
-    )
-
-    assert len({example.tokens for example in examples}) == 4
-
-
 def test_a_response_that_is_nothing_but_eos_is_an_episode(loaded):
     """R-17: an empty generation."""
     examples = [Example((0, 40, 2, 1, EOS), 4)] * 2
@@ -234,12 +211,3 @@ def test_a_reference_that_is_another_model_stops_the_run(loaded, tokenizer):
 
     with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
         ppo_checks.check_first_kl(roll_out(loaded, tokenizer))
-
-
-@pytest.mark.parametrize(("largest", "mean"), [(0.5, 0.5), (6.0, 0.01), (float("nan"), 0.0)])
-def test_a_sampler_with_other_log_probabilities_stops_the_run(largest, mean):
-    """P30."""
-    ppo_checks.check_sampler_gap(1.5, 0.02)
-
-    with pytest.raises(rundir.RunDivergedError, match="log-probabilities of sampler and trainer"):
-        ppo_checks.check_sampler_gap(largest, mean)

@@ -6,17 +6,15 @@ import pytest
 import torch
 
 from tests.trainer.ppo.conftest import (
-    EOS,
     SETTINGS,
     TEXTS,
     accumulate,
     assess,
-    prompts_of,
     roll_out,
     settings_with,
     update,
 )
-from trainer import data, forward, models, ppo_checks, ppo_update, rollouts, rundir
+from trainer import data, forward, models, ppo_checks, ppo_update, rundir
 from trainer.ppo_update import Trainee, texts_due
 from trainer.pretraining import open_texts
 from trainer.shared_prompt import pack
@@ -341,22 +339,3 @@ def test_equal_rewards_move_the_policy_by_nothing_that_is_not_finite(loaded, tok
 
     assert all(math.isfinite(step["loss/policy"]) for step in steps)
     assert all(math.isfinite(step["gradient/policy"]) for step in steps)
-
-
-def test_sampling_is_from_the_full_distribution(loaded, tokenizer, monkeypatch):
-    """P4."""
-    asked = {}
-    draw = rollouts.draw_responses
-
-    def record(policy, draws, **options):
-        asked.update(options)
-        return draw(policy, draws, **options)
-
-    monkeypatch.setattr(rollouts, "draw_responses", record)
-
-    rollouts.sample_episodes(
-        loaded.policy, prompts_of(tokenizer), SETTINGS, eos_id=EOS, iteration=0
-    )
-
-    assert asked["top_p"] == 1.0
-    assert asked["temperature"] == SETTINGS.temperature

@@ -1,0 +1,140 @@
+"""The episodes of PPO, sampled here and by a stand-in of the rollout server."""
+
+import dataclasses
+import threading
+
+import pytest
+import torch
+
+from tests.trainer.ppo.conftest import EOS, SETTINGS, assess, prompts_of, settings_with
+from tests.trainer.test_rollout_server import StandIn
+from trainer import models, ppo_sampling
+from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
+from trainer.rundir import RunDivergedError, RunRefusedError
+
+
+@pytest.fixture
+def stand_in(base, monkeypatch):
+    server = StandIn(base)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setenv("PODIUM_ROLLOUT_URL", f"http://127.0.0.1:{server.server_port}")
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def sample(loaded, tokenizer, prompts=None, settings=SETTINGS, **changes):
+    options = {"tokenizer": tokenizer, "eos_id": EOS, "iteration": 0, **changes}
+    return sample_episodes(loaded.policy, prompts or prompts_of(tokenizer), settings, **options)
+
+
+def test_sampling_is_from_the_full_distribution_at_the_temperature(loaded, tokenizer, monkeypatch):
+    """P4."""
+    asked = {}
+    draw = ppo_sampling.draw_responses
+
+    def record(policy, draws, **options):
+        asked.update(options)
+        return draw(policy, draws, **options)
+
+    monkeypatch.setattr(ppo_sampling, "draw_responses", record)
+
+    sample(loaded, tokenizer, settings=settings_with(temperature=0.7))
+
+    assert asked["top_p"] == 1.0
+    assert asked["temperature"] == 0.7
+
+
+def test_the_same_seed_repeats_the_episodes_and_another_iteration_does_not(loaded, tokenizer):
+    """P29."""
+    first, again, later = (
+        sample(loaded, tokenizer, iteration=iteration).examples for iteration in (0, 0, 1)
+    )
+
+    assert first == again
+    assert first != later
+
+
+def test_equal_prompts_of_a_batch_get_different_responses(loaded, tokenizer):
+    """P29."""
+    episodes = sample(loaded, tokenizer, [prompts_of(tokenizer)[0]] * 4)
+
+    assert len({example.tokens for example in episodes.examples}) == 4
+
+
+def test_a_server_samples_what_this_process_would_with_the_weights_it_was_sent(
+    loaded, tokenizer, stand_in, tmp_path
+):
+    """P30, P31."""
+    settings = settings_with(rollouts="server")
+    next(loaded.policy.parameters()).data.mul_(1.5)
+
+    with open_server(settings, tmp_path) as server:
+        served = sample(loaded, tokenizer, server=server, compares_greedy=True)
+
+    assert served.examples == sample(loaded, tokenizer).examples
+    gap = check_sampler(served, assess(loaded, served.examples))
+    assert 0 < gap["sampler/logprob_gap_mean"] <= gap["sampler/logprob_gap_max"] < 1e-5
+    assert stand_in.calls[:2] == ["/collective_rpc", "/reset_prefix_cache"]
+    assert not (tmp_path / "rollout-weights").exists()
+
+
+def test_a_server_that_keeps_old_weights_stops_the_run(loaded, tokenizer, stand_in, tmp_path):
+    """P30, P31."""
+    stand_in.loads = False
+    with torch.no_grad():
+        for parameter in loaded.policy.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+
+    with open_server(settings_with(rollouts="server"), tmp_path) as server:
+        with pytest.raises(RunDivergedError, match="greedy responses"):
+            sample(loaded, tokenizer, server=server, compares_greedy=True)
+        served = sample(loaded, tokenizer, server=server)
+
+    rolled = assess(loaded, served.examples)
+    with pytest.raises(RunDivergedError, match="log-probabilities of the rollout server"):
+        check_sampler(served, rolled)
+
+
+def test_episodes_of_this_process_report_no_gap(loaded, tokenizer):
+    episodes = sample(loaded, tokenizer)
+
+    assert check_sampler(episodes, assess(loaded, episodes.examples)) == {}
+
+
+def test_a_run_that_names_a_server_without_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("PODIUM_ROLLOUT_URL", raising=False)
+
+    with (
+        pytest.raises(RunRefusedError, match="PODIUM_ROLLOUT_URL is not set"),
+        open_server(settings_with(rollouts="server"), tmp_path),
+    ):
+        pass
+
+
+def test_the_models_that_are_served_are_those_of_the_run(loaded, tokenizer, stand_in, tmp_path):
+    """Every iteration sends its own weights."""
+    with open_server(settings_with(rollouts="server"), tmp_path) as server:
+        for factor in (1.5, 1.2):
+            next(loaded.policy.parameters()).data.mul_(factor)
+            sample(loaded, tokenizer, server=server)
+            assert models.checksum(stand_in.model) == models.checksum(loaded.policy)
+
+
+def test_served_log_probabilities_are_compared_token_by_token(
+    loaded, tokenizer, stand_in, tmp_path
+):
+    """P30."""
+    with open_server(settings_with(rollouts="server"), tmp_path) as server:
+        served = sample(loaded, tokenizer, server=server)
+    rolled = assess(loaded, served.examples)
+    first = served.served[0]
+    wrong = dataclasses.replace(first, logprobs=(first.logprobs[0] - 0.5, *first.logprobs[1:]))
+
+    gap = check_sampler(dataclasses.replace(served, served=[wrong, *served.served[1:]]), rolled)
+
+    tokens = int(rolled.is_response_token.sum())
+    assert gap["sampler/logprob_gap_max"] == pytest.approx(0.5, abs=1e-5)
+    assert gap["sampler/logprob_gap_mean"] == pytest.approx(0.5 / tokens, abs=1e-5)

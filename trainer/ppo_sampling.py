@@ -1,0 +1,119 @@
+"""The episodes of PPO: one response for each prompt, sampled here or by a rollout server."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import models, rollout_server
+from trainer.data import Example
+from trainer.generate import Draw, draw_responses
+from trainer.rollout_server import RolloutServer, Served, engine_gap, require_small_gap
+from trainer.rollouts import Rollouts
+from trainer.rundir import Metrics
+from trainer.seeds import derive_seed
+from trainer.spec import PPOSettings
+
+WEIGHTS_FOLDER = "rollout-weights"
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Prompts with their responses.
+
+    Attributes:
+        examples: a response keeps a sampled EOS.
+        served: what a server said of each response; None when they were sampled here.
+    """
+
+    examples: list[Example]
+    served: list[Served] | None
+
+
+@contextlib.contextmanager
+def open_server(settings: PPOSettings, run_dir: Path) -> Iterator[RolloutServer | None]:
+    """Connect to the rollout server when the settings name it as the one who samples.
+
+    Raises:
+        RunRefusedError: when none is configured.
+    """
+    if settings.rollouts == "local":
+        yield None
+        return
+    with rollout_server.connect(run_dir / WEIGHTS_FOLDER) as server:
+        yield server
+
+
+def sample_episodes(
+    policy: PreTrainedModel,
+    prompts: Sequence[Example],
+    settings: PPOSettings,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    eos_id: int,
+    iteration: int,
+    server: RolloutServer | None = None,
+    compares_greedy: bool = False,
+) -> Episodes:
+    """Sample one response for each prompt from the full distribution.
+
+    Args:
+        policy: as it is now; a server gets its weights first.
+        prompts: one for each episode.
+        settings: of the run.
+        tokenizer: of the policy.
+        eos_id: ends a response.
+        iteration: seeds the responses.
+        server: samples instead of this process.
+        compares_greedy: whether the server's greedy responses must first be the policy's.
+
+    Raises:
+        RunDivergedError: when the server cannot be reached or samples from other weights.
+        RunRefusedError: when it refuses what is asked.
+    """
+    draws = [
+        Draw(prompt.tokens, derive_seed(settings.seed, iteration, episode))
+        for episode, prompt in enumerate(prompts)
+    ]
+    if server is None:
+        drawn = draw_responses(
+            policy,
+            draws,
+            eos_id=eos_id,
+            temperature=settings.temperature,
+            top_p=1.0,
+            max_new_tokens=settings.max_new_tokens,
+        )
+        return Episodes(_join(prompts, [one.tokens for one in drawn]), None)
+    server.load(lambda folder: models.save_model(policy, tokenizer, folder))
+    if compares_greedy:
+        server.require_same_greedy(policy, [prompt.tokens for prompt in prompts], eos_id=eos_id)
+    served = server.draw(
+        draws,
+        eos_id=eos_id,
+        temperature=settings.temperature,
+        max_new_tokens=settings.max_new_tokens,
+    )
+    return Episodes(_join(prompts, [one.tokens for one in served]), served)
+
+
+def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
+    """Return how far a server's log-probabilities are from the trainer's; nothing without one.
+
+    Raises:
+        RunDivergedError: when they are too far apart.
+    """
+    if episodes.served is None:
+        return {}
+    gap = engine_gap(episodes.served, rollouts.logprobs[rollouts.is_response_token])
+    require_small_gap(gap)
+    return {"sampler/logprob_gap_mean": gap.mean, "sampler/logprob_gap_max": gap.maximum}
+
+
+def _join(prompts: Sequence[Example], responses: Sequence[Sequence[int]]) -> list[Example]:
+    return [
+        Example((*prompt.tokens, *response), prompt.prompt_length)
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
