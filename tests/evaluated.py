@@ -30,6 +30,7 @@ EVALUATED = {
     },
     "evaluation": {
         "accuracy": share(0.71),
+        "accuracy_per_prompt": share(0.7),
         "by_labeler": {"L-01": share(0.74), "L-02": share(0.68)},
         "by_margin": {"0": NOTHING, "1": share(0.62), "2": share(0.75), "3+": share(0.9)},
         "training_labelers": share(0.72),
@@ -46,6 +47,7 @@ EVALUATED = {
         },
         "agreement": {
             "agreement": share(0.726), "ceiling": 0.836, "empirical_ceiling": share(0.79),
+            "accuracy": share(0.73), "accuracy_beside_majority": share(0.76),
         },
         "folds": [
             {"labelers": ["L-01"], "training_labelers": share(0.72),

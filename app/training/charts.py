@@ -93,6 +93,12 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             (GUESSING,),
         ),
         ACCURACY,
+        Chart(
+            "Loss of the labeler folds",
+            "each fold is a training of its own, one after the other",
+            (Series("loss/fold", "train"),),
+            (GUESSING,),
+        ),
         GRADIENT,
         LEARNING_RATE,
         SPEED,
@@ -115,6 +121,12 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "Implicit rewards",
             "beta times the log-probability gained on the reference model",
             (Series("rewards/chosen", "chosen"), Series("rewards/rejected", "rejected")),
+            (Reference("0: reference model", 0.0),),
+        ),
+        Chart(
+            "KL",
+            "of the policy from the reference, on the ranked responses, nats per response",
+            (Series("objective/forward_kl", "KL"),),
             (Reference("0: reference model", 0.0),),
         ),
         GRADIENT,
@@ -159,8 +171,8 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),)),
         Chart(
             "Step size",
-            "KL between the policy before and after its update, nats per token",
-            (Series("policy/approxkl", "KL"),),
+            "half the mean squared log-ratio to the policy that sampled",
+            (Series("policy/approxkl", "approximate KL, nats per token"),),
         ),
         Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
         Chart("Value loss", "squared error", (Series("loss/value", "value"),)),
@@ -179,7 +191,11 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         Chart(
             "Gradient norm",
             "before clipping",
-            (Series("gradient/policy", "PPO"), Series("gradient/ptx", "pretraining mix")),
+            (
+                Series("gradient/policy", "policy"),
+                Series("gradient/ptx", "pretraining mix"),
+                Series("gradient/value", "value model"),
+            ),
         ),
         Chart(
             "Sampler gap",

@@ -102,8 +102,7 @@ async def post_run(
 ) -> Response:
     """Start a run, or show the form again with what was wrong."""
     project = await project_for(tx, viewer, slug)
-    async with request.form(max_files=0, max_fields=MAX_FORM_FIELDS) as form:
-        typed = {name: value for name, value in form.items() if isinstance(value, str)}
+    typed = await _typed(request)
     try:
         new = new_run_from(kind, typed)
         started = await start_run(tx, engine, settings, viewer, project, new)
@@ -120,6 +119,24 @@ async def post_run(
         )
         return page(request, "training/new_run.html", context, status=status_of(error))
     return RedirectResponse(f"/projects/{project.slug}/runs/{started.id}", status_code=303)
+
+
+@router.post("/projects/{slug}/runs/memory")
+async def show_memory(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    settings: AppSettings,
+    viewer: AdminOnly,
+    kind: Annotated[TrainingKind, Form()],
+) -> Response:
+    """Answer how much memory the run would need as the form stands, for HTMX; starts nothing."""
+    project = await project_for(tx, viewer, slug)
+    typed = await _typed(request)
+    context = await form_context(
+        tx, settings.root, viewer, project, kind=kind, preset="default", typed=typed
+    )
+    return page(request, "training/new_run.html", context, block="memory")
 
 
 @router.get("/projects/{slug}/runs/{run_id}")
@@ -195,6 +212,11 @@ async def post_cancel(slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly) -> R
     _require_own(run, project)
     await request_cancel(tx, run.id)
     return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
+
+
+async def _typed(request: Request) -> dict[str, str]:
+    async with request.form(max_files=0, max_fields=MAX_FORM_FIELDS) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _require_own(run: RunView, project: ProjectView) -> None:

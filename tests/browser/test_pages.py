@@ -146,6 +146,20 @@ async def test_the_page_of_a_live_run_shows_its_texts_as_text(open_page, world):
     await expect(page.locator("#texts strong")).to_have_text("is")
 
 
+async def test_the_form_of_a_run_says_what_it_needs_as_it_is_changed(open_page, world):
+    page = await open_page(world.admin_id)
+    await page.goto("/projects/pilot/runs/new?kind=reward")
+    await expect(page.get_by_label("LoRA rank")).to_be_hidden()
+
+    await page.get_by_text("Machine: precision").click()
+    async with page.expect_response("**/runs/memory") as answered:
+        await page.get_by_label("LoRA rank").fill("8")
+        await page.keyboard.press("Tab")
+
+    assert (await answered.value).status == 200
+    await expect(page.get_by_label("LoRA rank")).to_have_value("8")
+
+
 async def test_the_theme_can_be_chosen_and_stays(open_page, world):
     page = await open_page(world.admin_id, color_scheme="light")
     background = "getComputedStyle(document.documentElement).backgroundColor"

@@ -308,12 +308,25 @@ async def test_a_run_that_the_workers_machine_cannot_hold_is_refused(
 
     answer = await admin.post(RUNS, json=reward_run(dataset))
     form = await admin_browser.get(f"{PAGES}/new?base_model=tuned")
+    large = await admin_browser.post(f"{PAGES}/memory", data=reward_form(dataset))
+    smaller = await admin_browser.post(
+        f"{PAGES}/memory", data=reward_form(dataset, **{"settings.lora_rank": "8"})
+    )
+    wrong = await admin_browser.post(
+        f"{PAGES}/memory", data=reward_form(dataset, **{"settings.lora_rank": "x"})
+    )
 
     assert answer.status_code == 422
     assert answer.json()["code"] == "not_enough_memory"
     assert answer.json()["errors"][0]["loc"] == ["body", "base_model"]
     assert "GiB" in answer.json()["detail"]
     assert "the worker&#39;s machine has 1.0 GiB" in form.text
+    assert "up to about" in large.text
+    assert "up to about" in smaller.text
+    assert large.text != smaller.text
+    assert "<form" not in large.text
+    assert "up to about" not in wrong.text
+    assert (await admin.get(RUNS)).json()["runs"] == []
 
 
 async def test_a_reward_model_with_another_vocabulary_is_refused(admin, dataset, models):
