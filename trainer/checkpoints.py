@@ -12,7 +12,7 @@
 
 Inside the block SIGTERM sets a flag. At the next border, or between two items of `until_stopped`,
 the state of the last border is saved and `StoppedError` ends the run. With several ranks every
-rank calls all of this; rank 0 writes, and they stop together, at a border.
+rank calls all of this, with equally many items; rank 0 writes, and they stop together.
 
 A checkpoint is a folder of safetensors and JSON: no pickle is ever read.
 """
@@ -31,10 +31,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
-import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
-from trainer import rundir, tensor_file
+from trainer import parallel, rundir, tensor_file
 from trainer.lineage import file_sha256, hash_inputs
 from trainer.spec import TrainingSpec
 from trainer.trained import JSON, Trained, collect, fits, random_state, restore, restore_random
@@ -106,7 +105,7 @@ class Checkpointer:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         signal.signal(signal.SIGTERM, self._previous_handler)
-        if error is None and self.stop_requested:
+        if error is None and self.is_stop_agreed():
             raise rundir.StoppedError
 
     # --- in a loop ---------------------------------------------------------------------------
@@ -116,8 +115,7 @@ class Checkpointer:
 
         `metrics.jsonl` and the like then end just before the step that is returned.
         """
-        step = self._choose() if _rank() == 0 else 0
-        step = _from_rank_0(step)
+        step = parallel.from_main(self._choose() if parallel.ranks().is_main else 0)
         if step < 0:
             return Resumed(0, {})
         folder = self._path(step)
@@ -140,29 +138,33 @@ class Checkpointer:
         """
         self._border = Border(step, state, random_state(self._trained))
         is_due = time.monotonic() - self._saved_at >= self._seconds and step != self._saved_step
-        wishes = _agree(torch.tensor([self.stop_requested, is_due]))
-        if wishes[0]:
+        if self.is_stop_agreed():
             self._stop_here()
-        if wishes[1]:
+        if parallel.any_rank(is_due):
             self._save(self._border)
 
     def until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield items; when SIGTERM came, save the last border and end the run instead.
 
         Only for work that changes nothing of what is saved: the weights still have to be those
-        of the border. With several ranks the run stops at the next border.
+        of the border.
 
         Raises:
             StoppedError: SIGTERM came.
         """
         for item in items:
-            if self.stop_requested and _ranks() == 1:
+            if self.is_stop_agreed():
                 self._stop_here()
             yield item
 
+    def is_stop_agreed(self) -> bool:
+        """Tell whether SIGTERM came to any rank; all ranks have to ask at the same place."""
+        return parallel.any_rank(self.stop_requested)
+
     def _stop_here(self) -> NoReturn:
         assert self._border is not None
-        if self._border.step not in rundir.checkpoint_steps(self._run_dir):
+        is_saved = self._border.step in rundir.checkpoint_steps(self._run_dir)
+        if not parallel.from_main(is_saved):
             self._save(self._border)
         raise rundir.StoppedError
 
@@ -180,7 +182,8 @@ class Checkpointer:
     def _save(self, border: Border) -> None:
         tensors = collect(self._trained)
         size = tensor_file.size_of(tensors)
-        if _rank() != 0:
+        self._saved_at, self._saved_step = time.monotonic(), border.step
+        if not parallel.ranks().is_main:
             # A sharded tensor is put together by all ranks at once.
             tensor_file.gather(tensors)
             return
@@ -199,7 +202,7 @@ class Checkpointer:
             raise
         for old in rundir.checkpoint_steps(self._run_dir)[KEPT:]:
             shutil.rmtree(self._path(old))
-        self._saved_at, self._saved_step = time.monotonic(), border.step
+        self._saved_at = time.monotonic()
         log.info("checkpoint of step %d is complete", border.step)
 
     def _write(self, folder: Path, tensors: Mapping[str, Tensor], border: Border) -> None:
@@ -264,37 +267,3 @@ def _write_json(path: Path, value: Mapping[str, JSON]) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashlib.sha256(content).hexdigest()
-
-
-# --- several ranks -------------------------------------------------------------------------------
-
-
-def _ranks() -> int:
-    return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def _rank() -> int:
-    return distributed.get_rank() if distributed.is_initialized() else 0
-
-
-def _agree(wishes: Tensor) -> list[bool]:
-    """Return which wishes any rank has: (n,) bool."""
-    if _ranks() > 1:
-        shared = wishes.to(_communicating_device(), torch.uint8)
-        distributed.all_reduce(shared, distributed.ReduceOp.MAX)
-        wishes = shared.cpu()
-    return [bool(wish) for wish in wishes]
-
-
-def _from_rank_0(number: int) -> int:
-    if _ranks() == 1:
-        return number
-    shared = torch.tensor([number], device=_communicating_device())
-    distributed.broadcast(shared, src=0)
-    return int(shared)
-
-
-def _communicating_device() -> torch.device:
-    if distributed.get_backend() == "nccl":
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")

@@ -10,9 +10,10 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from trainer import data
+from trainer import parallel
 from trainer.evaluate import Accuracy, Judged
 from trainer.losses import Comparison, comparisons_of
+from trainer.parallel import Part
 from trainer.rankings import RankedPrompt
 from trainer.rundir import Metrics
 from trainer.spec import DPOSettings, RewardSettings, Share, Ties
@@ -22,6 +23,13 @@ VALIDATIONS, VALIDATION_PROMPTS = 10, 128
 
 PreferenceSettings = RewardSettings | DPOSettings
 Row = TypeVar("Row")
+
+
+class Micro(NamedTuple):
+    """One forward pass of this rank: its place in the plan, and the prompts in it."""
+
+    part: Part
+    prompts: list[RankedPrompt]
 
 
 class Comparisons(NamedTuple):
@@ -96,11 +104,15 @@ def is_validation_due(step: int, *, steps: int) -> bool:
     return (step + 1) % -(-steps // VALIDATIONS) == 0 or step == steps - 1
 
 
-def micro_batches(prompts: Sequence[RankedPrompt], *, tokens: int) -> Iterator[list[RankedPrompt]]:
-    """Cut prompts, in order, into forward passes of at most so many tokens."""
-    sizes = [prompt.tree.tokens for prompt in prompts]
-    for part in data.within_budget(sizes, tokens=tokens):
-        yield [prompts[index] for index in part]
+def micro_batches(prompts: Sequence[RankedPrompt], *, tokens: int) -> Iterator[Micro]:
+    """Cut prompts, in order, into forward passes of at most so many tokens; yield this rank's."""
+    for part in parallel.deal([prompt.tree.tokens for prompt in prompts], tokens=tokens):
+        yield Micro(part, [prompts[index] for index in part.items])
+
+
+def collect(done: Sequence[tuple[Part, Tensor]], prompts: Sequence[RankedPrompt]) -> Tensor:
+    """Put together what the ranks have said of each response, in the order of the prompts: (n,)."""
+    return parallel.collect(done, [len(prompt.tree.responses) for prompt in prompts])
 
 
 def spread(rows: Sequence[Row], count: int) -> list[Row]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import comparisons, compute, forward
+from trainer import comparisons, compute, forward, parallel
+from trainer.comparisons import Micro
 from trainer.evaluate import pairwise_accuracy
 from trainer.losses import implicit_rewards, kwise_loss
 from trainer.rankings import RankedPrompt
@@ -24,7 +25,7 @@ from trainer.spec import DPOSettings
 START_TOLERANCE, HALF_START_TOLERANCE = 1e-3, 0.05
 
 References = Mapping[str, Tensor]
-Watch = Callable[[Iterable[list[RankedPrompt]]], Iterable[list[RankedPrompt]]]
+Watch = Callable[[Iterable[Micro]], Iterable[Micro]]
 
 
 def response_sums(policy: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
@@ -39,14 +40,13 @@ def read_references(
     policy: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: DPOSettings
 ) -> References:
     """Return what the policy says before its first step: (K,) for each prompt, by its id."""
-    references: dict[str, Tensor] = {}
-    for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward):
-        sizes = [len(prompt.tree.responses) for prompt in micro]
-        parts = torch.split(response_sums(policy, micro), sizes)
-        references |= {
-            prompt.prompt_id: part.clone() for prompt, part in zip(micro, parts, strict=True)
-        }
-    return references
+    sums = [
+        (micro.part, response_sums(policy, micro.prompts))
+        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+    ]
+    sizes = [len(prompt.tree.responses) for prompt in prompts]
+    of_prompts = torch.split(comparisons.collect(sums, prompts), sizes)
+    return {prompt.prompt_id: own for prompt, own in zip(prompts, of_prompts, strict=True)}
 
 
 def reward_prompts(
@@ -79,14 +79,16 @@ def accumulate_loss(
     """
     losses, rewards = [], []
     micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
-    for micro in until_stopped(micro_batches):
-        rewarded = reward_prompts(policy, references, micro, settings)  # (n,)
-        compared = comparisons.collate(micro, settings.ties, rewarded.device)
-        loss = kwise_loss(rewarded, *compared) / len(batch)
+    for part, prompts in until_stopped(micro_batches):
+        rewarded = reward_prompts(policy, references, prompts, settings)  # (n,)
+        compared = comparisons.collate(prompts, settings.ties, rewarded.device)
+        loss = part.weight * kwise_loss(rewarded, *compared) / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-        rewards.append(rewarded.detach())
-    return float(torch.stack(losses).sum()), torch.cat(rewards)
+        rewards.append((part, rewarded.detach()))
+    parallel.sum_gradients(policy.parameters())
+    loss_sum = parallel.total_of(float(torch.stack(losses).sum()))
+    return loss_sum, comparisons.collect(rewards, batch)
 
 
 @torch.no_grad()
@@ -97,10 +99,11 @@ def reward_all(
     settings: DPOSettings,
 ) -> list[float]:
     """Return the implicit rewards of any number of prompts, in order."""
-    rewards: list[float] = []
-    for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward):
-        rewards += reward_prompts(policy, references, micro, settings).tolist()
-    return rewards
+    rewards = [
+        (micro.part, reward_prompts(policy, references, micro.prompts, settings))
+        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+    ]
+    return comparisons.collect(rewards, prompts).tolist() if rewards else []
 
 
 def check_start(

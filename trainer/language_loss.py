@@ -8,26 +8,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedModel
 
-from trainer import data, forward
+from trainer import forward, parallel
 from trainer.data import Example
 from trainer.shared_prompt import Packed, pack
-
-
-def accumulate_loss(
-    policy: PreTrainedModel,
-    batch: Sequence[Example],
-    *,
-    tokens_per_forward: int,
-    coefficient: float = 1.0,
-) -> float:
-    """Add the gradient of coefficient * mean loss over the response tokens; return the loss."""
-    response_tokens = sum(len(example.tokens) - example.prompt_length for example in batch)
-    total = 0.0
-    for packed in packed_batches(policy, batch, tokens_per_forward):
-        loss = forward.text_loss(policy, packed) / response_tokens
-        (coefficient * loss).backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
-    return total
 
 
 @torch.no_grad()
@@ -37,18 +20,22 @@ def mean_loss(
     """Return the mean loss over the response tokens of held-out examples, dropout off."""
     was_training = policy.training
     policy.eval()  # type: ignore[no-untyped-call]
-    total, tokens = 0.0, 0
-    for packed in packed_batches(policy, examples, tokens_per_forward):
-        total += float(forward.text_loss(policy, packed))
-        tokens += len(packed.targets)
+    total = 0.0
+    for weight, packed in packed_batches(policy, examples, tokens_per_forward):
+        total += weight * float(forward.text_loss(policy, packed))
     policy.train(was_training)
-    return total / tokens
+    return parallel.total_of(total) / response_tokens_of(examples)
+
+
+def response_tokens_of(examples: Sequence[Example]) -> int:
+    """Return how many tokens a loss is the mean of."""
+    return sum(len(example.tokens) - example.prompt_length for example in examples)
 
 
 def packed_batches(
     policy: PreTrainedModel, examples: Sequence[Example], tokens_per_forward: int
-) -> Iterator[Packed]:
-    """Cut examples, in order, into forward passes within the budget of tokens."""
+) -> Iterator[tuple[float, Packed]]:
+    """Cut examples, in order, into forward passes within the budget; yield weight and pass."""
     trees = [example.tree() for example in examples]
-    for part in data.within_budget([tree.tokens for tree in trees], tokens=tokens_per_forward):
-        yield pack(policy, [trees[index] for index in part])
+    for part in parallel.deal([tree.tokens for tree in trees], tokens=tokens_per_forward):
+        yield part.weight, pack(policy, [trees[index] for index in part.items])

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Iterable
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -22,8 +23,10 @@ def make_optimizer(
     model: PreTrainedModel, *, learning_rate: float, epsilon: float = 1e-8
 ) -> torch.optim.AdamW:
     """Return AdamW without weight decay over what is trainable."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        # One step cannot mix sharded and whole parameters; their order is that of checkpoints.
+        [{"params": list(group)} for _, group in groupby(trained, _is_sharded)],
         lr=learning_rate,
         betas=BETAS,
         eps=epsilon,
@@ -67,13 +70,34 @@ def guarded_step(
     Raises:
         RunDivergedError: when the loss or the gradient is not finite.
     """
-    total = torch.nn.utils.clip_grad_norm_(list(parameters), MAX_GRADIENT_NORM)
-    norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
+    trained = list(parameters)
+    norm = gradient_norm(trained)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise RunDivergedError(
             f"non-finite loss at step {step}: the loss is {loss}, the gradient norm {norm}; the "
             "step was not applied; lower the learning rate and look at the data"
         )
+    for is_sharded in (False, True):
+        torch.nn.utils.clip_grads_with_norm_(
+            [parameter for parameter in trained if _is_sharded(parameter) == is_sharded],
+            MAX_GRADIENT_NORM,
+            torch.tensor(norm),
+        )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return norm
+
+
+def gradient_norm(parameters: Iterable[Tensor]) -> float:
+    """Return the 2-norm over the gradients of all parameters, sharded ones as a whole."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = []
+    for is_sharded in (False, True):
+        group = [gradient for gradient in gradients if _is_sharded(gradient) == is_sharded]
+        norm = torch.nn.utils.get_total_norm(group)
+        norms.append(float(norm.full_tensor() if isinstance(norm, DTensor) else norm))
+    return math.hypot(*norms)
+
+
+def _is_sharded(tensor: Tensor) -> bool:
+    return isinstance(tensor, DTensor)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, models
+from trainer import data, models, sharding
 from trainer.generate import Draw, draw_responses
 from trainer.seeds import derive_seed
 from trainer.spec import Message, Sampling
@@ -38,12 +38,13 @@ def sample_responses(
     limit = models.context_limit(policy, max_tokens)
     max_new_tokens = min(sampling.max_new_tokens, limit // 2)
     prompts = data.encode_prompts(tokenizer, conversations, max_tokens=limit - max_new_tokens)
-    drawn = draw_responses(
-        policy,
-        [Draw(prompt.tokens, derive_seed(sampling.seed, *prompt.tokens)) for prompt in prompts],
-        eos_id=data.eos_id_of(tokenizer),
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        max_new_tokens=max_new_tokens,
-    )
+    with sharding.whole_weights(policy):
+        drawn = draw_responses(
+            policy,
+            [Draw(prompt.tokens, derive_seed(sampling.seed, *prompt.tokens)) for prompt in prompts],
+            eos_id=data.eos_id_of(tokenizer),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_new_tokens=max_new_tokens,
+        )
     return [str(tokenizer.decode(one.tokens, skip_special_tokens=True)) for one in drawn]

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, data, forward, models
+from trainer import comparisons, data, forward, models, parallel, sharding
+from trainer.comparisons import Micro
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
 from trainer.shared_prompt import pack
 from trainer.spec import DemonstrationRow, RewardSettings
 
-Micro = list[RankedPrompt]
 Watch = Callable[[Iterable[Micro]], Iterable[Micro]]
 
 
@@ -30,6 +30,7 @@ def load_trainable(
     models.require_same_vocabulary(model, tokenizer, name=str(folder))
     models.use_padding_of(model, tokenizer)
     models.set_bias(model, 0.0)
+    sharding.shard(model)
     return model
 
 
@@ -50,15 +51,17 @@ def accumulate_loss(
     """
     losses, scored = [], []
     micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
-    for micro in until_stopped(micro_batches):
-        scores = score_prompts(model, micro)  # (n,)
-        compared = comparisons.collate(micro, settings.ties, scores.device)
-        loss = kwise_loss(scores, *compared) / len(batch)
+    for part, prompts in until_stopped(micro_batches):
+        scores = score_prompts(model, prompts)  # (n,)
+        compared = comparisons.collate(prompts, settings.ties, scores.device)
+        loss = part.weight * kwise_loss(scores, *compared) / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-        scored.append(scores.detach())
+        scored.append((part, scores.detach()))
+    parallel.sum_gradients(model.parameters())
     # Read once: every reading waits for the GPU.
-    return float(torch.stack(losses).sum()), comparisons.judge(batch, torch.cat(scored).tolist())
+    loss_sum = parallel.total_of(float(torch.stack(losses).sum()))
+    return loss_sum, comparisons.judge(batch, comparisons.collect(scored, batch).tolist())
 
 
 def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
@@ -72,10 +75,11 @@ def score_all(
 ) -> list[Judged]:
     """Score every response of any number of prompts; return their rankings with the scores."""
     scored = [
-        score_prompts(model, micro)
+        (micro.part, score_prompts(model, micro.prompts))
         for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
     ]
-    return comparisons.judge(prompts, torch.cat(scored).tolist() if scored else [])
+    scores = comparisons.collect(scored, prompts).tolist() if scored else []
+    return comparisons.judge(prompts, scores)
 
 
 def measure(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, forward, models
+from trainer import data, forward, models, sharding
 from trainer.generate import Draw, draw_responses
 from trainer.rundir import Metrics, RunRefusedError
 from trainer.seeds import derive_seed
@@ -67,17 +67,18 @@ class Judge:
         prompts = data.encode_prompts(
             self.policy_tokenizer, self.prompts, max_tokens=limit - longest
         )
-        drawn = draw_responses(
-            policy,
-            [
-                Draw(prompt.tokens, derive_seed(self.settings.seed, "answer", index))
-                for index, prompt in enumerate(prompts)
-            ],
-            eos_id=data.eos_id_of(self.policy_tokenizer),
-            temperature=1.0,
-            top_p=1.0,
-            max_new_tokens=longest,
-        )
+        with sharding.whole_weights(policy):
+            drawn = draw_responses(
+                policy,
+                [
+                    Draw(prompt.tokens, derive_seed(self.settings.seed, "answer", index))
+                    for index, prompt in enumerate(prompts)
+                ],
+                eos_id=data.eos_id_of(self.policy_tokenizer),
+                temperature=1.0,
+                top_p=1.0,
+                max_new_tokens=longest,
+            )
         decode = self.policy_tokenizer.decode
         return [str(decode(one.tokens, skip_special_tokens=True)) for one in drawn]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, models, optimization, rundir
+from trainer import comparisons, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.dpo_step import (
     References,
@@ -45,12 +45,17 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    models.require_memory(
+        spec,
+        longest_forward=preferences.longest_forward(settings),
+        shards=sharding.shards(),
+    )
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
     )
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
+    sharding.shard(policy)
     train, held = preferences.train, preferences.held
     references = read_references(policy, [*train, *held], settings)
 
@@ -60,8 +65,11 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     evaluation = evaluate(judged, preferences.training_labelers)
     shown = sample_shown(policy, tokenizer, [*held, *train], settings)
     metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
+    state = sharding.whole_state(policy)
+    if not parallel.ranks().is_main:
+        return
     with rundir.saving_model(run_dir) as unfinished:
-        models.save_model(policy, tokenizer, unfinished)
+        models.save_model(policy, tokenizer, unfinished, state=state)
     rundir.write_result(
         run_dir,
         RunResult(
@@ -106,8 +114,8 @@ def train_policy(
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
         with (
-            rundir.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
-            rundir.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
+            parallel.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
+            parallel.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
             for step in range(resumed.step, len(plan)):
                 checkpoints.at_border(step, {"metrics": rundir.finite(metrics)})

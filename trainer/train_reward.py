@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
-from trainer import comparisons, models, optimization, rundir
+from trainer import comparisons, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.evaluate import evaluate, pairwise_accuracy
 from trainer.lineage import describe_lineage
@@ -52,7 +52,11 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    models.require_memory(
+        spec,
+        longest_forward=preferences.longest_forward(settings),
+        shards=sharding.shards(),
+    )
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
     )
@@ -71,8 +75,11 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
     if centered:
         metrics["reward/bias"] = center(model, tokenizer, centered, settings, max_tokens=max_tokens)
+    state = sharding.whole_state(model)
+    if not parallel.ranks().is_main:
+        return
     with rundir.saving_model(run_dir) as unfinished:
-        models.save_model(model, tokenizer, unfinished)
+        models.save_model(model, tokenizer, unfinished, state=state)
     rundir.write_result(
         run_dir,
         RunResult(
@@ -116,7 +123,7 @@ def train_reward(
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
-        with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
+        with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             folds = run_folds(
                 fold_plans,
                 held,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from trainer import data, forward, models, optimization, rundir
+from trainer import data, forward, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.data import Example
 from trainer.demonstrations import Demonstrations, split_demonstrations
-from trainer.language_loss import mean_loss, packed_batches
+from trainer.language_loss import mean_loss, packed_batches, response_tokens_of
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
 from trainer.preview import sample_texts
@@ -38,13 +38,14 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
         RunDivergedError: when the loss stops being finite.
         StoppedError: SIGTERM came.
     """
-    models.require_memory(spec)
+    models.require_memory(spec, shards=sharding.shards())
     settings = spec.settings
     rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
+    sharding.shard(policy)
     max_tokens = models.context_limit(policy, settings.max_tokens)
     demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
     parents, selection = {"base_model": folder}, None
@@ -64,8 +65,11 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
         Sampling(max_new_tokens=SHOWN_TOKENS, seed=settings.seed),
         max_tokens=settings.max_tokens,
     )
+    state = sharding.whole_state(policy)
+    if not parallel.ranks().is_main:
+        return
     with rundir.saving_model(run_dir) as unfinished:
-        models.save_model(policy, tokenizer, unfinished)
+        models.save_model(policy, tokenizer, unfinished, state=state)
     held = demonstrations.held
     rundir.write_result(
         run_dir,
@@ -119,7 +123,7 @@ def train_policy(
             selection.score = resumed.state["selection"]["score"]
             selection.step = resumed.state["selection"]["step"]
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
-        with rundir.appending(run_dir / rundir.METRICS_FILE) as file:
+        with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             for step in range(resumed.step, len(plan)):
                 checkpoints.at_border(step, _state(metrics, selection))
                 share = optimization.cosine_share(
@@ -151,15 +155,16 @@ def accumulate_loss(
     checkpoints: Checkpointer,
 ) -> float:
     """Add the gradient of the mean loss over the batch's response tokens; return the loss."""
-    response_tokens = sum(len(example.tokens) - example.prompt_length for example in batch)
+    response_tokens = response_tokens_of(batch)
     total = 0.0
-    for packed in checkpoints.until_stopped(
+    for weight, packed in checkpoints.until_stopped(
         packed_batches(policy, batch, settings.tokens_per_forward)
     ):
-        loss = forward.text_loss(policy, packed) / response_tokens
+        loss = weight * forward.text_loss(policy, packed) / response_tokens
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
-    return total
+    parallel.sum_gradients(policy.parameters())
+    return parallel.total_of(total)
 
 
 def validate(
