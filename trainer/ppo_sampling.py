@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import models, rollout_server
+from trainer import models, parallel, rollout_server, sharding
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
 from trainer.rollout_server import RolloutServer, Served, engine_gap, require_small_gap
@@ -36,10 +36,12 @@ class Episodes:
 def open_server(settings: PPOSettings, run_dir: Path) -> Iterator[RolloutServer | None]:
     """Connect to the rollout server when the settings name it as the one who samples.
 
+    With several ranks the first speaks to it; the others get None.
+
     Raises:
         RunRefusedError: when none is configured.
     """
-    if settings.rollouts == "local":
+    if settings.rollouts == "local" or not parallel.ranks().is_main:
         yield None
         return
     with rollout_server.connect(run_dir / WEIGHTS_FOLDER) as server:
@@ -66,7 +68,7 @@ def sample_episodes(
         tokenizer: of the policy.
         eos_id: ends a response.
         iteration: seeds the responses.
-        server: samples instead of this process.
+        server: samples instead of this process; with several ranks the first has it.
         compares_greedy: whether the server's greedy responses must first be the policy's.
 
     Raises:
@@ -77,26 +79,27 @@ def sample_episodes(
         Draw(prompt.tokens, derive_seed(settings.seed, iteration, episode))
         for episode, prompt in enumerate(prompts)
     ]
-    if server is None:
-        drawn = draw_responses(
-            policy,
-            draws,
-            eos_id=eos_id,
-            temperature=settings.temperature,
-            top_p=1.0,
-            max_new_tokens=settings.max_new_tokens,
-        )
-        return Episodes(_join(prompts, [one.tokens for one in drawn]), None)
-    server.load(lambda folder: models.save_model(policy, tokenizer, folder))
-    if compares_greedy:
-        server.require_same_greedy(policy, [prompt.tokens for prompt in prompts], eos_id=eos_id)
-    served = server.draw(
-        draws,
-        eos_id=eos_id,
-        temperature=settings.temperature,
-        max_new_tokens=settings.max_new_tokens,
+    served: list[Served] | None = None
+    if settings.rollouts == "local":
+        own = _draw_own(policy, draws, settings, eos_id=eos_id)
+    else:
+        state = sharding.whole_state(policy)
+        with sharding.whole_weights(policy):
+            if server is not None:  # on rank 0
+                server.load(lambda at: models.save_model(policy, tokenizer, at, state=state))
+                if compares_greedy:
+                    compared = [draw.prompt for draw in draws]
+                    server.require_same_greedy(policy, compared, eos_id=eos_id)
+                served = _ask(server, draws, settings, eos_id=eos_id)
+        own = {place: one.tokens for place, one in enumerate(served or [])}
+    responses = parallel.collect_sequences(own, count=len(draws), longest=settings.max_new_tokens)
+    return Episodes(
+        [
+            Example((*prompt.tokens, *response), prompt.prompt_length)
+            for prompt, response in zip(prompts, responses, strict=True)
+        ],
+        served,
     )
-    return Episodes(_join(prompts, [one.tokens for one in served]), served)
 
 
 def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
@@ -112,8 +115,30 @@ def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
     return {"sampler/logprob_gap_mean": gap.mean, "sampler/logprob_gap_max": gap.maximum}
 
 
-def _join(prompts: Sequence[Example], responses: Sequence[Sequence[int]]) -> list[Example]:
-    return [
-        Example((*prompt.tokens, *response), prompt.prompt_length)
-        for prompt, response in zip(prompts, responses, strict=True)
-    ]
+def _ask(
+    server: RolloutServer, draws: Sequence[Draw], settings: PPOSettings, *, eos_id: int
+) -> list[Served]:
+    return server.draw(
+        draws,
+        eos_id=eos_id,
+        temperature=settings.temperature,
+        max_new_tokens=settings.max_new_tokens,
+    )
+
+
+def _draw_own(
+    policy: PreTrainedModel, draws: Sequence[Draw], settings: PPOSettings, *, eos_id: int
+) -> dict[int, list[int]]:
+    """Sample this rank's share of the responses: tokens by place."""
+    here = parallel.ranks()
+    places = range(here.rank, len(draws), here.count)
+    with sharding.whole_weights(policy):
+        drawn = draw_responses(
+            policy,
+            [draws[place] for place in places],
+            eos_id=eos_id,
+            temperature=settings.temperature,
+            top_p=1.0,
+            max_new_tokens=settings.max_new_tokens,
+        )
+    return {place: one.tokens for place, one in zip(places, drawn, strict=True)}

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import compute, forward, losses, optimization
+from trainer import compute, forward, losses, optimization, parallel
 from trainer.data import Example
-from trainer.language_loss import packed_batches
+from trainer.language_loss import packed_batches, response_tokens_of
 from trainer.ppo_checks import check_first_ratio
 from trainer.pretraining import PretrainingTexts
-from trainer.rollouts import PPOModels, Rollouts, Watch, micro_batches
+from trainer.rollouts import PPOModels, Rollouts, Watch
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
@@ -140,7 +140,10 @@ def update(
                 device_type=device_type,
                 is_half=compute.is_half(settings.precision, device_type),
             )
-        policy_norm, value_norm = gradient_norm(models.policy), gradient_norm(models.value)
+        policy_norm, value_norm = (
+            optimization.gradient_norm(model.parameters())
+            for model in (models.policy, models.value)
+        )
         examples: list[Example] = []
         passes = trainee.passes + len(minibatch)
         if texts is not None:
@@ -184,27 +187,31 @@ def accumulate_gradients(
 ) -> Sums:
     """Add the gradients of the policy and value loss, means over the minibatch's tokens."""
     sums = Sums(tokens=int(rollouts.is_response_token[minibatch].sum()))
-    parts = micro_batches(rollouts.examples, tokens=settings.tokens_per_forward, among=minibatch)
-    for rows in watch(parts):
+    sizes = [len(rollouts.examples[row].tokens) for row in minibatch]
+    for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward)):
+        rows = [minibatch[item] for item in part.items]
         trees = [rollouts.examples[row].tree() for row in rows]
         is_response = rollouts.is_response_token[rows]
         logprobs = forward.response_logprobs(
             models.policy, pack(models.policy, trees), temperature=settings.temperature
         )
         old_logprobs = rollouts.logprobs[rows][is_response]  # (r,)
-        policy_loss = losses.policy_loss(
+        policy_loss = part.weight * losses.policy_loss(
             logprobs, old_logprobs, rollouts.advantages[rows][is_response], clip=settings.clip
         )
         (policy_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
-        value_loss = losses.value_loss(
+        value_loss = part.weight * losses.value_loss(
             forward.state_values(models.value, pack(models.value, trees)),
             rollouts.values[rows][is_response],
             rollouts.returns[rows][is_response],
             clip=settings.value_clip,
         )
         (value_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
-        _add(sums, policy_loss, value_loss, (logprobs - old_logprobs).detach(), clip=settings.clip)
-    return sums
+        log_ratio = part.weight * (logprobs - old_logprobs).detach()
+        _add(sums, policy_loss, value_loss, log_ratio, clip=settings.clip)
+    parallel.sum_gradients(models.policy.parameters())
+    parallel.sum_gradients(models.value.parameters())
+    return _over_ranks(sums)
 
 
 def texts_due(passes: int, settings: PPOSettings) -> int:
@@ -238,19 +245,20 @@ def add_mix_gradient(
     parameters = [parameter for _, parameter in trained_parameters(policy)]
     of_ppo = [parameter.grad for parameter in parameters]
     policy.zero_grad(set_to_none=True)
-    targets = sum(len(example.tokens) - example.prompt_length for example in examples)
+    targets = response_tokens_of(examples)
     loss = 0.0
     with torch.set_grad_enabled(gamma > 0):
-        for packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
-            part = forward.text_loss(policy, packed) / targets
+        for weight, packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
+            part = weight * forward.text_loss(policy, packed) / targets
             if gamma > 0:
                 (gamma * part).backward()  # type: ignore[no-untyped-call]
             loss += part.item()
-    norm = gradient_norm(policy) if gamma > 0 else None
+    parallel.sum_gradients(parameters)
+    norm = optimization.gradient_norm(parameters) if gamma > 0 else None
     for parameter, gradient in zip(parameters, of_ppo, strict=True):
         _add_gradient(parameter, gradient)
     return Mix(
-        loss,
+        parallel.total_of(loss),
         norm,
         texts=len(examples),
         tokens=sum(len(example.tokens) for example in examples),
@@ -268,12 +276,6 @@ def trained_parameters(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.P
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             yield name, parameter
-
-
-def gradient_norm(model: PreTrainedModel) -> float:
-    """Return the 2-norm over the gradients of all parameters."""
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return float(torch.nn.utils.get_total_norm(gradients))
 
 
 def step(
@@ -321,3 +323,15 @@ def _add(
     sums.squared_log_ratio += squared
     sums.clipped += clipped
     sums.max_log_ratio = max(sums.max_log_ratio, most)
+
+
+def _over_ranks(sums: Sums) -> Sums:
+    return Sums(
+        tokens=sums.tokens,
+        policy_loss=parallel.total_of(sums.policy_loss),
+        value_loss=parallel.total_of(sums.value_loss),
+        log_ratio=parallel.total_of(sums.log_ratio),
+        squared_log_ratio=parallel.total_of(sums.squared_log_ratio),
+        clipped=parallel.total_of(sums.clipped),
+        max_log_ratio=parallel.largest_of(sums.max_log_ratio),
+    )

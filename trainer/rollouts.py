@@ -4,7 +4,7 @@ Shapes: b episodes, t places of the longest response, r response tokens of sever
 episode after the other.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import adapters, advantages, data, forward
+from trainer import adapters, advantages, forward, parallel
 from trainer.data import Example
 from trainer.logprobs import masked_mean, masked_sum
+from trainer.parallel import Part
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
@@ -105,11 +106,12 @@ def assess(
     Raises:
         RunDivergedError: when a model says something that is not finite.
     """
-    readings = [
-        read_models(models, [examples[row] for row in rows], temperature=settings.temperature)
-        for rows in watch(micro_batches(examples, tokens=settings.tokens_per_forward))
+    sizes = [len(example.tokens) for example in examples]
+    done = [
+        (part, read_models(models, [examples[row] for row in part.items], settings.temperature))
+        for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward))
     ]
-    flat = Readings(*(torch.cat(column) for column in zip(*readings, strict=True)))
+    flat = collect_readings(done, examples)
     require_finite(flat)
     is_response = response_mask(examples, device=flat.logprobs.device)
     logprobs, entropy, reference_logprobs, values = (
@@ -149,7 +151,7 @@ def assess(
 
 
 @torch.no_grad()
-def read_models(models: PPOModels, examples: Sequence[Example], *, temperature: float) -> Readings:
+def read_models(models: PPOModels, examples: Sequence[Example], temperature: float) -> Readings:
     """Run each of the four models once over some episodes."""
     trees = [example.tree() for example in examples]
     packed, judged = pack(models.policy, trees), pack(models.reward, trees)
@@ -164,6 +166,24 @@ def read_models(models: PPOModels, examples: Sequence[Example], *, temperature: 
     with adapters.off(models.reward):
         scores = forward.scores(models.reward, judged)
     return Readings(logprobs, entropy, reference_logprobs, values, scores)
+
+
+def collect_readings(
+    done: Sequence[tuple[Part, Readings]], examples: Sequence[Example]
+) -> Readings:
+    """Put together what all ranks have read, in the order of the episodes."""
+    lengths = [len(example.tokens) - example.prompt_length for example in examples]
+
+    def collect(name: str, lengths: Sequence[int]) -> Tensor:
+        return parallel.collect([(part, getattr(one, name)) for part, one in done], lengths)
+
+    return Readings(
+        logprobs=collect("logprobs", lengths),
+        entropy=collect("entropy", lengths),
+        reference_logprobs=collect("reference_logprobs", lengths),
+        values=collect("values", lengths),
+        scores=collect("scores", [1] * len(examples)),
+    )
 
 
 def require_finite(readings: Readings) -> None:
@@ -198,16 +218,6 @@ def spread(flat: Tensor, is_response_token: Tensor) -> Tensor:
     """Put (r,) numbers, one episode after the other, to their places: (b, t), else 0."""
     grid = torch.zeros(is_response_token.shape, dtype=flat.dtype, device=flat.device)
     return grid.masked_scatter(is_response_token, flat)
-
-
-def micro_batches(
-    examples: Sequence[Example], *, tokens: int, among: Sequence[int] | None = None
-) -> Iterator[list[int]]:
-    """Cut rows (all, or those named), in order, into parts that one forward pass may hold."""
-    rows = range(len(examples)) if among is None else among
-    lengths = [len(examples[row].tokens) for row in rows]
-    for part in data.within_budget(lengths, tokens=tokens):
-        yield [rows[place] for place in part]
 
 
 def sequence_kl(rollouts: Rollouts) -> Tensor:

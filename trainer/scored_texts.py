@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import adapters, forward
+from trainer import adapters, data, forward, sharding
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
-from trainer.rollouts import PPOModels, micro_batches
+from trainer.rollouts import PPOModels
 from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings, PromptRow
@@ -56,17 +56,18 @@ def sample_scored(
     eos_id: int,
 ) -> list[ScoredText]:
     """Sample one response for each shown prompt and let the reward model score it."""
-    drawn = draw_responses(
-        models.policy,
-        [
-            Draw(example.tokens, derive_seed(settings.seed, "shown", index))
-            for index, example in enumerate(shown.examples)
-        ],
-        eos_id=eos_id,
-        temperature=settings.temperature,
-        top_p=1.0,
-        max_new_tokens=settings.max_new_tokens,
-    )
+    with sharding.whole_weights(models.policy):
+        drawn = draw_responses(
+            models.policy,
+            [
+                Draw(example.tokens, derive_seed(settings.seed, "shown", index))
+                for index, example in enumerate(shown.examples)
+            ],
+            eos_id=eos_id,
+            temperature=settings.temperature,
+            top_p=1.0,
+            max_new_tokens=settings.max_new_tokens,
+        )
     episodes = [
         Example((*example.tokens, *one.tokens), example.prompt_length)
         for example, one in zip(shown.examples, drawn, strict=True)
@@ -74,7 +75,9 @@ def sample_scored(
     with adapters.off(models.reward):
         scores = [
             score
-            for rows in micro_batches(episodes, tokens=settings.tokens_per_forward)
+            for rows in data.within_budget(
+                [len(episode.tokens) for episode in episodes], tokens=settings.tokens_per_forward
+            )
             for score in forward.scores(
                 models.reward, pack(models.reward, [episodes[row].tree() for row in rows])
             ).tolist()

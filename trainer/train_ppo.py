@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from trainer import advantages, models, optimization, rundir
+from trainer import advantages, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
@@ -36,7 +36,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
         RunDivergedError: when a start-up check fails or a number stops being finite.
         StoppedError: SIGTERM came.
     """
-    models.require_memory(spec)
+    models.require_memory(spec, shards=sharding.shards())
     folder = models.resolve_folder(spec.base_model)
     reward_folder = models.resolve_folder(spec.reward_model)
     tokenizer = models.load_tokenizer(folder)
@@ -47,9 +47,12 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
 
     metrics = train_policy(loaded, inputs, spec, run_dir)
 
-    with rundir.saving_model(run_dir) as unfinished:
-        models.save_model(loaded.policy, tokenizer, unfinished)
     shown = sample_scored(loaded, inputs.shown, tokenizer, spec.settings, eos_id=inputs.eos_id)
+    state = sharding.whole_state(loaded.policy)
+    if not parallel.ranks().is_main:
+        return
+    with rundir.saving_model(run_dir) as unfinished:
+        models.save_model(loaded.policy, tokenizer, unfinished, state=state)
     rundir.write_result(
         run_dir,
         RunResult(
@@ -90,9 +93,9 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
         pace = Pace(planned=0, done=resumed.state.get("tokens", 0))
         with (
             open_server(settings, run_dir) as server,
-            rundir.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
-            rundir.appending(run_dir / rundir.OPTIMIZER_STEPS_FILE) as steps_file,
-            rundir.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
+            parallel.appending(run_dir / rundir.METRICS_FILE) as metrics_file,
+            parallel.appending(run_dir / rundir.OPTIMIZER_STEPS_FILE) as steps_file,
+            parallel.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
             for iteration in range(resumed.step, settings.steps):
                 checkpoints.at_border(iteration, _state(trainee, pace, metrics))
@@ -262,7 +265,9 @@ def _until_abandoned(checkpoints: Checkpointer, run_dir: Path) -> Watch:
 
     def watch(items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
-            if checkpoints.stop_requested and rundir.checkpoint_steps(run_dir):
+            if checkpoints.is_stop_agreed() and parallel.any_rank(
+                bool(rundir.checkpoint_steps(run_dir))
+            ):
                 raise rundir.StoppedError
             yield item
 

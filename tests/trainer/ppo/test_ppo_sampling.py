@@ -25,6 +25,9 @@ def stand_in(base, monkeypatch):
     server.server_close()
 
 
+SERVED = settings_with(rollouts="server")
+
+
 def sample(loaded, tokenizer, prompts=None, settings=SETTINGS, **changes):
     options = {"tokenizer": tokenizer, "eos_id": EOS, "iteration": 0, **changes}
     return sample_episodes(loaded.policy, prompts or prompts_of(tokenizer), settings, **options)
@@ -68,11 +71,10 @@ def test_a_server_samples_what_this_process_would_with_the_weights_it_was_sent(
     loaded, tokenizer, stand_in, tmp_path
 ):
     """P30, P31."""
-    settings = settings_with(rollouts="server")
     next(loaded.policy.parameters()).data.mul_(1.5)
 
-    with open_server(settings, tmp_path) as server:
-        served = sample(loaded, tokenizer, server=server, compares_greedy=True)
+    with open_server(SERVED, tmp_path) as server:
+        served = sample(loaded, tokenizer, settings=SERVED, server=server, compares_greedy=True)
 
     assert served.examples == sample(loaded, tokenizer).examples
     gap = check_sampler(served, assess(loaded, served.examples))
@@ -88,10 +90,10 @@ def test_a_server_that_keeps_old_weights_stops_the_run(loaded, tokenizer, stand_
         for parameter in loaded.policy.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
 
-    with open_server(settings_with(rollouts="server"), tmp_path) as server:
+    with open_server(SERVED, tmp_path) as server:
         with pytest.raises(RunDivergedError, match="greedy responses"):
-            sample(loaded, tokenizer, server=server, compares_greedy=True)
-        served = sample(loaded, tokenizer, server=server)
+            sample(loaded, tokenizer, settings=SERVED, server=server, compares_greedy=True)
+        served = sample(loaded, tokenizer, settings=SERVED, server=server)
 
     rolled = assess(loaded, served.examples)
     with pytest.raises(RunDivergedError, match="log-probabilities of the rollout server"):
@@ -109,17 +111,17 @@ def test_a_run_that_names_a_server_without_one_is_refused(tmp_path, monkeypatch)
 
     with (
         pytest.raises(RunRefusedError, match="PODIUM_ROLLOUT_URL is not set"),
-        open_server(settings_with(rollouts="server"), tmp_path),
+        open_server(SERVED, tmp_path),
     ):
         pass
 
 
 def test_the_models_that_are_served_are_those_of_the_run(loaded, tokenizer, stand_in, tmp_path):
     """Every iteration sends its own weights."""
-    with open_server(settings_with(rollouts="server"), tmp_path) as server:
+    with open_server(SERVED, tmp_path) as server:
         for factor in (1.5, 1.2):
             next(loaded.policy.parameters()).data.mul_(factor)
-            sample(loaded, tokenizer, server=server)
+            sample(loaded, tokenizer, settings=SERVED, server=server)
             assert models.checksum(stand_in.model) == models.checksum(loaded.policy)
 
 
@@ -127,8 +129,8 @@ def test_served_log_probabilities_are_compared_token_by_token(
     loaded, tokenizer, stand_in, tmp_path
 ):
     """P30."""
-    with open_server(settings_with(rollouts="server"), tmp_path) as server:
-        served = sample(loaded, tokenizer, server=server)
+    with open_server(SERVED, tmp_path) as server:
+        served = sample(loaded, tokenizer, settings=SERVED, server=server)
     rolled = assess(loaded, served.examples)
     first = served.served[0]
     wrong = dataclasses.replace(first, logprobs=(first.logprobs[0] - 0.5, *first.logprobs[1:]))
