@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from trainer.comparisons import PreferenceSettings, comparisons_in
+from trainer.comparisons import PreferenceSettings, comparisons_in, forward_budget
 from trainer.lineage import RowUse
 from trainer.losses import comparisons_of
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
@@ -42,7 +42,8 @@ class Preferences:
     def longest_forward(self, settings: PreferenceSettings) -> int:
         """Return how many tokens the largest forward pass with gradients may have."""
         largest = max(prompt.tree.tokens for prompt in self.train)
-        return max(largest, min(settings.tokens_per_forward, settings.batch_size * largest))
+        budget = forward_budget(settings.tokens_per_forward)
+        return max(largest, min(budget, settings.batch_size * largest))
 
     def count(self) -> dict[str, int]:
         """Return what `result.json` counts."""

@@ -16,8 +16,8 @@ from trainer.rundir import RunDivergedError
 from trainer.spec import DPOSettings, DPOSpec
 
 ROWS = [
-    ranking("p", ["a", "bbbb", "", "cc ddd"], [2, 1, 3, 3]),
-    ranking("q", ["eeeeeeeeeeee", "f"], [1, 2]),
+    ranking("p", ["a", "b" * 60, "", "cc ddd"], [2, 1, 3, 3]),
+    ranking("q", ["e" * 180, "f"], [1, 2]),
     ranking("r", ["gg", "h", "iii"], [1, 2, 3], labeler="l1", weight=0.5),
     ranking("r", ["gg", "h", "iii"], [3, 1, 2], labeler="l2", weight=0.5),
 ]
