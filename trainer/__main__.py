@@ -4,6 +4,8 @@ Exit code 0 means that `result.json` is valid, 2 that the run was refused as spe
 failed, 75 that the disk is full, 143 that SIGTERM stopped it; the last line on stderr says why, and
 so does `error` in the `result.json` of a run that was refused or failed. A run that is started
 again goes on from its last checkpoint. On Linux the run ends with the process that started it.
+
+Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`; see `parallel.py`.
 """
 
 import argparse
@@ -16,7 +18,9 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import traceback
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
 from typing import get_args
@@ -33,6 +37,8 @@ MODULES: dict[RunKind, str] = {
 }
 STOPPED_EXIT_CODE = 128 + signal.SIGTERM
 HEARTBEAT_SECONDS = 2.0
+# How long other ranks wait for the first one to say why the run failed.
+RECORD_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
 # What is asked for when the write that failed does not say how much it needed.
 SOME_BYTES = 10_000_000
@@ -78,24 +84,61 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
     if steps := rundir.checkpoint_steps(run_dir):
         reason += f" (the last good state is the checkpoint of step {steps[0]})"
     with contextlib.suppress(OSError):
-        rundir.write_failure(run_dir, kind, reason)
+        _record(kind, run_dir, reason, error)
     _say(f"error: {reason}")
     return code
 
 
+def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None:
+    """Write why the run failed, unless another rank has: the first cause counts."""
+    if not _is_main():
+        # Most errors are those of all ranks, and the first one writes.
+        deadline = time.monotonic() + RECORD_SECONDS
+        while rundir.read_failure(run_dir) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if importlib.import_module("trainer.parallel").is_lost_peer(error):
+            return
+    if rundir.read_failure(run_dir) is None:
+        rundir.write_failure(run_dir, kind, reason)
+
+
 def _run(kind: RunKind, run_dir: Path) -> None:
-    (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
+    if _is_main():
+        (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
     spec = rundir.read_spec(run_dir, kind)
+    if kind == "sample" and _ranks() > 1:
+        raise rundir.RunRefusedError("a sample run uses one process; start it without a launcher")
     beating = threading.Event()
-    threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
+    if _is_main():
+        threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
     try:
-        # Imported here: a sample run that only asks an endpoint needs no torch.
-        importlib.import_module(MODULES[kind]).run(spec, run_dir)
+        with _connected():
+            # Imported here: a sample run that only asks an endpoint needs no torch.
+            importlib.import_module(MODULES[kind]).run(spec, run_dir)
     finally:
         beating.set()
+    if not _is_main():
+        return
     if rundir.read_result(run_dir) is None:
         raise rundir.RunDivergedError(f"{run_dir / rundir.RESULT_FILE} is not valid after the run")
     shutil.rmtree(run_dir / rundir.CHECKPOINTS_FOLDER, ignore_errors=True)
+
+
+def _ranks() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _is_main() -> bool:
+    return _ranks() == 1 or os.environ.get("RANK") == "0"
+
+
+def _connected() -> AbstractContextManager[None]:
+    if _ranks() == 1:
+        return contextlib.nullcontext()
+    connected: AbstractContextManager[None] = importlib.import_module(
+        "trainer.parallel"
+    ).connected()
+    return connected
 
 
 def _beat(run_dir: Path, ended: threading.Event) -> None:

@@ -62,6 +62,12 @@ class Part:
     weight: float = 1.0
 
 
+def is_lost_peer(error: BaseException) -> bool:
+    """Tell whether an error only says that another rank has ended."""
+    lost = (PeerLostError, distributed.DistError)
+    return isinstance(error, lost) or "Connection closed by peer" in str(error)
+
+
 def ranks() -> Ranks:
     """Return this process's place; one of one without a launcher."""
     if distributed.is_initialized():
