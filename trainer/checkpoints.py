@@ -164,7 +164,7 @@ class Checkpointer:
     def _stop_here(self) -> NoReturn:
         assert self._border is not None
         is_saved = self._border.step in rundir.checkpoint_steps(self._run_dir)
-        if not parallel.from_main(is_saved):
+        if not parallel.from_main(int(is_saved)):
             self._save(self._border)
         raise rundir.StoppedError
 
@@ -181,12 +181,17 @@ class Checkpointer:
 
     def _save(self, border: Border) -> None:
         tensors = collect(self._trained)
-        size = tensor_file.size_of(tensors)
-        self._saved_at, self._saved_step = time.monotonic(), border.step
-        if not parallel.ranks().is_main:
+        if parallel.ranks().is_main:
+            self._publish(tensors, border)
+        else:
             # A sharded tensor is put together by all ranks at once.
             tensor_file.gather(tensors)
-            return
+        # A rank that ended now would take the one that still writes with it.
+        parallel.any_rank(False)
+        self._saved_at, self._saved_step = time.monotonic(), border.step
+
+    def _publish(self, tensors: Mapping[str, Tensor], border: Border) -> None:
+        size = tensor_file.size_of(tensors)
         if shutil.disk_usage(self._run_dir).free < 2 * size:
             raise rundir.DiskFullError(self._run_dir, needed_bytes=2 * size)
         unfinished = self._folder / UNFINISHED_FOLDER
@@ -202,7 +207,6 @@ class Checkpointer:
             raise
         for old in rundir.checkpoint_steps(self._run_dir)[KEPT:]:
             shutil.rmtree(self._path(old))
-        self._saved_at = time.monotonic()
         log.info("checkpoint of step %d is complete", border.step)
 
     def _write(self, folder: Path, tensors: Mapping[str, Tensor], border: Border) -> None:
