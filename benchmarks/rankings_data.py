@@ -61,13 +61,13 @@ class RankedTask:
 
 def make_tasks(shape: Shape, *, prompts: int, seed: int) -> list[RankedTask]:
     """Draw prompts with ranked responses."""
-    choose = random.Random(seed)  # noqa: S311 - made-up data, not a secret
+    choose = random.Random(seed)
     return [_make_task(shape, choose) for _ in range(prompts)]
 
 
 def make_prompts(shape: Shape, *, prompts: int, seed: int) -> list[list[int]]:
     """Draw prompts alone."""
-    choose = random.Random(seed)  # noqa: S311 - made-up data, not a secret
+    choose = random.Random(seed)
     return [choose.choices(NEUTRAL, k=_prompt_length(shape, choose)) for _ in range(prompts)]
 
 
@@ -224,11 +224,12 @@ def save_base_that_stops(folder: Path, *, response_tokens: int) -> None:
 
     A few steps on random words teach it how often EOS comes, so that lengths are geometric.
     """
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(make_config())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for _ in range(STOPPING_STEPS):
-        tokens = torch.randint(NEUTRAL.start, VOCABULARY, (8, 256))  # (b, t)
+        tokens = torch.randint(NEUTRAL.start, VOCABULARY, (8, 128))  # (b, t)
         tokens[torch.rand(tokens.shape) < 1 / response_tokens] = EOS
         model(tokens, labels=tokens).loss.backward()
         optimizer.step()
