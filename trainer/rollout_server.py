@@ -152,11 +152,13 @@ class RolloutServer:
             temperature=0.0,
             max_new_tokens=GREEDY_TOKENS,
         )
-        gaps = [
-            _greedy_gap(policy, prompt, one.tokens)
+        logits = [
+            _logits_of(policy, prompt, one.tokens)
             for prompt, one in zip(prompts, served, strict=True)
         ]
-        allowed = GREEDY_GAP_NATS[policy.dtype]
+        gaps = [_greedy_gap(*pair) for pair in zip(logits, served, strict=True)]
+        # That of the products: weights that are trained stay float32 in every precision.
+        allowed = GREEDY_GAP_NATS[logits[0].dtype]
         if max(gaps) > allowed:
             raise RunDivergedError(
                 f"after new weights were loaded, the rollout server's greedy responses to "
@@ -238,11 +240,16 @@ def _parse(response: httpx2.Response, *, eos_id: int, max_new_tokens: int) -> Se
 
 
 @torch.no_grad()
-def _greedy_gap(policy: PreTrainedModel, prompt: Sequence[int], response: Sequence[int]) -> float:
-    """Return how much less likely than the best one a response's tokens are at most, in nats."""
+def _logits_of(policy: PreTrainedModel, prompt: Sequence[int], response: Sequence[int]) -> Tensor:
     tokens = torch.tensor([[*prompt, *response]], device=policy.device)
-    logits: Tensor = policy(tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]  # (t, v)
-    chosen = logits.gather(-1, tokens[0, len(prompt) :, None]).squeeze(-1)
+    logits: Tensor = policy(tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]
+    return logits  # (t, v)
+
+
+def _greedy_gap(logits: Tensor, served: Served) -> float:
+    """Return how much less likely than the best one a response's tokens are at most, in nats."""
+    tokens = torch.tensor(served.tokens, device=logits.device)
+    chosen = logits.gather(-1, tokens[:, None]).squeeze(-1)
     return float((logits.max(-1).values - chosen).max())
 
 

@@ -166,13 +166,12 @@ def test_scaled_rewards_have_variance_1_and_the_mean_they_had():
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1234.567])
 def test_equal_rewards_are_whitened_to_0_and_scaled_to_themselves(value):
-    """R-17."""
-    values, mask = torch.full((3, 10), value), ragged_mask()
+    """R-17: so many that their mean is rounded in float32."""
+    values = torch.full((7, 3001), value)
+    mask = torch.ones_like(values, dtype=torch.bool)
 
     assert advantages.whiten(values, mask).abs().max().item() < 1e-6
-    assert advantages.scale_to_unit_variance(values, mask)[mask].tolist() == pytest.approx(
-        [value] * 12
-    )
+    assert torch.allclose(advantages.scale_to_unit_variance(values, mask), values)
 
 
 def test_a_cut_response_is_terminal():

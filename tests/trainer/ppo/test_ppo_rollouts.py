@@ -1,20 +1,24 @@
 """What is computed of sampled episodes: alignment, temperature, penalties, what does not matter."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.trainer.conftest import make_tokenizer, save_base
 from tests.trainer.ppo.conftest import (
     BIAS,
     EOS,
+    SETTINGS,
     assess,
     roll_out,
     rows_by_length,
     settings_with,
 )
-from trainer import ppo_checks, rollouts, rundir
+from trainer import models, ppo_checks, rollouts, rundir
 from trainer.data import Example
+from trainer.ppo_inputs import load_models
 from trainer.rollouts import Readings
 
 
@@ -162,15 +166,16 @@ def test_each_model_runs_once_over_each_episode(loaded, tokenizer):
     assert set(tokens.values()) == {sum(len(example.tokens) for example in examples)}
 
 
-def test_two_forwards_of_each_model_are_identical(load):
-    """P16: dropout is off while training."""
-    loaded = load()
+def test_two_forwards_of_each_model_are_identical(tmp_path):
+    """P16: dropout is off while training, whatever the config says."""
+    base = Path(save_base(tmp_path / "base", attention_dropout=0.5))
+    models.save_model(models.load_reward_model(base, seed=3), make_tokenizer(), tmp_path / "reward")
+    loaded = load_models(base, tmp_path / "reward", make_tokenizer(), SETTINGS)
 
     for name in ("policy", "reference", "reward", "value"):
         model = getattr(loaded, name)
         ids = torch.arange(40, 60)[None]
         first, second = (model.base_model(ids).last_hidden_state for _ in range(2))
-        assert not model.training
         assert torch.equal(first, second)
 
 

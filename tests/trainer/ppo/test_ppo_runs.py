@@ -265,6 +265,32 @@ def test_a_number_that_is_not_finite_ends_the_run_and_keeps_the_last_good_state(
     assert not (run_dir / "model").exists()
 
 
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        ("reference", "before the first update the KL to the reference is"),
+        ("policy", "at the first minibatch the largest log-ratio is"),
+    ],
+)
+def test_a_real_run_stops_when_a_start_up_check_fails(make, train, monkeypatch, model, complaint):
+    """P1, P2."""
+    assess = train_ppo.assess
+
+    def shift(loaded, *args, **options):
+        if model == "policy":
+            rolled = assess(loaded, *args, **options)
+        with torch.no_grad():
+            next(getattr(loaded, model).parameters()).mul_(1.5)
+        return rolled if model == "policy" else assess(loaded, *args, **options)
+
+    monkeypatch.setattr(train_ppo, "assess", shift)
+
+    done = train("ppo", make("run", SETTINGS))
+
+    assert done.returncode == 1
+    assert complaint in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 def test_the_average_is_what_is_shown_and_exported_when_one_is_kept(
     tmp_path, loaded, tokenizer, monkeypatch, ema_decay

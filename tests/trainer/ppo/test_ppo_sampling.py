@@ -83,6 +83,20 @@ def test_a_server_samples_what_this_process_would_with_the_weights_it_was_sent(
     assert not (tmp_path / "rollout-weights").exists()
 
 
+def test_a_policy_in_bfloat16_may_differ_from_its_server_by_rounding(
+    load, tokenizer, stand_in, tmp_path
+):
+    """P31: the stand-in computes in float32."""
+    settings = SERVED.model_copy(update={"precision": "bfloat16"})
+    loaded = load(settings)
+
+    with open_server(SERVED, tmp_path) as server:
+        served = sample(loaded, tokenizer, settings=SERVED, server=server, compares_greedy=True)
+
+    gap = check_sampler(served, assess(loaded, served.examples, settings))
+    assert 1e-4 < gap["sampler/logprob_gap_mean"] < 0.1
+
+
 def test_a_server_that_keeps_old_weights_stops_the_run(loaded, tokenizer, stand_in, tmp_path):
     """P30, P31."""
     stand_in.loads = False
