@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -21,6 +22,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from trainer import adapters, memory
@@ -40,6 +42,8 @@ HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"
 HEAD_WEIGHT = "score.weight"
+# What `save_pretrained` calls a tokenizer that is all in its tokenizer.json.
+PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 TINY_PARAMETERS = 20_000_000
 MIN_PROMPT_TOKENS = 8
 
@@ -80,7 +84,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         RunRefusedError: when there is none, it is damaged, or it has no EOS token.
     """
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = _tokenizer_class(folder).from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
         )
     # The tokenizers library raises plain `Exception` for a file that it cannot parse.
@@ -90,6 +94,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ) from error
     eos_id_of(tokenizer)
     return tokenizer
+
+
+def _tokenizer_class(folder: Path) -> Any:  # noqa: ANN401 - a class of transformers
+    # AutoTokenizer goes by the model's type first: it reads a tokenizer of another kind that lies
+    # beside, say, a Qwen2 config as Qwen2's own, and every word becomes an unknown token.
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_bytes()) if path.is_file() else {}
+    is_plain = isinstance(config, dict) and config.get("tokenizer_class") in PLAIN_TOKENIZERS
+    return PreTrainedTokenizerFast if is_plain else AutoTokenizer
 
 
 def load_policy(

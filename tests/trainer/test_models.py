@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import save_base
 from trainer import forward, models, rundir
@@ -218,6 +222,18 @@ def test_a_tokenizer_without_eos_is_refused(tmp_path):
 
     with pytest.raises(rundir.RunRefusedError, match="no eos_token"):
         models.load_tokenizer(folder)
+
+
+def test_the_tokenizer_of_the_folder_is_used_whatever_the_architecture(tmp_path):
+    backend = Tokenizer(WordLevel({"<end>": 0, "hello": 1, "world": 2}, unk_token="<end>"))
+    backend.pre_tokenizer = WhitespaceSplit()
+    saved = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+    saved.save_pretrained(tmp_path)
+    Qwen2Config(vocab_size=3).save_pretrained(tmp_path)
+
+    tokenizer = models.load_tokenizer(tmp_path)
+
+    assert tokenizer("hello world")["input_ids"] == [1, 2]
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
