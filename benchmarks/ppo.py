@@ -4,8 +4,9 @@
 
 Same four random models (policy, reference, reward, value), same prompts, same batch, minibatches
 and inner epochs, float32 on one thread; the figures are processor seconds of the loop alone. `even`
-has prompts of one length and responses of full length; in `ragged` both vary, the responses because
-the policy has learnt to stop. TRL has no pretraining mix: that cell shows what it adds to Podium.
+has prompts of one length and responses of full length, where both sides forward as many tokens; in
+`ragged` both vary, the responses because the policy has learnt to stop; another cell has prompts as
+long as InstructGPT's. TRL has no pretraining mix: that cell shows what it adds to Podium.
 Writes `benchmarks/results/ppo.json`.
 """
 
@@ -41,10 +42,18 @@ PRETRAINING_TOKENS, PRETRAINING_TEXTS = 192, 64
 
 @dataclass(frozen=True)
 class Plan:
-    """One cell: lengths, iterations, and whether the pretraining mix is on (then without TRL)."""
+    """One cell.
+
+    Attributes:
+        shape: lengths of prompts and responses.
+        steps: iterations.
+        has_paper_prompts: True when the prompts are as long as InstructGPT's instead.
+        with_pretraining: True when the pretraining mix is on, then without TRL.
+    """
 
     shape: Shape
     steps: int
+    has_paper_prompts: bool = False
     with_pretraining: bool = False
 
     @property
@@ -54,8 +63,9 @@ class Plan:
 
 
 EVEN, RAGGED = Shape(128, 64, 1), Shape(128, 64, 1, is_ragged=True)
-FULL = [Plan(EVEN, 4), Plan(RAGGED, 4), Plan(EVEN, 4, with_pretraining=True)]
-QUICK = [Plan(EVEN, 2), Plan(RAGGED, 2)]
+PAPER = Plan(RAGGED, 2, has_paper_prompts=True)
+FULL = [Plan(EVEN, 3), Plan(RAGGED, 3), PAPER, Plan(EVEN, 3, with_pretraining=True)]
+QUICK = [Plan(EVEN, 1), PAPER]
 
 
 def settings_of(plan: Plan, *, steps: int) -> dict[str, object]:
@@ -75,7 +85,12 @@ def measure(plan: Plan, models: Path, folder: Path) -> dict[str, Any]:
     """Run all arms of one cell."""
     folder.mkdir()
     base = models / ("stops" if plan.shape.is_ragged else "base")
-    prompts = made_up.make_prompts(plan.shape, prompts=BATCH * plan.steps, seed=1)
+    count = BATCH * plan.steps
+    prompts = (
+        made_up.make_prompts_like_the_paper(prompts=count, seed=1)
+        if plan.has_paper_prompts
+        else made_up.make_prompts(plan.shape, prompts=count, seed=1)
+    )
     texts = made_up.make_prompts(
         Shape(PRETRAINING_TOKENS, 0, 0),
         prompts=PRETRAINING_TEXTS if plan.with_pretraining else 0,
@@ -126,9 +141,9 @@ def describe(plan: Plan, reports: dict[str, list[side_by_side.Report]]) -> dict[
         for arm, runs in reports.items()
     }
     cell: dict[str, Any] = {
-        "prompt_tokens": plan.shape.prompt_tokens,
+        "prompt_tokens": 166 if plan.has_paper_prompts else plan.shape.prompt_tokens,
         "response_tokens": plan.shape.response_tokens,
-        "lengths": "ragged" if plan.shape.is_ragged else "even",
+        "lengths": _name_of(plan),
         "pretraining": plan.with_pretraining,
         "episodes": episodes,
         "batch": BATCH,
@@ -150,6 +165,12 @@ def describe(plan: Plan, reports: dict[str, list[side_by_side.Report]]) -> dict[
         cell["rollout_seconds_trl"] = round(trl["seconds"]["seconds/rollout"] / episodes, 4)
         cell["peak_mib_trl"] = trl["peak_mib"]
     return cell
+
+
+def _name_of(plan: Plan) -> str:
+    if plan.has_paper_prompts:
+        return "InstructGPT's prompts"
+    return "ragged" if plan.shape.is_ragged else "even"
 
 
 def main() -> None:

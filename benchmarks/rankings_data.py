@@ -5,6 +5,7 @@ loaded words; the labeler sees that share with noise. Nothing is downloaded and 
 """
 
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -69,6 +70,22 @@ def make_prompts(shape: Shape, *, prompts: int, seed: int) -> list[list[int]]:
     """Draw prompts alone."""
     choose = random.Random(seed)
     return [choose.choices(NEUTRAL, k=_prompt_length(shape, choose)) for _ in range(prompts)]
+
+
+def make_prompts_like_the_paper(*, prompts: int, seed: int) -> list[list[int]]:
+    """Draw prompts with the lengths of InstructGPT's PPO prompts, up to 1024 tokens.
+
+    Log-normal with their median of 62 and mean of 166 tokens (arXiv 2203.02155, appendix A).
+    """
+    choose = random.Random(seed)
+    lengths = (
+        min(
+            1024,
+            max(8, round(choose.lognormvariate(math.log(62), (2 * math.log(166 / 62)) ** 0.5))),
+        )
+        for _ in range(prompts)
+    )
+    return [choose.choices(NEUTRAL, k=length) for length in lengths]
 
 
 def _make_task(shape: Shape, choose: random.Random) -> RankedTask:

@@ -63,7 +63,7 @@ class Run:
 
 def ragged(count: int, *, around: int, most: int, seed: int = 0) -> tuple[int, ...]:
     """Draw log-normal lengths."""
-    order = random.Random(seed)  # noqa: S311 - lengths, not secrets
+    order = random.Random(seed)
     return tuple(
         min(most, max(8, round(around * order.lognormvariate(0, 0.7)))) for _ in range(count)
     )
@@ -118,7 +118,7 @@ def typical_mass(model: PreTrainedModel) -> float:
 
 def make_prompts(lengths: Sequence[int]) -> Prompts:
     """Make prompts of random tokens."""
-    order = random.Random(1)  # noqa: S311 - not secrets
+    order = random.Random(1)
     return [tuple(order.randrange(3, VOCABULARY) for _ in range(length)) for length in lengths]
 
 

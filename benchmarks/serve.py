@@ -55,7 +55,7 @@ class Observed:
 async def label(port: int, token: str, deadline: float, seen: Observed) -> None:
     """One labeler: take a task, rank it, again."""
     connection = await Connection.open(port, token)
-    choose = random.Random(token)  # noqa: S311 - not a secret
+    choose = random.Random(token)
     while time.perf_counter() < deadline:
         started = time.perf_counter()
         task = await connection.send("POST", "/api/v1/projects/bench/tasks/next")
