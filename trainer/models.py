@@ -25,7 +25,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from trainer import adapters, memory
+from trainer import adapters, memory, sharding
 from trainer.compute import make_frozen, make_trainable
 from trainer.data import eos_id_of
 from trainer.machine import free_bytes
@@ -138,6 +138,7 @@ def load_reference(folder: Path, *, seed: int, compute: ComputeSettings) -> PreT
     """Load a frozen policy whose forward pass has the precision of the trained one's."""
     model = load_policy(folder, seed=seed)
     make_frozen(model, compute)
+    sharding.shard(model)
     return model
 
 
@@ -185,6 +186,7 @@ def load_frozen_reward_model(
     """Load a reward model that is only read, in the precision of the trained models."""
     model = load_reward_model(folder, seed=seed)
     make_frozen(model, compute)
+    sharding.shard(model)
     return model
 
 
@@ -213,6 +215,7 @@ def _trainable(
 ) -> PreTrainedModel:
     if compute is not None:
         make_trainable(model, compute, seed=seed)
+        sharding.shard(model)
     return model
 
 
@@ -228,15 +231,12 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def require_memory(
-    spec: TrainingSpec, *, longest_forward: int | None = None, shards: int = 1
-) -> None:
+def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) -> None:
     """Log how much memory a run will need, before anything is loaded, and refuse what cannot fit.
 
     Args:
         spec: what is to be done.
         longest_forward: tokens of the largest forward pass, when the rows are known.
-        shards: devices that weights, gradients and moments are spread over.
 
     Raises:
         RunRefusedError: with the settings with which it would fit.
@@ -251,7 +251,7 @@ def require_memory(
         device="cuda" if is_gpu else "cpu",
         free=free,
         longest_forward=longest_forward,
-        shards=shards,
+        shards=sharding.shards(),
     )
     log.info("needs about %s of %s (%s)", memory.gib(need.total), memory.gib(free), need)
 

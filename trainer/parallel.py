@@ -203,7 +203,7 @@ def from_main(number: int) -> int:
     here = ranks()
     if here.count == 1:
         return number
-    return int(total(torch.tensor(number if here.is_main else 0)))
+    return int(total(torch.tensor(number if here.is_main else 0, dtype=torch.int64)))
 
 
 def sum_gradients(parameters: Iterable[Tensor]) -> None:

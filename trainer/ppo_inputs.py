@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from trainer import data, models, sharding
+from trainer import data, models
 from trainer.data import Example
 from trainer.endless import order_between
 from trainer.lineage import RowUse, unique_ids
@@ -64,7 +64,6 @@ def load_models(
     )
     models.require_same_vocabulary(policy, tokenizer, name=str(policy_folder))
     models.require_same_vocabulary(reward, tokenizer, name=str(reward_folder))
-    sharding.shard(policy, reference, reward, value)
     return PPOModels(policy=policy, reference=reference, reward=reward, value=value)
 
 

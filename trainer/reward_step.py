@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, data, forward, models, parallel, sharding
+from trainer import comparisons, data, forward, models, parallel
 from trainer.comparisons import Micro
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import kwise_loss
@@ -30,7 +30,6 @@ def load_trainable(
     models.require_same_vocabulary(model, tokenizer, name=str(folder))
     models.use_padding_of(model, tokenizer)
     models.set_bias(model, 0.0)
-    sharding.shard(model)
     return model
 
 

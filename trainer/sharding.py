@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
-from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_layers import GradientCheckpointingLayer as DecoderLayer
 
 from trainer import parallel
 from trainer.rundir import RunRefusedError
@@ -39,36 +39,28 @@ def shards() -> int:
     return count
 
 
-def shard(*models: PreTrainedModel) -> None:
-    """Spread loaded models over the ranks in place, if that is asked for.
-
-    Args:
-        models: trained or frozen; one that is given twice is sharded once.
-    """
+def shard(model: PreTrainedModel) -> None:
+    """Spread a loaded model, trained or frozen, over the ranks in place, if that is asked for."""
     count = shards()
     if count == 1:
         return
-    for model in dict.fromkeys(models):
-        mesh = init_device_mesh(model.device.type, (count,))
-        inside = model.base_model
-        within = set(inside.modules())
-        whole = {
-            parameter
-            for module in model.modules()
-            if module not in within
-            for parameter in module.parameters(recurse=False)
-        }
-        # Explicit for the outermost part as well: it would stay whole after it was only read.
-        keeps_whole = os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "false"
-        layers = [m for m in within if isinstance(m, GradientCheckpointingLayer)]
-        for module in (*layers, inside):
-            fully_shard(
-                module, mesh=mesh, reshard_after_forward=not keeps_whole, ignored_params=whole
-            )
-        for unit in units_of(model):
-            # Losses are divided by counts of the whole batch: gradients are sums, not means.
-            unit.set_gradient_divide_factor(1.0)
-            unit.set_force_sum_reduction_for_comms(True)
+    mesh = init_device_mesh(model.device.type, (count,))
+    inside = model.base_model
+    within = set(inside.modules())
+    whole = {
+        parameter
+        for module in model.modules()
+        if module not in within
+        for parameter in module.parameters(recurse=False)
+    }
+    layers = [module for module in inside.modules() if isinstance(module, DecoderLayer)]
+    for module in (*layers, inside):
+        # Said of the outermost part as well: else it would stay whole after it was only read.
+        fully_shard(module, mesh=mesh, reshard_after_forward=_reshards(), ignored_params=whole)
+    for unit in units_of(model):
+        # Losses are divided by counts of the whole batch: gradients are sums, not means.
+        unit.set_gradient_divide_factor(1.0)
+        unit.set_force_sum_reduction_for_comms(True)
 
 
 def units_of(model: torch.nn.Module) -> list[FSDPModule]:
@@ -80,7 +72,6 @@ def units_of(model: torch.nn.Module) -> list[FSDPModule]:
 def whole_weights(model: torch.nn.Module) -> Iterator[None]:
     """Let each rank have all weights within the block, to sample at its own pace."""
     units = units_of(model)
-    keeps_whole = os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "false"
     for unit in units:
         unit.reshard()  # what an earlier pass has left may be older than the weights
         unit.set_reshard_after_forward(False, recurse=False)
@@ -89,7 +80,7 @@ def whole_weights(model: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         for unit in units:
-            unit.set_reshard_after_forward(not keeps_whole, recurse=False)
+            unit.set_reshard_after_forward(_reshards(), recurse=False)
             unit.reshard()
 
 
@@ -112,5 +103,10 @@ def whole_state(model: torch.nn.Module) -> dict[str, Tensor] | None:
     return state
 
 
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "false").lower() == "true"
+def _reshards() -> bool:
+    """Tell whether weights are given back after a forward pass and fetched again for the next."""
+    return _is_set("FSDP_RESHARD_AFTER_FORWARD", default="true")
+
+
+def _is_set(variable: str, *, default: str = "false") -> bool:
+    return os.environ.get(variable, default).lower() == "true"

@@ -45,17 +45,12 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(
-        spec,
-        longest_forward=preferences.longest_forward(settings),
-        shards=sharding.shards(),
-    )
+    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
     )
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    sharding.shard(policy)
     train, held = preferences.train, preferences.held
     references = read_references(policy, [*train, *held], settings)
 

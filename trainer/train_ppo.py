@@ -36,7 +36,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
         RunDivergedError: when a start-up check fails or a number stops being finite.
         StoppedError: SIGTERM came.
     """
-    models.require_memory(spec, shards=sharding.shards())
+    models.require_memory(spec)
     folder = models.resolve_folder(spec.base_model)
     reward_folder = models.resolve_folder(spec.reward_model)
     tokenizer = models.load_tokenizer(folder)

@@ -52,11 +52,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(
-        spec,
-        longest_forward=preferences.longest_forward(settings),
-        shards=sharding.shards(),
-    )
+    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
     )

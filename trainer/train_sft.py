@@ -38,14 +38,13 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
         RunDivergedError: when the loss stops being finite.
         StoppedError: SIGTERM came.
     """
-    models.require_memory(spec, shards=sharding.shards())
+    models.require_memory(spec)
     settings = spec.settings
     rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    sharding.shard(policy)
     max_tokens = models.context_limit(policy, settings.max_tokens)
     demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
     parents, selection = {"base_model": folder}, None

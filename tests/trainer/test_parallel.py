@@ -1,0 +1,489 @@
+"""Two processes give the numbers of one, sample what one samples, and stop together (gloo)."""
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.distributed.tensor import DTensor
+
+from tests.trainer.conftest import environment, make_run, make_tokenizer, save_base, user
+from tests.trainer.test_reward import rankings_by_share_of_a
+from trainer import data, models, parallel, ppo_sampling, rundir, sharding
+from trainer.__main__ import main
+from trainer.parallel import Part, Ranks
+from trainer.spec import (
+    DPOSettings,
+    DPOSpec,
+    PPOSettings,
+    PPOSpec,
+    RewardSettings,
+    RewardSpec,
+    SFTSettings,
+    SFTSpec,
+)
+
+EOS = 2
+TIMES = ("tokens_per_second", "seconds")
+SHARDED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+PROMPTS = [{"prompt_id": f"p{n}", "messages": user("Tell me " + "x" * n)} for n in range(5)]
+TEXTS = [{"text": "the quick brown fox"}, {"text": "jumps over"}, {"text": "lazy dogs, always"}]
+DEMONSTRATIONS = [
+    {
+        "prompt_id": str(n),
+        "messages": user(f"Say {n}"),
+        "response": f"{n} it is! " * (n % 5 + 1),
+        "split": "validation" if n > 8 else "train",
+    }
+    for n in range(11)
+]
+RANKINGS = [
+    {**row, "labeler": f"l{n % 3}", "split": "validation" if n > 8 else "train"}
+    for n, row in enumerate(rankings_by_share_of_a(12))
+]
+
+
+# --- two ranks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Make processes that have imported torch already: it takes seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["trainer.train_sft", "trainer.train_reward", "trainer.train_dpo", "trainer.train_ppo"]
+    )
+    return context
+
+
+@pytest.fixture
+def start(processes):
+    """Start a function on two ranks that find each other as a launcher makes them."""
+    started = []
+
+    def start(function, *arguments, **variables):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        for rank in range(2):
+            places = {
+                "RANK": rank,
+                "LOCAL_RANK": rank,
+                "WORLD_SIZE": 2,
+                "LOCAL_WORLD_SIZE": 2,
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": port,
+                "OMP_NUM_THREADS": 1,
+            }
+            started.append(
+                processes.Process(target=be_rank, args=(places | variables, function, arguments))
+            )
+            started[-1].start()
+        return started[-2:]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()
+
+
+def be_rank(variables, function, arguments):
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    torch.set_num_threads(1)
+    code = function(*arguments)
+    os._exit(code)
+
+
+def train(kind, run_dir):
+    log = os.open(Path(run_dir) / f"rank{os.environ['RANK']}.txt", os.O_CREAT | os.O_WRONLY)
+    os.dup2(log, sys.stderr.fileno())
+    sys.stderr = open(log, "w", closefd=False)  # noqa: SIM115 - until the process ends
+    return main([kind, str(run_dir), "--detached"])
+
+
+def end(ranks, *, seconds=120):
+    """Wait for both ranks and return their exit codes."""
+    for rank in ranks:
+        rank.join(seconds)
+    return [rank.exitcode for rank in ranks]
+
+
+def stderr_of(run_dir, rank):
+    return (run_dir / f"rank{rank}.txt").read_text()
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parallel")
+    save_base(folder / "base")
+    save_base(folder / "untied", tie_word_embeddings=False)
+    reward = models.load_reward_model(folder / "base", seed=3)
+    models.save_model(reward, make_tokenizer(), folder / "reward")
+    return folder
+
+
+def make(run_dir, kind, shared, *, base="base", **changes):
+    """Make a run whose batches need several forward passes, not always an even number."""
+    base = str(shared / base)
+    small = {"epochs": 1.5, "batch_size": 3, "learning_rate": 1e-3, "tokens_per_forward": 256}
+    if kind == "ppo":
+        settings = PPOSettings(
+            **{
+                "steps": 2,
+                "batch_size": 7,
+                "minibatch_size": 4,
+                "max_new_tokens": 6,
+                "max_tokens": 64,
+                "learning_rate": 1e-3,
+                "tokens_per_forward": 256,
+                "ptx_coefficient": 0.5,
+                "ptx_texts_per_episode": 0.5,
+                "ema_decay": 0.5,
+                "kl_target_nats": 2.0,
+                "kl_horizon_episodes": 16,
+                "whiten_rewards": True,
+                "checkpoint_minutes": 0,
+                **changes,
+            }
+        )
+        spec = PPOSpec(
+            base_model=base,
+            reward_model=str(shared / "reward"),
+            pretraining="pretraining.jsonl",
+            settings=settings,
+        )
+        return make_run(run_dir, spec, prompts=PROMPTS, pretraining=TEXTS)
+    if kind == "sft":
+        settings = SFTSettings(**{**small, "checkpoint_minutes": 0, **changes})
+        spec = SFTSpec(base_model=base, settings=settings)
+        return make_run(run_dir, spec, demonstrations=DEMONSTRATIONS)
+    spec = (
+        RewardSpec(base_model=base, settings=RewardSettings(**{**small, **changes}))
+        if kind == "reward"
+        else DPOSpec(base_model=base, settings=DPOSettings(**{**small, **changes}))
+    )
+    return make_run(run_dir, spec, rankings=RANKINGS)
+
+
+@pytest.fixture(scope="module")
+def alone(shared):
+    """Return what one process makes of a run; each is done once."""
+    done = {}
+
+    def alone(kind, **changes):
+        key = (kind, *sorted(changes.items()))
+        if key not in done:
+            run_dir = make(shared / f"alone-{len(done)}", kind, shared, **changes)
+            assert main([kind, str(run_dir), "--detached"]) == 0
+            done[key] = run_dir
+        return done[key]
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield alone
+    signal.signal(signal.SIGTERM, before)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def assert_same_row(one, other):
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if key == "samples":
+            for text, expected in zip(value, other[key], strict=True):
+                assert_same_row(text, expected)
+        elif isinstance(value, str):
+            assert value == other[key]
+        elif not key.startswith(TIMES):
+            assert value == pytest.approx(other[key], rel=1e-4, abs=1e-5), key
+
+
+def assert_same_numbers(run_dir, expected_dir):
+    """Every number of every step to 1e-5, the same texts, and the same weights."""
+    for name in rundir.STEP_FILES:
+        expected = lines(expected_dir / name) if (expected_dir / name).exists() else []
+        found = lines(run_dir / name) if expected else []
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_same_row(one, other)
+    result, expected = rundir.read_result(run_dir), rundir.read_result(expected_dir)
+    assert result.texts == expected.texts
+    assert result.rows == expected.rows
+    assert result.lineage == expected.lineage
+    weights = load_file(expected_dir / "model" / "model.safetensors")
+    found = load_file(run_dir / "model" / "model.safetensors")
+    assert found.keys() == weights.keys()
+    for name, value in weights.items():
+        # Adam makes whole steps of gradients that are next to nothing: a part of one is allowed.
+        assert torch.allclose(found[name], value, rtol=0, atol=2e-4), name
+
+
+@pytest.mark.parametrize("kind", ["sft", "reward", "dpo", "ppo"])
+def test_two_ranks_give_the_numbers_of_one(tmp_path, shared, alone, start, kind):
+    """R12 and P9: losses are means and advantages are whitened over the batch of all ranks."""
+    run_dir = make(tmp_path / "run", kind, shared)
+
+    ranks = start(train, kind, run_dir)
+
+    assert end(ranks) == [0, 0], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
+    assert_same_numbers(run_dir, alone(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("reward", {"labeler_folds": 2}),
+        ("sft", {"base": "untied", "gradient_checkpointing": True}),
+        ("ppo", {}),
+        ("ppo", {"lora_rank": 2}),
+    ],
+)
+def test_two_ranks_that_share_the_weights_give_the_numbers_of_one(
+    tmp_path, shared, alone, start, kind, changes
+):
+    """FSDP2, as `accelerate launch --use_fsdp --fsdp_version 2` configures it."""
+    run_dir = make(tmp_path / "run", kind, shared, **changes)
+
+    ranks = start(train, kind, run_dir, **SHARDED)
+
+    assert end(ranks) == [0, 0], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
+    assert_same_numbers(run_dir, alone(kind, **changes))
+
+
+def shard_and_describe(base):
+    with parallel.connected():
+        policy = models.load_policy(base, seed=0)
+        parameters = sum(parameter.numel() for parameter in policy.parameters())
+        sharding.shard(policy)
+        held = [
+            parameter.to_local() if isinstance(parameter, DTensor) else parameter
+            for parameter in policy.parameters()
+        ]
+        embeddings = policy.get_input_embeddings().weight
+        with sharding.whole_weights(policy):
+            within = [p.numel() for p in policy.parameters() if not isinstance(p, DTensor)]
+        assert sum(within) == parameters
+        assert type(embeddings) is torch.nn.Parameter  # tied: the unembedding is used as it is
+        assert sum(part.numel() for part in held) - embeddings.numel() == pytest.approx(
+            (parameters - embeddings.numel()) / 2, rel=0.01
+        )
+    return 0
+
+
+def test_a_rank_holds_half_of_the_decoder(shared, start):
+    ranks = start(shard_and_describe, shared / "base", **SHARDED)
+
+    assert end(ranks) == [0, 0]
+
+
+# --- the deal ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("items", [1, 2, 5, 23])
+def test_each_item_counts_once_and_all_ranks_make_as_many_passes(monkeypatch, count, items):
+    """R12."""
+    sizes = [7 * n % 11 + 1 for n in range(items)]
+    dealt = []
+    for rank in range(count):
+        monkeypatch.setattr(parallel, "ranks", lambda rank=rank: Ranks(rank, count))
+        dealt.append(list(parallel.deal(sizes, tokens=20)))
+
+    counted = Counter(
+        item for parts in dealt for part in parts if part.weight for item in part.items
+    )
+    assert counted == Counter(range(items))
+    assert len({len(parts) for parts in dealt}) == 1
+    assert all(sum(sizes[item] for item in part.items) <= 20 for parts in dealt for part in parts)
+
+
+def test_ranks_get_passes_of_about_the_same_size():
+    """One pass of 16 and one of 2 tokens would leave a rank idle."""
+    assert parallel.cut_evenly([2] * 9, tokens=16, count=2) == [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_a_batch_that_fits_one_pass_is_still_cut_for_all_ranks():
+    assert parallel.cut_evenly([5, 5, 5, 5], tokens=100, count=4) == [[0], [1], [2], [3]]
+
+
+def test_repeated_passes_are_left_out_of_what_is_put_together():
+    done = [(Part([0, 1]), torch.tensor([1.0, 2.0, 3.0])), (Part([2]), torch.tensor([4.0]))]
+
+    assert parallel.collect(done, [1, 2, 1]).tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+# --- sampling ------------------------------------------------------------------------------------
+
+
+def sample_one_prompt(folder, base):
+    """Write the responses that this rank has sampled, and those of all ranks."""
+    own = []
+    with parallel.connected():
+        tokenizer, policy = make_tokenizer(), models.load_policy(base, seed=0)
+        draw, prompt = ppo_sampling.draw_responses, data.Example((5, 6, 7), 3)
+
+        def draw_and_note(*arguments, **options):
+            drawn = draw(*arguments, **options)
+            own.extend(one.tokens for one in drawn)
+            return drawn
+
+        ppo_sampling.draw_responses = draw_and_note
+        episodes = ppo_sampling.sample_episodes(
+            policy,
+            [prompt] * 5,
+            PPOSettings(max_new_tokens=8),
+            tokenizer=tokenizer,
+            eos_id=EOS,
+            iteration=0,
+        )
+        found = {"own": own, "all": [one.tokens[3:] for one in episodes.examples]}
+        (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(found))
+    return 0
+
+
+def test_ranks_sample_different_responses_and_the_same_again(tmp_path, shared, start):
+    """P29."""
+    found = []
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+        assert end(start(sample_one_prompt, tmp_path / name, shared / "base")) == [0, 0]
+        found.append([json.loads((tmp_path / name / f"{n}.json").read_text()) for n in (0, 1)])
+
+    (first, second), again = found
+    assert again == [first, second]
+    assert first["all"] == second["all"]
+    assert [len(rank["own"]) for rank in (first, second)] == [3, 2]
+    assert first["own"] == first["all"][::2]
+    assert second["own"] == first["all"][1::2]
+    assert len(set(map(tuple, first["all"]))) == 5
+
+
+# --- ends ----------------------------------------------------------------------------------------
+
+
+def wait_for_step(run_dir, ranks):
+    deadline = time.monotonic() + 60
+    while len(rundir.read_metrics_from(run_dir, 0).rows) < 2:
+        assert all(rank.is_alive() for rank in ranks), "the run ended before it made a step"
+        assert time.monotonic() < deadline, "no step was made within a minute"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("variables", [{}, SHARDED], ids=["whole", "sharded"])
+def test_sigterm_to_one_rank_stops_both_with_a_checkpoint_to_go_on_from(
+    tmp_path, shared, alone, start, variables
+):
+    """E2; and the run goes on as if it had never stopped."""
+    changes = {"epochs": 12.0, "checkpoint_minutes": 60}
+    run_dir = make(tmp_path / "run", "sft", shared, **changes)
+    ranks = start(train, "sft", run_dir, **variables)
+    wait_for_step(run_dir, ranks)
+
+    ranks[1].terminate()
+
+    assert end(ranks) == [143, 143], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
+    [step] = rundir.checkpoint_steps(run_dir)
+    done = len(rundir.read_metrics_from(run_dir, 0).rows)
+    assert step == done
+    assert not (run_dir / "result.json").exists()
+    if variables:  # what two ranks have saved together is whole: one can go on with it
+        assert main(["sft", str(run_dir), "--detached"]) == 0
+    else:
+        ranks = start(train, "sft", run_dir)
+        assert end(ranks) == [0, 0], stderr_of(run_dir, 0)
+        assert f"resuming at step {step}" in stderr_of(run_dir, 0)
+    assert_same_numbers(run_dir, alone("sft", **changes))
+
+
+def test_a_rank_that_is_killed_ends_the_other_which_says_so(tmp_path, shared, start):
+    run_dir = make(tmp_path / "run", "sft", shared, epochs=100.0, checkpoint_minutes=60)
+    ranks = start(train, "sft", run_dir)
+    wait_for_step(run_dir, ranks)
+
+    ranks[1].kill()
+
+    assert end(ranks, seconds=30) == [1, -signal.SIGKILL]
+    assert "another rank has ended" in rundir.read_failure(run_dir).error
+    assert "another rank has ended" in stderr_of(run_dir, 0).splitlines()[-1]
+
+
+def test_numbers_that_go_wrong_on_one_rank_end_both_with_one_message(tmp_path, shared, start):
+    """R-17."""
+    save_base(tmp_path / "base")
+    policy = models.load_policy(tmp_path / "base", seed=0)
+    with torch.no_grad():
+        policy.get_input_embeddings().weight[make_tokenizer().encode("!")] = torch.inf
+    policy.save_pretrained(tmp_path / "base")
+    run_dir = make(tmp_path / "run", "sft", tmp_path)
+
+    ranks = start(train, "sft", run_dir)
+
+    assert end(ranks) == [1, 1]
+    failure = rundir.read_failure(run_dir).error
+    assert failure.startswith("non-finite loss at step 0: ")
+    for rank in (0, 1):
+        assert stderr_of(run_dir, rank).splitlines()[-1] == f"error: {failure}"
+
+
+def test_a_refused_run_is_refused_by_all_ranks_at_once(tmp_path, shared, start):
+    run_dir = make(tmp_path / "run", "reward", shared)
+    variables = {**SHARDED, "FSDP_VERSION": "1"}
+
+    assert end(start(train, "reward", run_dir, **variables)) == [2, 2]
+    assert "pass --fsdp_version 2" in rundir.read_failure(run_dir).error
+
+
+@pytest.fixture
+def launched():
+    """Start a command, and end it with the test; its ranks end with it."""
+    started = []
+
+    def launch(command):
+        started.append(
+            subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+        )
+        return started[-1]
+
+    yield launch
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_sigterm_to_the_launcher_leaves_a_checkpoint_and_no_process(tmp_path, shared, launched):
+    """E2, started as the README says."""
+    run_dir = make(tmp_path / "run", "sft", shared, epochs=100.0, checkpoint_minutes=60)
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--main_process_port", "0"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launcher = launched([*launch, "-m", "trainer", "sft", str(run_dir)])
+    deadline = time.monotonic() + 120
+    while not rundir.read_metrics_from(run_dir, 0).rows:
+        assert launcher.poll() is None, launcher.stderr.read()
+        assert time.monotonic() < deadline, "no step was made within two minutes"
+        time.sleep(0.05)
+    ranks = psutil.Process(launcher.pid).children(recursive=True)
+
+    launcher.terminate()
+    _, said = launcher.communicate(timeout=60)
+
+    assert len(ranks) == 2
+    assert not any(rank.is_running() for rank in ranks)
+    assert said.count("stopped: SIGTERM was received before the run was complete") == 2
+    [step] = rundir.checkpoint_steps(run_dir)
+    assert step == len(rundir.read_metrics_from(run_dir, 0).rows)
