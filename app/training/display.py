@@ -2,7 +2,7 @@
 
 from app.training.charts import Series
 from app.training.queries import RunView
-from app.training.setting_words import CHOICES, WORDS
+from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
 
 MINUTE, HOUR = 60, 3600
@@ -70,7 +70,8 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
     if run.result is None:
         return []
     rows = [(f"rows: {_spoken(name)}", count) for name, count in run.result["rows"].items()]
-    return [*run.result["metrics"].items(), *rows]
+    metrics = [item for item in run.result["metrics"].items() if item[0] != "seconds_left"]
+    return [*metrics, *rows]
 
 
 def shown_settings(run: RunView) -> list[tuple[str, str]]:
@@ -79,7 +80,8 @@ def shown_settings(run: RunView) -> list[tuple[str, str]]:
     # The database keeps no order of keys.
     for name, value in sorted(run.settings.items(), key=lambda item: _place(item[0])):
         label = WORDS[name][0] if name in WORDS else _spoken(name).capitalize()
-        shown.append((label, _text(value)))
+        unit = UNITS.get(name) if isinstance(value, int | float) else None
+        shown.append((label, " ".join(filter(None, [_text(value), unit]))))
     return shown
 
 

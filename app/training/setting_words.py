@@ -20,7 +20,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "kl_horizon_episodes": ("KL horizon", "episodes; how slowly the coefficient follows"),
     "max_new_tokens": ("Longest response", "tokens"),
-    "max_tokens": ("Longest prompt plus response", "tokens; longer rows are left out"),
+    "max_tokens": ("Longest prompt plus response", "tokens; of a longer row the beginning is cut"),
     "temperature": ("Temperature", "of sampling; 1 draws from the policy itself"),
     "clip": ("Clip range", "of the policy's probability ratio"),
     "value_clip": ("Value clip range", "in units of reward"),
@@ -60,6 +60,15 @@ OTHER_WORDS: Final[dict[tuple[str, str], str]] = {
     ("ppo", "batch_size"): "episodes per iteration: one prompt and one response each",
     ("ppo", "learning_rate"): "of AdamW, constant after the warm-up",
     ("ppo", "warmup_steps"): "iterations until the full learning rate",
+}
+# What a number on a run's page is counted in, where its label does not say it.
+UNITS: Final[dict[str, str]] = {
+    "kl_target_nats": "nats",
+    "kl_horizon_episodes": "episodes",
+    "max_new_tokens": "tokens",
+    "max_tokens": "tokens",
+    "evaluate_every": "iterations",
+    "checkpoint_minutes": "minutes",
 }
 CHOICES: Final[dict[str, str]] = {
     "drop": "left out",

@@ -5,6 +5,7 @@ import { columns, extent, levels, shown } from "./curve-data.js";
 
 const TABLE_ROWS = 6;
 const HEIGHT = 220;
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 const SERIES_COLORS = ["--accent", "--warn", "--good", "--bad"];
 
 export class Curve {
@@ -51,7 +52,8 @@ export class Curve {
       ...this.size(),
       scales: { x: { time: false }, y: { range: (_plot, low, high) => extent(low, high, this.marks()) } },
       hooks: { drawClear: [(plot) => this.paint(plot)] },
-      axes: [axis, { ...axis, size: 64, values: (_plot, ticks) => ticks.map(shown) }],
+      // Steps are whole: no grid line stands between two of them.
+      axes: [{ ...axis, incrs: WHOLE }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map(shown) }],
       series: [
         { label: "Step" },
         ...this.series

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.training.charts import Band, charts_of
-from app.training.display import duration_text, shown_settings, state_of, time_left
+from app.training.display import closing_numbers, duration_text, shown_settings, state_of, time_left
 from app.training.evaluation import band_of, estimate, evaluation_of
 from app.training.lineage_view import lineage_view
 from app.training.queries import MetricsRow, RunView
@@ -110,6 +110,22 @@ def test_settings_are_shown_in_words():
     assert shown_settings(run(settings=settings)) == [
         ("Beta", "0.1"), ("Whiten rewards", "off"), ("Ties", "left out"), ("LoRA rank", "none"),
     ]  # fmt: skip
+
+
+def test_settings_are_shown_with_their_units():
+    settings = {"max_tokens": 256, "kl_target_nats": None, "checkpoint_minutes": 0.5}
+
+    assert shown_settings(run(settings=settings)) == [
+        ("KL target", "none"),
+        ("Longest prompt plus response", "256 tokens"),
+        ("Checkpoint every", "0.5 minutes"),
+    ]
+
+
+def test_the_time_that_was_left_at_the_end_is_no_closing_number():
+    result = {"metrics": {"loss/sft": 1.5, "seconds_left": 0.0}, "rows": {"train": 3}}
+
+    assert closing_numbers(run(result=result)) == [("loss/sft", 1.5), ("rows: train", 3)]
 
 
 # --- the evaluation ------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_a_refusal_names_the_bound_and_the_unit():
 
     assert refused.value.detail == (
         "settings.max_tokens: Input should be greater than or equal to 8 "
-        "(tokens; longer rows are left out)"
+        "(tokens; of a longer row the beginning is cut)"
     )
 
 
