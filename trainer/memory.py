@@ -100,10 +100,10 @@ def estimate(
         logits=0.0 if isinstance(spec, RewardSpec) else _logits(base, tokens),
         runtime=RUNTIME_BYTES[device],
     )
+    extra = _extra_copies(spec) * _trainable(base, settings) * 4 / shards
+    need = replace(need, trained=need.trained + extra)
     if isinstance(spec, PPOSpec):
-        extra = _extra_copies(spec.settings) * _trainable(base, settings) * 4 / shards
-        cache = _cache(base, spec.settings, is_half=half)
-        need = replace(need, trained=need.trained + extra, sampling=cache)
+        need = replace(need, sampling=_cache(base, spec.settings, is_half=half))
     return need
 
 
@@ -129,9 +129,12 @@ def _models(
     if isinstance(spec, SFTSpec):
         return [base], judge
     if isinstance(spec, RewardSpec):
-        return [without_unembedding(base)], []
+        model = without_unembedding(base)
+        # While the model of a fold is trained, the run's own waits without moments.
+        return [model], [model] if spec.settings.labeler_folds else []
     if isinstance(spec, DPOSpec):
-        return [base], [] if has_adapter else [base]
+        # What the reference says is read from the policy before its first step.
+        return [base], []
     return [base, *judge], [] if has_adapter else [base, *judge]
 
 
@@ -179,9 +182,13 @@ def _cache(shape: ModelShape, settings: PPOSettings, *, is_half: bool) -> float:
     return min(tokens * shape.layers * shape.cached * (2 if is_half else 4), SAMPLING_BYTES)
 
 
-def _extra_copies(settings: PPOSettings) -> int:
-    # The average of the weights; the gradient of PPO while that of the mix is computed.
-    return (settings.ema_decay is not None) + (settings.ptx_coefficient > 0)
+def _extra_copies(spec: TrainingSpec) -> int:
+    """Return how many more numbers are held for each one that is trained of the policy."""
+    if isinstance(spec, PPOSpec):
+        # The average of the weights; the gradient of PPO while that of the mix is computed.
+        return (spec.settings.ema_decay is not None) + (spec.settings.ptx_coefficient > 0)
+    # The weights that the reward model has found best so far.
+    return int(isinstance(spec, SFTSpec) and spec.reward_model is not None)
 
 
 # --- what fits -----------------------------------------------------------------------------------

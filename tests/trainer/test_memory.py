@@ -116,16 +116,26 @@ SHAPE = ModelShape(
         (sft(lora_rank=2), "cpu", 1_600 + 4_000, 0),
         (sft(lora_rank=2), "cuda", 1_600 + 4_000 - 2 * 600, 0),
         (RewardSpec(base_model="b", settings=RewardSettings()), "cpu", 16_000, 0),
-        (DPOSpec(base_model="b", settings=DPOSettings()), "cpu", 16_000, 4_000),
+        # While a fold's model is trained, the run's own waits.
+        (
+            RewardSpec(base_model="b", settings=RewardSettings(labeler_folds=5)),
+            "cpu",
+            16_000,
+            4_000,
+        ),
+        # What the reference says is read from the policy before its first step.
+        (DPOSpec(base_model="b", settings=DPOSettings()), "cpu", 16_000, 0),
         (DPOSpec(base_model="b", settings=DPOSettings(lora_rank=2)), "cpu", 5_600, 0),
         (ppo(), "cpu", 32_000, 8_000),
         (ppo(lora_rank=2), "cpu", 11_200, 0),
         # The average is one more copy of what is trained, the gradient of the mix another.
         (ppo(ema_decay=0.9, ptx_coefficient=1.0), "cpu", 32_000 + 8_000, 8_000),
+        # The weights that the reward model likes best so far.
+        (sft(lora_rank=2).model_copy(update={"reward_model": "r"}), "cpu", 5_600 + 400, 4_000),
     ],
 )
 def test_weights_gradients_and_moments_are_counted_by_hand(spec, device, trained, frozen):
-    reward = SHAPE if isinstance(spec, PPOSpec) else None
+    reward = SHAPE if getattr(spec, "reward_model", None) else None
 
     need = memory.estimate(spec, base=SHAPE, reward=reward, device=device)
 
