@@ -74,6 +74,10 @@ def logits_of(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     assert isinstance(embeddings, torch.nn.Module)
     logits: Tensor = embeddings(hidden)
     config = model.config.get_text_config()
+    # Cohere multiplies, Granite divides, Gemma 2 caps.
+    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+    if scale != 1:
+        logits = logits * scale
     cap = getattr(config, "final_logit_softcapping", None)
     return logits if cap is None else cap * torch.tanh(logits / cap)
 

@@ -10,10 +10,12 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     BloomConfig,
+    CohereConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
+    GraniteConfig,
     LlamaConfig,
     MambaConfig,
     MistralConfig,
@@ -59,6 +61,10 @@ CONFIGS = {
     "gemma3": lambda: Gemma3TextConfig(**WIDE, sliding_window=64),
     "phi": lambda: PhiConfig(**{**SMALL, "num_key_value_heads": 4}),
     "phi3": lambda: Phi3Config(**SMALL),
+}
+SCALED = {
+    "granite": lambda: GraniteConfig(**SMALL, logits_scaling=8.0),
+    "cohere": lambda: CohereConfig(**SMALL, logit_scale=0.0625),
 }
 OTHERS = {
     "recurrent": lambda: MambaConfig(
@@ -134,10 +140,10 @@ def test_scores_and_gradients_are_those_of_separate_rows(name):
     torch.testing.assert_close(gradients_of(ours), expected_gradients, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CONFIGS | SCALED)
 def test_log_probabilities_and_values_are_those_of_the_models_own_forward(name):
-    plain = policy_of(CONFIGS[name](), shared=False)
-    ours = policy_of(CONFIGS[name](), shared=True)
+    plain = policy_of((CONFIGS | SCALED)[name](), shared=False)
+    ours = policy_of((CONFIGS | SCALED)[name](), shared=True)
     rows = [(tree.prompt, response) for tree in TREES for response in tree.responses]
 
     with torch.no_grad():
