@@ -21,13 +21,20 @@ from transformers.pytorch_utils import Conv1D
 
 from trainer import adapters
 from trainer.memory import is_half as is_half  # noqa: PLC0414 - the loops ask for it here
+from trainer.shared_prompt import require_known_logits
 from trainer.spec import ComputeSettings
 
 Forward = Callable[..., Any]
 
 
 def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: int) -> None:
-    """Prepare a loaded model for training: all of it, or an adapter on it."""
+    """Prepare a loaded model for training: all of it, or an adapter on it.
+
+    Raises:
+        RunRefusedError: when its logits are not those that the trainer computes.
+    """
+    if model.get_output_embeddings() is not None:  # type: ignore[no-untyped-call]
+        require_known_logits(model)
     if settings.lora_rank is not None:
         adapters.add(model, rank=settings.lora_rank, alpha=settings.lora_alpha, seed=seed)
     if settings.gradient_checkpointing:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from trainer.logprobs import token_entropy, token_logprobs
 from trainer.models import bias_of, head_of
-from trainer.shared_prompt import Packed, hidden_states
+from trainer.shared_prompt import Packed, hidden_states, logits_of
 
 # Logits in float32 that exist at one time; more are computed again in the backward pass.
 MAX_LOGITS = 2**26
@@ -66,20 +66,6 @@ def _chunks(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     rows = max(1, MAX_LOGITS // int(model.config.get_text_config().vocab_size))
     yield from zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
-
-
-def logits_of(model: PreTrainedModel, hidden: Tensor) -> Tensor:
-    """Return what the model's own forward makes of hidden states: (..., d) -> (..., v)."""
-    embeddings = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    assert isinstance(embeddings, torch.nn.Module)
-    logits: Tensor = embeddings(hidden)
-    config = model.config.get_text_config()
-    # Cohere multiplies, Granite divides, Gemma 2 caps.
-    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
-    if scale != 1:
-        logits = logits * scale
-    cap = getattr(config, "final_logit_softcapping", None)
-    return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
 def text_loss(model: PreTrainedModel, packed: Packed) -> Tensor:

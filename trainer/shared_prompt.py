@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer.rundir import RunRefusedError
 from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
 log = logging.getLogger(__name__)
@@ -190,3 +191,35 @@ def hidden_states(model: PreTrainedModel, packed: Packed) -> Tensor:
         )
     hidden: Tensor = output.last_hidden_state
     return hidden.flatten(0, 1)
+
+
+def logits_of(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Return what the model's own forward makes of hidden states: (..., d) -> (..., v)."""
+    embeddings = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    assert isinstance(embeddings, torch.nn.Module)
+    logits: Tensor = embeddings(hidden)
+    config = model.config.get_text_config()
+    # Cohere multiplies, Granite divides, Gemma 2 caps.
+    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+    if scale != 1:
+        logits = logits * scale
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
+@torch.no_grad()
+def require_known_logits(model: PreTrainedModel) -> None:
+    """Make sure that what is trained are the logits that the model samples from.
+
+    Raises:
+        RunRefusedError: when its own forward does something else to them than `logits_of`.
+    """
+    packed = pack_separately([Tree((1, 2, 3, 4), ((3, 1),))], device=model.device)
+    ours = logits_of(model, hidden_states(model, packed)).float()
+    own = model(packed.tokens, use_cache=False).logits.flatten(0, 1).float()
+    tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
+    if float((ours - own).abs().max()) > tolerance * float(own.abs().max()):
+        raise RunRefusedError(
+            f"{type(model).__name__} changes its logits in a way of its own, which the trainer "
+            "does not know; take another architecture"
+        )

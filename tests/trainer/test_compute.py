@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.trainer.conftest import make_tokenizer, save_base
 from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
 from trainer import adapters, forward, memory, models, optimization
 from trainer.generate import Draw, draw_responses
+from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import pack
 from trainer.spec import ComputeSettings
 
@@ -177,3 +178,24 @@ def test_dropout_is_off_in_any_setting(tmp_path):
     first, second = (forward.response_logprobs(policy, packed) for _ in range(2))
 
     assert torch.equal(first, second)
+
+
+def test_a_model_with_a_head_of_its_own_is_refused_before_it_is_trained(tmp_path):
+    # It multiplies with the number that Granite divides by.
+    config = AutoConfig.for_model(
+        "hyperclovax",
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        logits_scaling=2.0,
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+
+    sampled = models.load_policy(tmp_path, seed=0)
+
+    assert sampled.config.logits_scaling == 2.0
+    with pytest.raises(RunRefusedError, match="HyperCLOVAXForCausalLM changes its logits"):
+        models.load_policy(tmp_path, seed=0, compute=ComputeSettings())
