@@ -81,6 +81,11 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "nats per response token",
             (Series("loss/sft", "train"), Series("loss/validation", "validation")),
         ),
+        Chart(
+            "Score",
+            "of answers to held-out prompts, in units of the reward model that chooses",
+            (Series("reward/validation", "validation"),),
+        ),
         GRADIENT,
         LEARNING_RATE,
         SPEED,

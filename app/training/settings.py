@@ -18,6 +18,13 @@ SETTINGS: dict[TrainingKind, type[TrainingSettings]] = {
     "dpo": DPOSettings,
     "ppo": PPOSettings,
 }
+# Pydantic's name of a broken bound, where it keeps the number, and the words before it.
+BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
 MAX_FAULTS = 50
 MAX_NAME = 100  # of a key that is not ours, shown in the fault
 
@@ -103,8 +110,23 @@ def _invalid(error: ValidationError) -> InvalidError:
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    """Pydantic's message with the field's unit; it names the bound and never holds the input."""
+    """What is wrong, with the bound and the field's unit, and never with the input."""
     if item["type"] == "extra_forbidden":
         return "there is no such setting for this kind of run"
-    name, message = item["loc"][0], str(item["msg"])
+    name, message = item["loc"][0], _in_words(item)
     return f"{message} ({WORDS[name][1]})" if name in WORDS else message
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    match item["type"].removesuffix("_parsing").removesuffix("_type"):
+        case "int" | "int_from_float":
+            return "must be a whole number"
+        case "float":
+            return "must be a number"
+        case "finite_number":
+            return "must be a finite number"
+        case bound if bound in BOUNDS:
+            key, words = BOUNDS[bound]
+            return f"must be {words} {item['ctx'][key]:,}"
+        case _:
+            return str(item["msg"])

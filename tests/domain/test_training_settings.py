@@ -74,9 +74,27 @@ def test_a_refusal_names_the_bound_and_the_unit():
         parse_settings("reward", {"max_tokens": 1})
 
     assert refused.value.detail == (
-        "settings.max_tokens: Input should be greater than or equal to 8 "
-        "(tokens; of a longer row the beginning is cut)"
+        "settings.max_tokens: must be at least 8 (tokens; of a longer row the beginning is cut)"
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "message"),
+    [
+        ("steps", "many", "must be a whole number"),
+        ("steps", "2.5", "must be a whole number"),
+        ("clip", "small", "must be a number"),
+        ("clip", "1", "must be below 1"),
+        ("gamma", "0", "must be above 0"),
+        ("batch_size", "100000", "must be at most 4,096"),
+        ("kl_coefficient", "nan", "must be a finite number"),
+    ],
+)
+def test_a_refusal_says_in_words_what_a_form_may_hold(setting, text, message):
+    with pytest.raises(InvalidError) as refused:
+        parse_settings_form("ppo", {setting: text})
+
+    assert refused.value.faults[0].msg.startswith(message)
 
 
 def test_a_refusal_does_not_repeat_what_was_sent():
