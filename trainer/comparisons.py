@@ -21,9 +21,6 @@ from trainer.spec import DPOSettings, RewardSettings, Share, Ties
 # While training; held-out prompts beyond these are measured at the end only.
 VALIDATIONS, VALIDATION_PROMPTS = 10, 128
 
-# Activations of more do not stay in a CPU's caches: 11,000 tokens at once took 1.7 times as long.
-CPU_TOKENS_PER_FORWARD = 2048
-
 PreferenceSettings = RewardSettings | DPOSettings
 Row = TypeVar("Row")
 
@@ -110,13 +107,8 @@ def is_validation_due(step: int, *, steps: int) -> bool:
 def micro_batches(prompts: Sequence[RankedPrompt], *, tokens: int) -> Iterator[Micro]:
     """Cut prompts, in order, into forward passes of at most so many tokens; yield this rank's."""
     sizes = [prompt.tree.tokens for prompt in prompts]
-    for part in parallel.deal(sizes, tokens=forward_budget(tokens)):
+    for part in parallel.deal(sizes, tokens=tokens):
         yield Micro(part, [prompts[index] for index in part.items])
-
-
-def forward_budget(tokens: int) -> int:
-    """Return how many of the tokens that settings allow are forwarded at once on this machine."""
-    return tokens if torch.cuda.is_available() else min(tokens, CPU_TOKENS_PER_FORWARD)
 
 
 def collect(done: Sequence[tuple[Part, Tensor]], prompts: Sequence[RankedPrompt]) -> Tensor:

@@ -1,8 +1,4 @@
-"""Rows to batches: conversations become tokens, padded by length.
-
-What is padding is known from lengths, never from a token id: the pad id may equal the EOS id.
-Shapes: b sequences, t tokens.
-"""
+"""Rows to batches: conversations become tokens, and tokens are dealt into forward passes."""
 
 import random
 import re
@@ -10,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from trainer import memory
 from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import Tree
 from trainer.spec import Message
 
 # Batches are cut from chunks of this many, sorted by length: little padding, and still random.
 BATCHES_PER_BUCKET = 50
-PAD_ID = 0
 NOTHING = r"(?!)"
 PRIVATE_USE = range(0xE000, 0xF900)
 
@@ -41,23 +36,6 @@ class Example:
     def tree(self) -> Tree:
         """Return it as a prompt with one response."""
         return Tree(self.tokens[: self.prompt_length], (self.tokens[self.prompt_length :],))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences padded on the right; causal attention never looks at the padding.
-
-    Attributes:
-        tokens: (b, t) int64.
-        lengths: (b,) int64, tokens before the padding.
-        prompt_lengths: (b,) int64.
-        is_response_token: (b, t) bool, True from the first response token to the EOS.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    prompt_lengths: Tensor
-    is_response_token: Tensor
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
@@ -211,20 +189,6 @@ def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
     return eos
 
 
-def collate(examples: Sequence[Example], *, device: torch.device | str = "cpu") -> Batch:
-    """Pad examples on the right to the longest of them."""
-    lengths = torch.tensor([len(example.tokens) for example in examples])
-    prompt_lengths = torch.tensor([example.prompt_length for example in examples])
-    tokens = torch.full((len(examples), int(lengths.max())), PAD_ID)  # (b, t)
-    for row, example in enumerate(examples):
-        tokens[row, : len(example.tokens)] = torch.tensor(example.tokens)
-    place = torch.arange(tokens.shape[1])  # (t,)
-    is_response = (place >= prompt_lengths[:, None]) & (place < lengths[:, None])  # (b, t)
-    return Batch(
-        tokens.to(device), lengths.to(device), prompt_lengths.to(device), is_response.to(device)
-    )
-
-
 def bucketed_batches(
     lengths: Sequence[int], *, batch_size: int, order: random.Random
 ) -> list[list[int]]:
@@ -240,30 +204,14 @@ def bucketed_batches(
     return batches
 
 
-def micro_batches(lengths: Sequence[int], *, max_padded_tokens: int) -> Iterator[list[int]]:
-    """Cut indices into runs of similar length whose padded size stays within a budget.
-
-    Args:
-        lengths: tokens of each sequence (or of each group of sequences).
-        max_padded_tokens: rows times the longest; a single longer one still goes alone.
-    """
-    run: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-        if run and (len(run) + 1) * lengths[index] > max_padded_tokens:
-            yield run
-            run = []
-        run.append(index)
-    if run:
-        yield run
-
-
 def within_budget(sizes: Sequence[int], *, tokens: int) -> Iterator[list[int]]:
     """Cut indices, in order, into runs that together hold at most so many tokens.
 
     Args:
         sizes: tokens of each item; a single larger one still goes alone.
-        tokens: the budget of a run.
+        tokens: the budget of a run; on a CPU small runs are faster, whatever it allows.
     """
+    tokens = memory.forward_budget(tokens, "cuda" if torch.cuda.is_available() else "cpu")
     run: list[int] = []
     used = 0
     for index, size in enumerate(sizes):

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from trainer.data import PAD_ID
 from trainer.flight import Flight, Layout, uniform_numbers
 from trainer.shared_cache import bytes_per_token, is_exact_for, shared_attention
+from trainer.shared_prompt import PAD_ID
 from trainer.spec import Finish
 
 log = logging.getLogger(__name__)

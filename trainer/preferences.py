@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
-from trainer.comparisons import PreferenceSettings, comparisons_in, forward_budget
+from trainer import memory
+from trainer.comparisons import PreferenceSettings, comparisons_in
 from trainer.lineage import RowUse
 from trainer.losses import comparisons_of
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
@@ -42,7 +44,8 @@ class Preferences:
     def longest_forward(self, settings: PreferenceSettings) -> int:
         """Return how many tokens the largest forward pass with gradients may have."""
         largest = max(prompt.tree.tokens for prompt in self.train)
-        budget = forward_budget(settings.tokens_per_forward)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        budget = memory.forward_budget(settings.tokens_per_forward, device)
         return max(largest, min(budget, settings.batch_size * largest))
 
     def count(self) -> dict[str, int]:

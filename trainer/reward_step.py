@@ -108,9 +108,7 @@ def center(
     trees = [example.tree() for example in examples]
     sizes = [tree.tokens for tree in trees]
     total = 0.0
-    for part in data.within_budget(
-        sizes, tokens=comparisons.forward_budget(settings.tokens_per_forward)
-    ):
+    for part in data.within_budget(sizes, tokens=settings.tokens_per_forward):
         packed = pack(model, [trees[index] for index in part])
         total += float(forward.scores(model, packed).double().sum())
     bias = total / len(examples)

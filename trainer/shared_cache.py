@@ -19,10 +19,11 @@ from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv
 
+from trainer.shared_prompt import PAD_ID
+
 ATTENTION = "podium_shared_cache"
 PLAIN_LAYERS = frozenset(("full_attention", "sliding_attention"))
 FIRST_COLUMNS = 32
-PAD_ID = 0
 
 
 @dataclass(frozen=True)
