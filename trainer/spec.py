@@ -77,7 +77,7 @@ class RankingRow(Frozen):
     split: str = "train"
     messages: list[Message] = Field(min_length=1)
     responses: list[RankedResponse] = Field(min_length=MIN_RESPONSES, max_length=MAX_RESPONSES)
-    ranks: list[int | None] = Field(
+    ranks: list[Annotated[int, Field(ge=1)] | None] = Field(
         description="dense, 1 is best, equal is a tie; null: not judged"
     )
     ratings: list[int | None]

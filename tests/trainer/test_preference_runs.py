@@ -249,6 +249,10 @@ REFUSED = {
         "line 2: messages.0.role: Input should be 'system', 'user' or 'assistant'",
     ),
     "a rating that is no number": ([{**GOOD, "ratings": [math.nan, 1]}], "line 1: ratings.0: "),
+    "a rank above the best": (
+        [GOOD, {**GOOD, "ranks": [0, 1]}],
+        "line 2: ranks.0: Input should be greater than or equal to 1",
+    ),
     "a rank too few": ([{**GOOD, "ranks": [1]}], "2 responses but 1 ranks"),
 }
 
