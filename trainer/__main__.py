@@ -92,12 +92,12 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
 def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None:
     """Write why the run failed, unless another rank has: the first cause counts."""
     if not _is_main():
+        if importlib.import_module("trainer.parallel").is_lost_peer(error):
+            return
         # Most errors are those of all ranks, and the first one writes.
         deadline = time.monotonic() + RECORD_SECONDS
         while rundir.read_failure(run_dir) is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        if importlib.import_module("trainer.parallel").is_lost_peer(error):
-            return
     if rundir.read_failure(run_dir) is None:
         rundir.write_failure(run_dir, kind, reason)
 

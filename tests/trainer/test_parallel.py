@@ -136,9 +136,9 @@ def shared(tmp_path_factory):
 
 
 def make(run_dir, kind, shared, *, base="base", **changes):
-    """Make a run whose batches need several forward passes, not always an even number."""
+    """Make a run whose batches need several forward passes, the last of an epoch only one."""
     base = str(shared / base)
-    small = {"epochs": 1.5, "batch_size": 3, "learning_rate": 1e-3, "tokens_per_forward": 256}
+    small = {"epochs": 1.5, "batch_size": 4, "learning_rate": 1e-3, "tokens_per_forward": 256}
     if kind == "ppo":
         settings = PPOSettings(
             **{
@@ -320,10 +320,12 @@ def test_a_batch_that_fits_one_pass_is_still_cut_for_all_ranks():
     assert parallel.cut_evenly([5, 5, 5, 5], tokens=100, count=4) == [[0], [1], [2], [3]]
 
 
-def test_repeated_passes_are_left_out_of_what_is_put_together():
-    done = [(Part([0, 1]), torch.tensor([1.0, 2.0, 3.0])), (Part([2]), torch.tensor([4.0]))]
+def test_repeated_passes_are_left_out_of_what_is_put_together(monkeypatch):
+    monkeypatch.setattr(parallel, "ranks", lambda: Ranks(1, 2))
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda *_, **__: None)
+    done = [(Part([1, 2]), torch.tensor([2.0, 3.0, 4.0])), (Part([3], 0.0), torch.tensor([5.0]))]
 
-    assert parallel.collect(done, [1, 2, 1]).tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert parallel.collect(done, [1, 1, 2, 1]).tolist() == [0.0, 2.0, 3.0, 4.0, 0.0]
 
 
 # --- sampling ------------------------------------------------------------------------------------
@@ -409,16 +411,19 @@ def test_sigterm_to_one_rank_stops_both_with_a_checkpoint_to_go_on_from(
     assert_same_numbers(run_dir, alone("sft", **changes))
 
 
-def test_a_rank_that_is_killed_ends_the_other_which_says_so(tmp_path, shared, start):
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_rank_that_is_killed_ends_the_other_which_says_so(tmp_path, shared, start, killed):
     run_dir = make(tmp_path / "run", "sft", shared, epochs=100.0, checkpoint_minutes=60)
     ranks = start(train, "sft", run_dir)
     wait_for_step(run_dir, ranks)
 
-    ranks[1].kill()
+    ranks[killed].kill()
 
-    assert end(ranks, seconds=30) == [1, -signal.SIGKILL]
-    assert "another rank has ended" in rundir.read_failure(run_dir).error
-    assert "another rank has ended" in stderr_of(run_dir, 0).splitlines()[-1]
+    assert end(ranks, seconds=30)[1 - killed] == 1
+    assert "another rank has ended" in stderr_of(run_dir, 1 - killed).splitlines()[-1]
+    failure = rundir.read_failure(run_dir)
+    # Only the first rank says that the run has failed: it may be waiting for disk.
+    assert failure is None if killed == 0 else "another rank has ended" in failure.error
 
 
 def test_numbers_that_go_wrong_on_one_rank_end_both_with_one_message(tmp_path, shared, start):
