@@ -121,7 +121,7 @@ class Checkpointer:
         folder = self._path(step)
         saved = json.loads((folder / STATE_FILE).read_bytes())
         restore(self._trained, tensor_file.read(folder / TENSORS_FILE))
-        restore_random(self._trained, saved["random"])
+        restore_random(saved["random"])
         self._saved_step = step
         return Resumed(step, saved["state"])
 
@@ -136,7 +136,7 @@ class Checkpointer:
             StoppedError: SIGTERM came.
             DiskFullError: there is no room; earlier checkpoints are as they were.
         """
-        self._border = Border(step, state, random_state(self._trained))
+        self._border = Border(step, state, random_state())
         is_due = time.monotonic() - self._saved_at >= self._seconds and step != self._saved_step
         if self.is_stop_agreed():
             self._stop_here()

@@ -1,6 +1,5 @@
 """What training changes, as tensors and JSON with flat names, and how it is put back in place."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,13 +19,11 @@ class Trained:
         models: of which the weights that take gradients are saved.
         optimizers: their moments; rates are set anew at each step.
         tensors: others, such as a moving average of the weights.
-        orders: sources of random order.
     """
 
     models: Mapping[str, torch.nn.Module] = field(default_factory=dict)
     optimizers: Mapping[str, torch.optim.Optimizer] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    orders: Mapping[str, random.Random] = field(default_factory=dict)
 
 
 def collect(trained: Trained) -> dict[str, Tensor]:
@@ -85,22 +82,21 @@ def _placed_like(target: Tensor, value: Tensor) -> Tensor:
     return value.to(target.device)
 
 
-def random_state(trained: Trained) -> dict[str, JSON]:
-    """Return the state of every source of randomness, as JSON."""
+def random_state() -> dict[str, JSON]:
+    """Return the state of torch's generators, as JSON.
+
+    Orders of rows and what responses are drawn with follow from seeds and places alone.
+    """
     return {
         "torch": _to_hex(torch.get_rng_state()),
         "cuda": [_to_hex(state) for state in torch.cuda.get_rng_state_all()]
         if torch.cuda.is_available()
         else [],
-        "orders": {name: order.getstate() for name, order in trained.orders.items()},
     }
 
 
-def restore_random(trained: Trained, saved: Mapping[str, JSON]) -> None:
+def restore_random(saved: Mapping[str, JSON]) -> None:
     """Put back what `random_state` returned."""
-    for name, order in trained.orders.items():
-        version, internal, gauss = saved["orders"][name]
-        order.setstate((version, tuple(internal), gauss))
     if distributed.is_initialized() and distributed.get_world_size() > 1:
         return  # what is saved is rank 0's: others must not draw the same
     torch.set_rng_state(_from_hex(saved["torch"]))
