@@ -32,9 +32,10 @@ from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
 from trainer.model_shape import shape_of
 from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
-from trainer.rundir import RunRefusedError
+from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.shared_prompt import use_tree_attention
 from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
+from trainer.tensor_file import size_of
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"
 HEAD_WEIGHT = "score.weight"
+TOKENIZER_FILE = "tokenizer.json"
 # What `save_pretrained` calls a tokenizer that is all in its tokenizer.json.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 TINY_PARAMETERS = 20_000_000
@@ -89,6 +91,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         )
     # The tokenizers library raises plain `Exception` for a file that it cannot parse.
     except Exception as error:
+        if not (folder / TOKENIZER_FILE).is_file():
+            raise RunRefusedError(
+                f"{folder} has no {TOKENIZER_FILE}; save the tokenizer beside the model"
+            ) from error
         raise RunRefusedError(
             f"the tokenizer of {folder} cannot be loaded: {first_line(error)}"
         ) from error
@@ -320,14 +326,23 @@ def save_model(
         tokenizer: of the model.
         folder: that is there and empty.
         state: of a sharded model, gathered; None: the model has all its weights.
+
+    Raises:
+        DiskFullError: when it does not fit.
     """
-    if adapters.has_adapter(model):
-        complete = model.state_dict() if state is None else state
-        model.save_pretrained(folder, state_dict=adapters.merged_state(model, complete))
-        adapters.save(model, complete, folder)
-    else:
-        model.save_pretrained(folder, state_dict=None if state is None else dict(state))
-    tokenizer.save_pretrained(folder)
+    complete = model.state_dict() if state is None else state
+    try:
+        if adapters.has_adapter(model):
+            model.save_pretrained(folder, state_dict=adapters.merged_state(model, complete))
+            adapters.save(model, complete, folder)
+        else:
+            model.save_pretrained(folder, state_dict=None if state is None else dict(state))
+        tokenizer.save_pretrained(folder)
+    except Exception as error:
+        # The writer of safetensors leaves nothing that would show how much was to be written.
+        if is_disk_full(error):
+            raise DiskFullError(folder, needed_bytes=2 * size_of(complete)) from error
+        raise
 
 
 def set_bias(model: PreTrainedModel, bias: float) -> None:

@@ -116,11 +116,20 @@ def from_pretrained(
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            # Refused below, where both sizes can be named.
+            ignore_mismatched_sizes=True,
             config=config,
             dtype=dtype,
         )
     except UNBUILDABLE as error:
         raise RunRefusedError(f"{folder} cannot be loaded: {first_line(error)}") from error
+    mismatched = sorted(report["mismatched_keys"], key=lambda key: str(key[0]))
+    if mismatched:
+        name, found, wanted = mismatched[0]
+        raise RunRefusedError(
+            f"{folder} cannot be loaded: {name} has the shape {list(found)}, but config.json says "
+            f"{list(wanted)}; repair vocab_size or the size that it stands for"
+        )
     missing = sorted(set(report["missing_keys"]) - may_be_missing)
     if missing:
         raise RunRefusedError(

@@ -56,6 +56,41 @@ def test_a_config_without_a_known_architecture_is_refused(tmp_path, config):
         models.resolve_folder(str(tmp_path))
 
 
+def test_weights_of_another_size_than_the_config_says_are_refused_with_both_sizes(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 300}))
+
+    with pytest.raises(
+        rundir.RunRefusedError, match=r"embed\w*\S* has the shape \[259, \d+\].*says \[300, \d+\]"
+    ):
+        models.load_policy(folder, seed=0)
+
+
+def test_a_folder_without_a_tokenizer_is_refused_with_the_name_of_the_file(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    (folder / "tokenizer.json").unlink()
+
+    with pytest.raises(rundir.RunRefusedError, match=r"has no tokenizer\.json"):
+        models.load_tokenizer(folder)
+
+
+def test_a_model_that_does_not_fit_on_the_disk_says_how_much_it_needs(tmp_path, monkeypatch):
+    """R-07: a run that is told too little would be trained again at once, and fail again."""
+    folder = Path(save_base(tmp_path / "base"))
+    model = models.load_policy(folder, seed=0)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+
+    def fail(*_, **__):
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(model, "save_pretrained", fail)
+    (tmp_path / "saved").mkdir()
+
+    with pytest.raises(rundir.DiskFullError, match=f"needs {2 * size / 1e6:,.1f} MB"):
+        models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
+
+
 def test_an_untrained_base_is_the_same_for_the_same_seed_and_another_for_another(tmp_path):
     folder = Path(save_base(tmp_path / "base", seed=None))
 
