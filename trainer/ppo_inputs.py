@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, models
 from trainer.data import Example
@@ -64,6 +64,7 @@ def load_models(
     )
     models.require_same_vocabulary(policy, tokenizer, name=str(policy_folder))
     models.require_same_vocabulary(reward, tokenizer, name=str(reward_folder))
+    _require_readable_tokens(policy, reward)
     return PPOModels(policy=policy, reference=reference, reward=reward, value=value)
 
 
@@ -158,4 +159,13 @@ def _require_same_tokens(policy: PreTrainedTokenizerBase, reward: PreTrainedToke
         raise RunRefusedError(
             f"policy and reward model differ in their {' and '.join(different)}; train the reward "
             "model from a model with the policy's tokenizer"
+        )
+
+
+def _require_readable_tokens(policy: PreTrainedModel, reward: PreTrainedModel) -> None:
+    sampled, read = (model.config.get_text_config().vocab_size for model in (policy, reward))
+    if sampled > read:
+        raise RunRefusedError(
+            f"the policy has {sampled} embeddings, the reward model {read}: it could not read "
+            "every token that is sampled; train the reward model from one with as many embeddings"
         )

@@ -399,6 +399,20 @@ def test_a_reward_model_with_other_tokens_is_refused(tmp_path, base, train):
     assert "differ in their vocabulary" in done.stderr.splitlines()[-1]
 
 
+def test_a_reward_model_that_cannot_read_every_token_of_the_policy_is_refused(
+    tmp_path, reward, train
+):
+    """P32: embeddings beyond the tokenizer's tokens can be sampled as well."""
+    base = save_base(tmp_path / "padded", vocab_size=512)
+    spec = PPOSpec(base_model=base, reward_model=reward, settings=SETTINGS)
+    run_dir = make_run(tmp_path / "run", spec, prompts=PROMPTS)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == 2
+    assert "the policy has 512 embeddings, the reward model" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
