@@ -42,14 +42,25 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     """Write a conversation as the text that the response follows.
 
     The tokenizer's chat template decides; without one, turns are written as `User: ...`.
+
+    Raises:
+        RunRefusedError: when the template does: some take no system message, or no two users.
     """
     if tokenizer.chat_template is None:
         turns = [f"{message.role.capitalize()}: {message.content}\n\n" for message in messages]
         return "".join(turns) + "Assistant:\n"
-    rendered = tokenizer.apply_chat_template(
-        [message.model_dump() for message in messages], tokenize=False, add_generation_prompt=True
-    )
-    return str(rendered)
+    written = [message.model_dump() for message in messages]
+    try:
+        return str(
+            tokenizer.apply_chat_template(written, tokenize=False, add_generation_prompt=True)
+        )
+    # A template is a program of the model's makers, and raises what it likes.
+    except Exception as error:
+        roles = ", ".join(message.role for message in messages)
+        raise RunRefusedError(
+            f"the chat template refuses a conversation with the roles {roles}: {error}; "
+            "change the data or the template"
+        ) from error
 
 
 def tokenize(

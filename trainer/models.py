@@ -129,10 +129,16 @@ def load_policy(
         compute: how it is trained; None: all weights, in float32.
 
     Raises:
-        RunRefusedError: when the folder's weights do not fit its config or its tokenizer.
+        RunRefusedError: when the folder holds a reward model, or weights that do not fit its
+            config or its tokenizer.
     """
     torch.manual_seed(seed)
     config = load_config(folder, dtype=dtype)
+    if is_reward_model(folder):
+        raise RunRefusedError(
+            f"{folder} is a reward model, which writes no text; choose the model that it was "
+            "trained from"
+        )
     if has_weights(folder):
         model = from_pretrained(AutoModelForCausalLM, folder, config=config, dtype=dtype)
     else:

@@ -279,6 +279,15 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
         models.require_same_vocabulary(policy, models.load_tokenizer(folder), name="base")
 
 
+def test_a_reward_model_is_no_policy_to_start_from(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    model = models.load_reward_model(folder, seed=0)
+    models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
+
+    with pytest.raises(rundir.RunRefusedError, match="saved is a reward model"):
+        models.load_policy(tmp_path / "saved", seed=0)
+
+
 def test_a_saved_reward_model_scores_bit_equal_after_loading(tmp_path):
     """R15."""
     folder = Path(save_base(tmp_path / "base", pad="<|end|>"))

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trainer.conftest import make_tokenizer, user
-from trainer import data
+from trainer import data, rundir
 from trainer.spec import Message
 
 END, ASSISTANT = 2, 1
@@ -31,6 +31,26 @@ def test_without_a_chat_template_it_stays_text_as_well(tokenizer):
     [prompt] = data.encode_prompts(tokenizer, [conversation("a<|end|>")], max_tokens=200)
 
     assert list(prompt.tokens) == ids_of(tokenizer, "User: a<|end|>\n\nAssistant:\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "cause"),
+    [
+        ("{{ raise_exception('System role not supported') }}", "System role not supported"),
+        ("{% for", "unexpected"),
+        ("{{ messages[9].content.strip() }}", "undefined|no element"),
+    ],
+)
+def test_a_conversation_that_the_chat_template_refuses_is_shown_with_its_roles(
+    tokenizer, template, cause
+):
+    tokenizer.chat_template = template
+    messages = [Message(role="system", content="Be brief."), *conversation("Hi")]
+
+    with pytest.raises(
+        rundir.RunRefusedError, match=f"chat template refuses .*system, user.*({cause})"
+    ):
+        data.tokenize_prompts(tokenizer, [messages])
 
 
 @pytest.mark.parametrize("text", ["", "Hi there", "\ue000 private \ue001", "ends with <|en", "é"])
