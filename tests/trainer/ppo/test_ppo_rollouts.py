@@ -86,6 +86,22 @@ def test_the_score_that_is_logged_is_the_one_that_enters_the_rewards(loaded, tok
     assert logged["objective/rlhf_reward"] == pytest.approx(logged["objective/scores"])
 
 
+def test_returns_are_of_scaled_rewards_when_that_is_asked_for(loaded, tokenizer):
+    settings = settings_with(whiten_rewards=True, gamma=1.0, gae_lambda=1.0)
+    rolled = roll_out(loaded, tokenizer, settings)
+    is_response = rolled.is_response_token
+
+    plain = assess(loaded, rolled.examples, settings_with(gamma=1.0, gae_lambda=1.0))
+
+    assert torch.equal(rolled.rewards, plain.rewards)
+    mean = rolled.rewards[is_response].mean()
+    deviation = rolled.rewards[is_response].std(unbiased=False)
+    scaled = torch.where(is_response, (rolled.rewards - mean) / deviation + mean, 0.0)
+    # With both at 1 the return of the first token is the sum of all rewards.
+    assert torch.allclose(rolled.returns[:, 0], scaled.sum(1), atol=1e-4)
+    assert torch.allclose(plain.returns[:, 0], plain.rewards.sum(1), atol=1e-4)
+
+
 def test_a_missing_eos_is_penalized_exactly_once():
     """P10."""
     scores = rollouts.penalize_missing_eos(
