@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 UNDEFINED = "–"
+SMALL_NUMBER, LARGE_NUMBER = 1e-3, 100
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -14,12 +15,14 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with at most `digits` decimals, counts with thousands separators."""
+    """A number with at most `digits` decimals, from 100 on with one; with thousands separators."""
     if value is None:
         return UNDEFINED
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
-    return f"{value:,.{digits}g}" if abs(value) < 1e-3 else f"{value:,.{digits}f}"  # noqa: PLR2004
+    if abs(value) < SMALL_NUMBER:
+        return f"{value:,.{digits}g}"
+    return f"{value:,.{min(digits, 1) if abs(value) >= LARGE_NUMBER else digits}f}"
 
 
 def when(moment: datetime | None) -> str:
