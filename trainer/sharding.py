@@ -36,6 +36,10 @@ def shards() -> int:
         raise RunRefusedError(
             "weights cannot be kept off the GPUs; leave out --fsdp_offload_params and set lora_rank"
         )
+    if not _is_set("FSDP_RESHARD_AFTER_FORWARD", default="true"):
+        raise RunRefusedError(
+            "weights cannot stay whole after a forward pass; leave out --fsdp_reshard_after_forward"
+        )
     return count
 
 
@@ -55,8 +59,9 @@ def shard(model: PreTrainedModel) -> None:
     }
     layers = [module for module in inside.modules() if isinstance(module, DecoderLayer)]
     for module in (*layers, inside):
-        # Said of the outermost part as well: else it would stay whole after it was only read.
-        fully_shard(module, mesh=mesh, reshard_after_forward=_reshards(), ignored_params=whole)
+        # Of every part, also the outermost: what stays whole after it was only read would be used
+        # again after the next step, with the weights of before.
+        fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
     for unit in units_of(model):
         # Losses are divided by counts of the whole batch: gradients are sums, not means.
         unit.set_gradient_divide_factor(1.0)
@@ -73,14 +78,13 @@ def whole_weights(model: torch.nn.Module) -> Iterator[None]:
     """Let each rank have all weights within the block, to sample at its own pace."""
     units = units_of(model)
     for unit in units:
-        unit.reshard()  # what an earlier pass has left may be older than the weights
         unit.set_reshard_after_forward(False, recurse=False)
         unit.unshard()
     try:
         yield
     finally:
         for unit in units:
-            unit.set_reshard_after_forward(_reshards(), recurse=False)
+            unit.set_reshard_after_forward(True, recurse=False)
             unit.reshard()
 
 
@@ -101,11 +105,6 @@ def whole_state(model: torch.nn.Module) -> dict[str, Tensor] | None:
         if is_main:
             state[name] = whole.cpu()
     return state
-
-
-def _reshards() -> bool:
-    """Tell whether weights are given back after a forward pass and fetched again for the next."""
-    return _is_set("FSDP_RESHARD_AFTER_FORWARD", default="true")
 
 
 def _is_set(variable: str, *, default: str = "false") -> bool:

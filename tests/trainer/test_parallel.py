@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from torch.distributed.tensor import DTensor
 
 from tests.trainer.conftest import environment, make_run, make_tokenizer, save_base, user
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import data, models, parallel, ppo_sampling, rundir, sharding
+from trainer import checkpoints, data, models, parallel, ppo_sampling, rundir, sharding
 from trainer.__main__ import main
 from trainer.parallel import Part, Ranks
 from trainer.spec import (
@@ -29,6 +30,9 @@ from trainer.spec import (
     PPOSpec,
     RewardSettings,
     RewardSpec,
+    SampledModel,
+    SampleSpec,
+    Sampling,
     SFTSettings,
     SFTSpec,
 )
@@ -247,6 +251,7 @@ def test_two_ranks_give_the_numbers_of_one(tmp_path, shared, alone, start, kind)
     ("kind", "changes"),
     [
         ("reward", {"labeler_folds": 2}),
+        ("dpo", {}),
         ("sft", {"base": "untied", "gradient_checkpointing": True}),
         ("ppo", {}),
         ("ppo", {"lora_rank": 2}),
@@ -444,12 +449,55 @@ def test_numbers_that_go_wrong_on_one_rank_end_both_with_one_message(tmp_path, s
         assert stderr_of(run_dir, rank).splitlines()[-1] == f"error: {failure}"
 
 
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        ({"FSDP_VERSION": "1"}, "pass --fsdp_version 2"),
+        ({"FSDP_OFFLOAD_PARAMS": "true"}, "leave out --fsdp_offload_params"),
+        ({"FSDP_RESHARD_AFTER_FORWARD": "false"}, "leave out --fsdp_reshard_after_forward"),
+    ],
+)
+def test_sharding_that_is_not_offered_is_refused(monkeypatch, variables, remedy):
+    monkeypatch.setattr(parallel, "ranks", lambda: Ranks(0, 2))
+    for name, value in (SHARDED | variables).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(rundir.RunRefusedError, match=remedy):
+        sharding.shards()
+
+
 def test_a_refused_run_is_refused_by_all_ranks_at_once(tmp_path, shared, start):
     run_dir = make(tmp_path / "run", "reward", shared)
     variables = {**SHARDED, "FSDP_VERSION": "1"}
 
     assert end(start(train, "reward", run_dir, **variables)) == [2, 2]
     assert "pass --fsdp_version 2" in rundir.read_failure(run_dir).error
+
+
+def train_on_a_full_disk(run_dir):
+    checkpoints.shutil.disk_usage = lambda _: shutil._ntuple_diskusage(1, 1, 0)
+    return train("sft", run_dir)
+
+
+def test_a_full_disk_is_no_failure_of_the_run_on_two_ranks_either(tmp_path, shared, start):
+    """R-07: the run can go on when there is room."""
+    run_dir = make(tmp_path / "run", "sft", shared)
+
+    assert end(start(train_on_a_full_disk, run_dir)) == [75, 1]
+    assert stderr_of(run_dir, 0).splitlines()[-1].startswith("waiting for disk: needs ")
+    assert not (run_dir / "result.json").exists()
+
+
+def test_a_sample_run_is_refused_on_two_ranks(tmp_path, shared, start):
+    spec = SampleSpec(
+        models=[SampledModel(name="base", path=str(shared / "base"))],
+        responses_per_prompt=2,
+        sampling=Sampling(max_new_tokens=4),
+    )
+    run_dir = make_run(tmp_path / "run", spec, prompts=PROMPTS)
+
+    assert end(start(train, "sample", run_dir)) == [2, 2]
+    assert "uses one process" in rundir.read_failure(run_dir).error
 
 
 @pytest.fixture
