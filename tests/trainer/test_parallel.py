@@ -416,6 +416,22 @@ def test_sigterm_to_one_rank_stops_both_with_a_checkpoint_to_go_on_from(
     assert_same_numbers(run_dir, alone("sft", **changes))
 
 
+def test_a_ppo_run_on_two_ranks_stops_and_goes_on_with_both(tmp_path, shared, start):
+    """E2."""
+    run_dir = make(tmp_path / "run", "ppo", shared, steps=8, checkpoint_minutes=60)
+    ranks = start(train, "ppo", run_dir)
+    wait_for_step(run_dir, ranks)
+
+    ranks[0].terminate()
+
+    assert end(ranks) == [143, 143], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
+    [step] = rundir.checkpoint_steps(run_dir)
+    assert step == len(rundir.read_metrics_from(run_dir, 0).rows)
+    assert end(start(train, "ppo", run_dir)) == [0, 0]
+    assert f"resuming at step {step}" in stderr_of(run_dir, 0)
+    assert [row["step"] for row in rundir.read_metrics_from(run_dir, 0).rows] == list(range(8))
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_rank_that_is_killed_ends_the_other_which_says_so(tmp_path, shared, start, killed):
     run_dir = make(tmp_path / "run", "sft", shared, epochs=100.0, checkpoint_minutes=60)
