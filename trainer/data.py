@@ -86,17 +86,34 @@ def tokenize_prompts(
     """Turn conversations into the token ids that responses follow.
 
     Special tokens come from the chat template only: what a person wrote that spells one is text.
+    Without a template a prompt begins as the tokenizer begins texts.
+
+    Raises:
+        RunRefusedError: when the template refuses a conversation or makes nothing of it.
     """
     rendered = tokenize(
         tokenizer, [render_prompt(tokenizer, messages) for messages in conversations], special=True
     )
     spelled = re.compile("|".join(map(re.escape, _special_tokens(tokenizer))) or NOTHING)
-    return [
-        _tokenize_guarded(tokenizer, messages, spelled)
-        if any(spelled.search(message.content) for message in messages)
-        else ids
-        for messages, ids in zip(conversations, rendered, strict=True)
-    ]
+    opening = _opening(tokenizer) if tokenizer.chat_template is None else []
+    prompts = []
+    for messages, ids in zip(conversations, rendered, strict=True):
+        is_spelled = any(spelled.search(message.content) for message in messages)
+        own = _tokenize_guarded(tokenizer, messages, spelled) if is_spelled else ids
+        if not own:
+            roles = ", ".join(repr(message.role) for message in messages)
+            raise RunRefusedError(
+                f"a conversation of {roles} has no token: the tokenizer's chat template makes "
+                "nothing of its messages; repair the template"
+            )
+        prompts.append([*opening, *own])
+    return prompts
+
+
+def _opening(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the BOS where the tokenizer itself begins texts with it, as models are pretrained."""
+    [ids] = tokenizer([""])["input_ids"]
+    return [ids[0]] if ids and ids[0] == tokenizer.bos_token_id else []
 
 
 def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
@@ -180,12 +197,9 @@ def encode_texts(
 
     Of what is too long the beginning is kept; a text without two tokens is left out.
     """
-    eos = eos_id_of(tokenizer)
-    return [
-        Example((*ids, eos)[:max_tokens], 1, len(ids) + 1 > max_tokens)
-        for ids in tokenize(tokenizer, texts, special=False)
-        if ids
-    ]
+    opening, eos = _opening(tokenizer), eos_id_of(tokenizer)
+    rows = [(*opening, *ids, eos) for ids in tokenize(tokenizer, texts, special=False) if ids]
+    return [Example(row[:max_tokens], 1, len(row) > max_tokens) for row in rows]
 
 
 def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import data
 from trainer.lineage import unique_ids
-from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import Tree
 from trainer.spec import Message, RankedResponse, RankingRow
 
@@ -72,7 +71,7 @@ def group_by_prompt(
     """Group rankings by prompt, in the order of their first appearance, and tokenize.
 
     Raises:
-        RunRefusedError: when a prompt has no token or the tokenizer no EOS.
+        RunRefusedError: when a prompt has no token.
     """
     names = unique_ids(
         f"{row.prompt_id}/{row.labeler}" if row.ranking is None else str(row.ranking)
@@ -90,11 +89,6 @@ def group_by_prompt(
     eos = data.eos_id_of(tokenizer)
     prompts = []
     for first, found, tokens in zip(firsts, responses, prompt_tokens, strict=True):
-        if not tokens:
-            raise RunRefusedError(
-                f"prompt {first.prompt_id} has no token: the tokenizer's chat template makes "
-                "nothing of its messages; repair the template"
-            )
         tree, cut = fit(
             Tree(tuple(tokens), tuple((*next(response_tokens), eos) for _ in found)), max_tokens
         )

@@ -1,6 +1,7 @@
 """Prompts as tokens: special tokens come from the chat template and from nowhere else."""
 
 import pytest
+from tokenizers import processors
 
 from tests.trainer.conftest import make_tokenizer, user
 from trainer import data, rundir
@@ -81,3 +82,38 @@ def test_examples_of_demonstrations_keep_written_special_tokens_as_text():
     written = ids_of(tokenizer, "a<|end|>")
     answer = ids_of(tokenizer, "b<|end|>")
     assert list(example.tokens) == [0, *written, END, ASSISTANT, *answer, END]
+
+
+@pytest.fixture
+def opening(tokenizer):
+    """A tokenizer that begins every text with a BOS, as Llama's and Gemma's do."""
+    tokenizer.bos_token = "<|user|>"
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|user|> $A", special_tokens=[("<|user|>", 0)]
+    )
+    return tokenizer
+
+
+def test_a_plain_text_begins_as_the_tokenizer_begins_texts(opening):
+    [text] = data.encode_texts(opening, ["plain"], max_tokens=20)
+
+    assert list(text.tokens) == [0, *ids_of(opening, "plain"), END]
+    assert text.prompt_length == 1
+
+
+def test_so_does_a_prompt_without_a_chat_template_which_would_decide_it(opening):
+    [templated] = data.encode_prompts(opening, [conversation("Hi")], max_tokens=200)
+    opening.chat_template = None
+    [plain] = data.encode_prompts(opening, [conversation("Hi")], max_tokens=200)
+    [guarded] = data.encode_prompts(opening, [conversation("<|end|>")], max_tokens=200)
+
+    assert list(templated.tokens) == [0, *ids_of(opening, "Hi"), END, ASSISTANT]
+    assert list(plain.tokens) == [0, *ids_of(opening, "User: Hi\n\nAssistant:\n")]
+    assert list(guarded.tokens) == [0, *ids_of(opening, "User: <|end|>\n\nAssistant:\n")]
+
+
+def test_a_conversation_that_the_template_makes_nothing_of_is_refused(tokenizer):
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+
+    with pytest.raises(rundir.RunRefusedError, match="'user' has no token"):
+        data.encode_prompts(tokenizer, [conversation("")], max_tokens=200)
