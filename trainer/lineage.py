@@ -5,7 +5,7 @@ Needs no torch. A loop notes its rows in `RowUse` and ends with `describe_lineag
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from trainer.spec import Lineage, TrainingSpec
 
 # Fields of the specs that name a file in the run directory.
 INPUT_FIELDS = ("demonstrations", "rankings", "prompts", "pretraining")
+# Why a row was left out that less than an epoch does not come to.
+NEVER_REACHED = "the run ended before its turn"
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "config.json", "adapter_config.json")
 TOKENIZER_FILES = (
     "tokenizer*",
@@ -37,6 +39,11 @@ class RowUse:
     used: list[str] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
     cut: dict[str, str] = field(default_factory=dict)
+
+    def end_before(self, rows: Collection[str]) -> None:
+        """Take back rows that no step of the run reaches."""
+        self.used = [row for row in self.used if row not in rows]
+        self.dropped |= dict.fromkeys(rows, NEVER_REACHED)
 
 
 def unique_ids(ids: Iterable[str]) -> list[str]:

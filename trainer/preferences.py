@@ -8,13 +8,13 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import memory
-from trainer.comparisons import PreferenceSettings, comparisons_in
-from trainer.lineage import RowUse
+from trainer.comparisons import PreferenceSettings, comparisons_in, plan_batches
+from trainer.lineage import NEVER_REACHED, RowUse
 from trainer.losses import comparisons_of
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
 from trainer.rows import read_rows
 from trainer.rundir import RunRefusedError
-from trainer.spec import DPOSpec, RankingRow, RewardSpec, Ties
+from trainer.spec import DPOSpec, RankingRow, RewardSpec
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ class Preferences:
             "cut": sum(bool(prompt.cut) for prompt in everything),
         }
 
-    def row_use(self, ties: Ties) -> RowUse:
-        """Say of each ranking whether it was trained on, and why not."""
+    def row_use(self, settings: PreferenceSettings) -> RowUse:
+        """Say of each ranking whether it is trained on, and why not."""
         use = RowUse()
+        plan = plan_batches(self.train, settings)
+        reached = {prompt.prompt_id for batch in plan for prompt in batch}
         held_out = {prompt.prompt_id for prompt in self.held}
         for prompt in self.everything:
             for ranking in prompt.rankings:
@@ -70,8 +72,10 @@ class Preferences:
                     use.dropped[ranking.row_id] = "held out: measured, not trained on"
                 elif ranking.weight == 0:
                     use.dropped[ranking.row_id] = "its weight is 0"
-                elif not comparisons_of(ranking.ranks, ties=ties):
+                elif not comparisons_of(ranking.ranks, ties=settings.ties):
                     use.dropped[ranking.row_id] = "no comparison: fewer than two ranks differ"
+                elif prompt.prompt_id not in reached:
+                    use.dropped[ranking.row_id] = NEVER_REACHED
                 else:
                     use.used.append(ranking.row_id)
                 if prompt.cut:

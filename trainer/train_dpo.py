@@ -47,7 +47,7 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
     models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
     lineage = describe_lineage(
-        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
+        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings)
     )
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))

@@ -54,7 +54,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
     models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
     lineage = describe_lineage(
-        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings.ties)
+        spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings)
     )
     model = load_trainable(folder, tokenizer, settings)
 

@@ -52,6 +52,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
         prompts = demonstrations.held_prompts
         selection = open_selection(spec.reward_model, policy, tokenizer, prompts, settings)
         parents["reward_model"] = models.resolve_folder(spec.reward_model)
+    demonstrations.rows.end_before(_unreached(demonstrations, settings))
     lineage = describe_lineage(spec, run_dir, parents=parents, rows=demonstrations.rows)
 
     metrics = train_policy(policy, demonstrations, spec, run_dir, selection=selection)
@@ -193,6 +194,13 @@ def plan_batches(lengths: Sequence[int], settings: SFTSettings) -> list[list[int
     while len(plan) < steps:
         plan += data.bucketed_batches(lengths, batch_size=settings.batch_size, order=order)
     return plan[:steps]
+
+
+def _unreached(demonstrations: Demonstrations, settings: SFTSettings) -> set[str]:
+    """Return the rows that less than an epoch does not come to."""
+    plan = plan_batches([len(example.tokens) for example in demonstrations.train], settings)
+    reached = {index for batch in plan for index in batch}
+    return {row for index, row in enumerate(demonstrations.rows.used) if index not in reached}
 
 
 def _state(metrics: rundir.Metrics, selection: Selection | None) -> dict[str, JSON]:

@@ -282,7 +282,7 @@ def test_no_ranking_disappears_silently(tmp_path, tokenizer):
     spec = RewardSpec(base_model="base", settings=RewardSettings())
     run_dir = make_run(tmp_path / "run", spec, rankings=rows)
 
-    use = read_preferences(spec, run_dir, tokenizer, max_tokens=200).row_use("drop")
+    use = read_preferences(spec, run_dir, tokenizer, max_tokens=200).row_use(spec.settings)
 
     assert use.used == ["used/l1", "17"]
     assert use.dropped == {
@@ -291,6 +291,22 @@ def test_no_ranking_disappears_silently(tmp_path, tokenizer):
         "held/l1": "held out: measured, not trained on",
     }
     assert list(use.cut) == ["17"]
+
+
+def test_a_prompt_that_no_step_reaches_is_not_counted_as_trained_on(tmp_path, tokenizer):
+    rows = [ranking(f"p{number}", ["a", "b"], [1, 2]) for number in range(8)]
+    spec = RewardSpec(base_model="base", settings=RewardSettings(epochs=0.5, batch_size=2))
+    run_dir = make_run(tmp_path / "run", spec, rankings=rows)
+    preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=200)
+
+    use = preferences.row_use(spec.settings)
+
+    plan = comparisons.plan_batches(preferences.train, spec.settings)
+    reached = {f"{prompt.prompt_id}/l1" for batch in plan for prompt in batch}
+    assert len(reached) == 4
+    assert set(use.used) == reached
+    assert set(use.dropped.values()) == {"the run ended before its turn"}
+    assert len(use.used) + len(use.dropped) == 8
 
 
 def test_no_group_is_on_two_sides_and_a_tenth_is_held_out_when_the_rows_do_not(tokenizer):

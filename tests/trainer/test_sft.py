@@ -274,6 +274,21 @@ def test_the_result_says_what_became_of_every_row_and_what_the_model_was_made_of
     assert (lineage.seed, lineage.dataset_sha256) == (5, "d" * 64)
 
 
+def test_a_row_that_no_step_reaches_is_not_counted_as_trained_on(tmp_path, base, train):
+    settings = SFTSettings(epochs=0.5, batch_size=1, max_tokens=40)
+    rows = [{"prompt_id": name, "messages": user(name), "response": name} for name in "abcd"]
+    run_dir = make_run(
+        tmp_path / "run", SFTSpec(base_model=base, settings=settings), demonstrations=rows
+    )
+
+    assert train("sft", run_dir).returncode == 0
+
+    lineage = rundir.read_result(run_dir).lineage
+    assert len(lineage.rows_used) == 2
+    assert set(lineage.rows_dropped.values()) == {"the run ended before its turn"}
+    assert sorted([*lineage.rows_used, *lineage.rows_dropped]) == ["a", "b", "c", "d"]
+
+
 def test_the_saved_model_is_the_one_that_the_reward_model_scores_best(tmp_path, base, train):
     """S7: not the one with the lowest loss; the judge is random, so that the two differ."""
     judge = save_judge(tmp_path / "judge")
