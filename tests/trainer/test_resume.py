@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainer.conftest import make_run, save_base, user, wait_for_steps, write_lines
+from tests.trainer.conftest import (
+    make_run,
+    make_tokenizer,
+    save_base,
+    user,
+    wait_for_steps,
+    write_lines,
+)
 from trainer import checkpoints, forward, models, rundir, tensor_file, train_sft
 from trainer.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
@@ -155,6 +162,29 @@ def test_a_run_killed_while_a_checkpoint_is_written_ends_as_if_it_had_not_been(
     assert done.returncode == 0, done.stderr
     assert (f"resuming at step {survived}" in caplog.messages) == (survived > 0)
     assert outcome(run_dir) == uninterrupted
+
+
+def test_the_weights_that_a_reward_model_chose_before_a_kill_are_still_its_choice(
+    tmp_path, shared, train, monkeypatch
+):
+    """E1, S7."""
+    save_base(tmp_path / "judge", seed=3)
+    judge = models.load_reward_model(tmp_path / "judge", seed=0)
+    models.save_model(judge, make_tokenizer(), tmp_path / "judge")
+    settings = SFTSettings(epochs=2, batch_size=3, learning_rate=1e-2, checkpoint_minutes=0)
+    spec = SFTSpec(
+        base_model=str(shared / "base"), settings=settings, reward_model=str(tmp_path / "judge")
+    )
+    whole = make_run(tmp_path / "whole", spec, demonstrations=ROWS)
+    killed = make_run(tmp_path / "killed", spec, demonstrations=ROWS)
+    assert train("sft", whole).returncode == 0
+    chosen = rundir.read_result(whole).metrics["selection/step"]
+    assert chosen < STEPS - 2
+
+    kill_at(STEPS - 1, killed, train, monkeypatch)
+    assert train("sft", killed).returncode == 0
+
+    assert outcome(killed) == outcome(whole)
 
 
 @pytest.mark.parametrize("file", ["tensors.safetensors", "state.json", "manifest.json"])
