@@ -99,7 +99,7 @@ def experiment(folder: Path, share: float) -> dict[str, Any]:
     sft = _train_sft(folder, language, base, numbers, share)
     print("SFT model trained", flush=True)
 
-    prompts = round(2400 * share)
+    prompts = round(4000 * share)
     answers = sample(folder / "sample", sft, _topics(prompts, numbers), K, seed=1)
     gaps = [gap for topic, texts in answers for gap in _gaps(language, topic, texts)]
     noise = calibrate_noise(gaps, agreement=AGREEMENT)
@@ -239,7 +239,7 @@ def _train_reward(
 
 def _dpo_spec(sft: Path, beta: float) -> DPOSpec:
     settings = DPOSettings(
-        beta=beta, learning_rate=5e-4, batch_size=16, epochs=1, max_tokens=MAX_TOKENS
+        beta=beta, learning_rate=1e-4, batch_size=16, epochs=1, max_tokens=MAX_TOKENS
     )
     return DPOSpec(base_model=str(sft), settings=settings)
 
