@@ -17,13 +17,10 @@ from trainer.shared_prompt import Packed, pack
 def mean_loss(
     policy: PreTrainedModel, examples: Sequence[Example], *, tokens_per_forward: int
 ) -> float:
-    """Return the mean loss over the response tokens of held-out examples, dropout off."""
-    was_training = policy.training
-    policy.eval()  # type: ignore[no-untyped-call]
+    """Return the mean loss over the response tokens of held-out examples."""
     total = 0.0
     for weight, packed in packed_batches(policy, examples, tokens_per_forward):
         total += weight * float(forward.text_loss(policy, packed))
-    policy.train(was_training)
     return parallel.total_of(total) / response_tokens_of(examples)
 
 

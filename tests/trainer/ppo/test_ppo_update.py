@@ -125,13 +125,14 @@ def test_each_episode_is_used_once_per_inner_epoch_with_one_step_a_minibatch(loa
         assert {int(state["step"]) for state in optimizer.state.values()} == {4}
 
 
-def test_adam_has_the_epsilon_of_the_original(loaded):
+def test_adam_has_the_epsilon_of_the_original_and_no_weight_decay(loaded):
     """P25."""
     trainee = Trainee.of(loaded, SETTINGS)
 
     for optimizer in (trainee.policy_optimizer, trainee.value_optimizer):
         assert [group["eps"] for group in optimizer.param_groups] == [1e-5]
         assert [group["betas"] for group in optimizer.param_groups] == [(0.9, 0.95)]
+        assert [group["weight_decay"] for group in optimizer.param_groups] == [0.0]
 
 
 def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, tokenizer, texts):
