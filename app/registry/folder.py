@@ -17,6 +17,8 @@ from app.registry.config_check import check_config, check_index, check_settings_
 from app.registry.safetensors_check import check_safetensors
 
 SAFE_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".md", ""}
+# The only folder that may lie in a model folder: a LoRA run writes it.
+ADAPTER_FOLDER = "adapter"
 MAX_FILES = 2000
 MAX_PATH_CHARACTERS = 1000
 MAX_JSON_BYTES = 64 * 2**20
@@ -71,22 +73,40 @@ def check_folder(text: str, roots: tuple[Path, ...]) -> CheckedFolder:
         InvalidError: the folder or one of its files breaks a rule; the message names the file.
     """
     folder, root = resolve_below(text, roots)
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except OSError:
-        raise InvalidError("The folder cannot be read.", code="unreadable_file") from None
+    names = _names_in(folder)
     if "config.json" not in names:
         raise InvalidError("The folder has no config.json.", code="no_config")
-    if len(names) > MAX_FILES:
-        raise InvalidError(f"The folder has more than {MAX_FILES} files.", code="too_many_files")
-    for name in names:
-        _check_name(name)
-    hashes = {name: _check_file(folder / name, root, set(names)) for name in names}
+    hashes = {}
+    for place, own_names in _folders_of(folder, names):
+        for name in own_names:
+            _check_name(name)
+            path = place / name
+            hashes[str(path.relative_to(folder))] = _check_file(path, root, set(own_names))
     return CheckedFolder(
         path=str(folder),
         has_weights=any(name.endswith(".safetensors") for name in names),
         file_sha256=hashes,
     )
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        raise InvalidError("The folder cannot be read.", code="unreadable_file") from None
+    if len(names) > MAX_FILES:
+        raise InvalidError(f"The folder has more than {MAX_FILES} files.", code="too_many_files")
+    return names
+
+
+def _folders_of(folder: Path, names: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    """The folder and, where training left one, that of its adapter, with the names in each."""
+    adapter = folder / ADAPTER_FOLDER
+    # A link is left among the names, where it is refused.
+    has_adapter = adapter.is_dir() and not adapter.is_symlink()
+    yield folder, [name for name in names if not (has_adapter and name == ADAPTER_FOLDER)]
+    if has_adapter:
+        yield adapter, _names_in(adapter)
 
 
 def _check_name(name: str) -> None:

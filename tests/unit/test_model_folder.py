@@ -66,6 +66,49 @@ def test_a_folder_without_weights_is_an_untrained_model(folder, root):
     assert not check_folder(str(folder), (root,)).has_weights
 
 
+@pytest.fixture
+def adapter(folder: Path) -> Path:
+    """What a LoRA run leaves beside the merged weights."""
+    adapter = folder / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8}')
+    (adapter / "adapter_model.safetensors").write_bytes(weights([0.25]))
+    return adapter
+
+
+def test_the_adapter_of_a_lora_run_is_accepted_and_hashed(folder, adapter, root):
+    checked = check_folder(str(folder), (root,))
+
+    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} < set(
+        checked.file_sha256
+    )
+
+
+def test_an_adapter_alone_is_no_model(folder, adapter, root):
+    (folder / "model.safetensors").unlink()
+
+    assert not check_folder(str(folder), (root,)).has_weights
+
+
+def test_the_files_of_an_adapter_are_held_to_the_same_rules(folder, adapter, root):
+    (adapter / "custom.py").write_text("import os")
+    assert code_of(folder, root) == "forbidden_file"
+    (adapter / "custom.py").unlink()
+    (adapter / "adapter_model.safetensors").write_bytes(weights([float("nan")]))
+    assert code_of(folder, root) == "weights_not_finite"
+    (adapter / "adapter_model.safetensors").unlink()
+    (adapter / "deeper").mkdir()
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
+def test_no_other_folder_and_no_link_may_stand_for_an_adapter(folder, adapter, root):
+    adapter.rename(folder / "other")
+    assert code_of(folder, root) == "not_a_regular_file"
+    (folder / "other").rename(root / "elsewhere")
+    (folder / "adapter").symlink_to(root / "elsewhere")
+    assert code_of(folder, root) == "not_a_regular_file"
+
+
 @pytest.mark.parametrize(
     "path",
     [
