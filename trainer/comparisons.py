@@ -14,7 +14,7 @@ from trainer import parallel
 from trainer.evaluate import Accuracy, Judged
 from trainer.losses import Comparison, comparisons_of
 from trainer.parallel import Part
-from trainer.rankings import RankedPrompt
+from trainer.rankings import RankedPrompt, reweighted
 from trainer.rundir import Metrics
 from trainer.spec import DPOSettings, RewardSettings, Share, Ties
 
@@ -47,16 +47,21 @@ class Comparisons(NamedTuple):
 
 
 def comparisons_in(prompt: RankedPrompt, ties: Ties) -> list[Comparison]:
-    """Expand all rankings of a prompt into comparisons between places of its responses."""
+    """Expand all rankings of a prompt into comparisons between places of its responses.
+
+    A ranking without a comparison, such as one of ties alone, leaves its weight to the others of
+    the same slate, so that every slate with a comparison counts the same.
+    """
+    expanded = [(ranking, comparisons_of(ranking.ranks, ties=ties)) for ranking in prompt.rankings]
+    compared = [(ranking, rows) for ranking, rows in expanded if rows]
+    weighted = reweighted([ranking for ranking, _ in compared], like=prompt.rankings)
     return [
         Comparison(
-            ranking.places[row.chosen],
-            ranking.places[row.rejected],
-            row.weight * ranking.weight,
+            ranking.places[row.chosen], ranking.places[row.rejected], row.weight * ranking.weight
         )
-        for ranking in prompt.rankings
+        for ranking, (_, rows) in zip(weighted, compared, strict=True)
         if ranking.weight > 0
-        for row in comparisons_of(ranking.ranks, ties=ties)
+        for row in rows
     ]
 
 

@@ -184,11 +184,12 @@ def keep_labelers(prompts: Sequence[RankedPrompt], labelers: set[str]) -> list[R
     for prompt in prompts:
         own = [ranking for ranking in prompt.rankings if ranking.labeler in labelers]
         if own:
-            kept.append(replace(prompt, rankings=_reweighted(own, like=prompt.rankings)))
+            kept.append(replace(prompt, rankings=reweighted(own, like=prompt.rankings)))
     return kept
 
 
-def _reweighted(own: Sequence[Ranking], *, like: Sequence[Ranking]) -> tuple[Ranking, ...]:
+def reweighted(own: Sequence[Ranking], *, like: Sequence[Ranking]) -> tuple[Ranking, ...]:
+    """Share the weight that each slate has in `like` among those of its rankings that are left."""
     total, remaining = _weights(like), _weights(own)
     rankings = []
     for ranking in own:

@@ -165,6 +165,20 @@ def test_the_prompt_and_each_response_are_forwarded_once_however_many_rank_them(
     assert loss == pytest.approx((softplus(gaps).mean() + of_q).item() / 2, abs=1e-6)
 
 
+def test_a_ranking_of_ties_leaves_its_weight_to_the_others_of_its_slate(tokenizer):
+    """R8."""
+    (prompt,) = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b", "c"], [1, 1, 1], labeler="ada", weight=0.5),
+        ranking("p", ["a", "b", "c"], [1, 2, 2], labeler="bob", weight=0.5),
+    )
+
+    dropped, halved = (comparisons.comparisons_in(prompt, ties) for ties in ("drop", "half"))
+
+    assert [row.weight for row in dropped] == [0.5, 0.5]  # two comparisons, together 1
+    assert sum(row.weight for row in halved) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("tokens_per_forward", [16_384, 256])
 def test_prompts_of_different_size_weigh_the_same(base, tokenizer, tokens_per_forward):
     """R8, also when the prompts do not fit into one forward pass."""
