@@ -74,7 +74,7 @@ def test_only_settings_reads_the_environment():
         "app/demo.py", "app/jobs/process.py",  # pass it on to children
         "trainer/__main__.py", "trainer/endpoint.py",  # the trainer has no settings module
         "trainer/rollout_server.py",
-        "trainer/models.py", "trainer/parallel.py", "trainer/sharding.py",  # the launcher's and torch's
+        "trainer/models.py", "trainer/parallel.py", "trainer/sharding.py",  # a launcher's
     }  # fmt: skip
 
 
