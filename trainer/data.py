@@ -1,6 +1,5 @@
 """Rows to batches: conversations become tokens, and tokens are dealt into forward passes."""
 
-import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import Tree
 from trainer.spec import Message
 
-# Batches are cut from chunks of this many, sorted by length: little padding, and still random.
-BATCHES_PER_BUCKET = 50
 NOTHING = r"(?!)"
 PRIVATE_USE = range(0xE000, 0xF900)
 
@@ -212,21 +209,6 @@ def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
     if not isinstance(eos, int):
         raise RunRefusedError("the tokenizer has no eos_token; set it in tokenizer_config.json")
     return eos
-
-
-def bucketed_batches(
-    lengths: Sequence[int], *, batch_size: int, order: random.Random
-) -> list[list[int]]:
-    """Deal indices into batches of similar length, each index once, in random order."""
-    indices = list(range(len(lengths)))
-    order.shuffle(indices)
-    bucket = BATCHES_PER_BUCKET * batch_size
-    batches = []
-    for start in range(0, len(indices), bucket):
-        chunk = sorted(indices[start : start + bucket], key=lambda index: lengths[index])
-        batches += [chunk[at : at + batch_size] for at in range(0, len(chunk), batch_size)]
-    order.shuffle(batches)
-    return batches
 
 
 def within_budget(sizes: Sequence[int], *, tokens: int) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from trainer import data, forward, models, optimization, parallel, rundir, sharding
+from trainer import forward, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.data import Example
 from trainer.demonstrations import Demonstrations, split_demonstrations
@@ -108,7 +108,7 @@ def train_policy(
         selection: None saves the last weights.
     """
     settings, train = spec.settings, demonstrations.train
-    plan = plan_batches([len(example.tokens) for example in train], settings)
+    plan = plan_batches(len(train), settings)
     tokens = [sum(len(train[index].tokens) for index in batch) for batch in plan]
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
     trained = Trained(
@@ -186,19 +186,24 @@ def validate(
     return measured
 
 
-def plan_batches(lengths: Sequence[int], settings: SFTSettings) -> list[list[int]]:
-    """Return the batch of every step: the data's order depends on nothing but the seed."""
-    steps = max(1, round(settings.epochs * -(-len(lengths) // settings.batch_size)))
+def plan_batches(count: int, settings: SFTSettings) -> list[list[int]]:
+    """Return the batch of every step: each of `count` examples once an epoch, in a new order.
+
+    The order depends on nothing but the seed.
+    """
+    size = settings.batch_size
+    steps = max(1, round(settings.epochs * -(-count // size)))
     order = random.Random(settings.seed)  # noqa: S311 - an order of examples, not a secret
     plan: list[list[int]] = []
     while len(plan) < steps:
-        plan += data.bucketed_batches(lengths, batch_size=settings.batch_size, order=order)
+        shuffled = order.sample(range(count), count)
+        plan += [shuffled[at : at + size] for at in range(0, count, size)]
     return plan[:steps]
 
 
 def _unreached(demonstrations: Demonstrations, settings: SFTSettings) -> set[str]:
     """Return the rows that less than an epoch does not come to."""
-    plan = plan_batches([len(example.tokens) for example in demonstrations.train], settings)
+    plan = plan_batches(len(demonstrations.train), settings)
     reached = {index for batch in plan for index in batch}
     return {row for index, row in enumerate(demonstrations.rows.used) if index not in reached}
 

@@ -168,7 +168,7 @@ def test_the_weights_that_a_reward_model_chose_before_a_kill_are_still_its_choic
     tmp_path, shared, train, monkeypatch
 ):
     """E1, S7."""
-    save_base(tmp_path / "judge", seed=3)
+    save_base(tmp_path / "judge", seed=4)
     judge = models.load_reward_model(tmp_path / "judge", seed=0)
     models.save_model(judge, make_tokenizer(), tmp_path / "judge")
     settings = SFTSettings(epochs=2, batch_size=3, learning_rate=1e-2, checkpoint_minutes=0)

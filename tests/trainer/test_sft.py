@@ -1,7 +1,6 @@
 """Supervised fine-tuning: what the loss looks at, and a whole run."""
 
 import hashlib
-import random
 from pathlib import Path
 
 import pytest
@@ -144,22 +143,22 @@ def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(base, tokenize
 def test_the_plan_holds_every_example_once_an_epoch_and_depends_on_the_seed_only():
     settings = SFTSettings(epochs=2.5, batch_size=3, seed=1)
 
-    plan = train_sft.plan_batches([5, 9, 2, 7, 7, 1, 3], settings)
+    plan = train_sft.plan_batches(7, settings)
 
     assert len(plan) == round(2.5 * 3)
     assert sorted(index for batch in plan[:3] for index in batch) == list(range(7))
     assert sorted(index for batch in plan[3:6] for index in batch) == list(range(7))
-    assert plan == train_sft.plan_batches([5, 9, 2, 7, 7, 1, 3], settings)
+    assert plan == train_sft.plan_batches(7, settings)
 
 
-def test_every_example_is_in_one_batch_and_batches_hold_similar_lengths():
-    lengths = list(range(1, 1001))
+def test_batches_are_drawn_without_regard_to_length():
+    """Packed rows waste nothing on short examples, and batches of one length pull unevenly."""
+    plan = train_sft.plan_batches(1000, SFTSettings(epochs=1, batch_size=10))
 
-    batches = data.bucketed_batches(lengths, batch_size=10, order=random.Random(1))
-
-    assert sorted(index for batch in batches for index in batch) == list(range(1000))
-    spans = [max(batch) - min(batch) for batch in batches]
-    assert max(spans) < 60
+    assert sorted(index for batch in plan for index in batch) == list(range(1000))
+    spans = [max(batch) - min(batch) for batch in plan]
+    # Of ten drawn from a thousand the span is 818 on average, with a deviation of 111.
+    assert sum(spans) / len(spans) > 750
 
 
 def test_the_end_of_an_example_that_is_too_long_is_kept_and_marked_as_cut(tokenizer):
@@ -180,7 +179,7 @@ def test_special_tokens_written_in_a_response_stay_text(tokenizer):
 
 def test_an_sft_run_overfits_and_then_stops_at_the_right_place(tmp_path, base, train):
     """S2."""
-    settings = SFTSettings(epochs=100, learning_rate=5e-3, batch_size=2)
+    settings = SFTSettings(epochs=100, learning_rate=1e-2, batch_size=4)
     rows = [row for row in DEMONSTRATIONS if row["split"] == "train"][:4]
     run_dir = make_run(
         tmp_path / "run", SFTSpec(base_model=base, settings=settings), demonstrations=rows
