@@ -11,8 +11,9 @@
         checkpoints.at_border(steps, {...})
 
 Inside the block SIGTERM sets a flag. At the next border, or between two items of `until_stopped`,
-the state of the last border is saved and `StoppedError` ends the run. With several ranks every
-rank calls all of this, with equally many items; rank 0 writes, and they stop together.
+the state of the last border is saved and `StoppedError` ends the run. What is done after the
+weights were changed goes through `until_abandoned`. With several ranks every rank calls all of
+this, with equally many items; rank 0 writes, and they stop together.
 
 A checkpoint is a folder of safetensors and JSON: no pickle is ever read.
 """
@@ -105,7 +106,7 @@ class Checkpointer:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         signal.signal(signal.SIGTERM, self._previous_handler)
-        if error is None and self.is_stop_agreed():
+        if error is None and self._is_stop_agreed():
             raise rundir.StoppedError
 
     # --- in a loop ---------------------------------------------------------------------------
@@ -125,12 +126,16 @@ class Checkpointer:
         self._saved_step = step
         return Resumed(step, saved["state"])
 
-    def at_border(self, step: int, state: Mapping[str, JSON]) -> None:
+    def at_border(
+        self, step: int, state: Mapping[str, JSON], *, is_one_needed: bool = False
+    ) -> None:
         """Save if it is time to; if SIGTERM came, save and end the run.
 
         Args:
             step: the next one to be done.
             state: whatever else the loop needs to go on; JSON.
+            is_one_needed: whether there has to be a checkpoint, as `until_abandoned` comes before
+                the next border.
 
         Raises:
             StoppedError: SIGTERM came.
@@ -138,9 +143,9 @@ class Checkpointer:
         """
         self._border = Border(step, state, random_state())
         is_due = time.monotonic() - self._saved_at >= self._seconds and step != self._saved_step
-        if self.is_stop_agreed():
+        if self._is_stop_agreed():
             self._stop_here()
-        if parallel.any_rank(is_due):
+        if parallel.any_rank(is_due) or (is_one_needed and not self._is_any_there()):
             self._save(self._border)
 
     def until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -153,13 +158,30 @@ class Checkpointer:
             StoppedError: SIGTERM came.
         """
         for item in items:
-            if self.is_stop_agreed():
+            if self._is_stop_agreed():
                 self._stop_here()
             yield item
 
-    def is_stop_agreed(self) -> bool:
-        """Tell whether SIGTERM came to any rank; all ranks have to ask at the same place."""
+    def until_abandoned(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items; when SIGTERM came, end the run, which then goes on from its last checkpoint.
+
+        For work after the weights were changed. Without a checkpoint it goes on to the next border.
+
+        Raises:
+            StoppedError: SIGTERM came.
+        """
+        for item in items:
+            if self._is_stop_agreed() and self._is_any_there():
+                raise rundir.StoppedError
+            yield item
+
+    def _is_stop_agreed(self) -> bool:
+        # A SIGTERM to any rank; all ranks have to ask at the same place.
         return parallel.any_rank(self.stop_requested)
+
+    def _is_any_there(self) -> bool:
+        # Those that cannot be used were removed when the run began.
+        return bool(parallel.from_main(len(rundir.checkpoint_steps(self._run_dir))))
 
     def _stop_here(self) -> NoReturn:
         assert self._border is not None

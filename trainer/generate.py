@@ -8,17 +8,19 @@ Shapes: u prompts, b rows, t tokens, v vocabulary entries.
 
 import logging
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from trainer import parallel
 from trainer.flight import Flight, Layout, uniform_numbers
 from trainer.shared_cache import bytes_per_token, is_exact_for, shared_attention
 from trainer.shared_prompt import PAD_ID
 from trainer.spec import Finish
+from trainer.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +67,34 @@ def draw_responses(
     temperature: float,
     top_p: float,
     max_new_tokens: int,
+    watch: Watch = iter,
 ) -> list[Drawn]:
-    """Sample one response for each draw, in the order of the draws."""
+    """Sample one response for each draw, in the order of the draws.
+
+    Args:
+        model: the policy.
+        draws: what is wanted.
+        eos_id: ends a response.
+        temperature: of the distribution.
+        top_p: how much of its probability is drawn from.
+        max_new_tokens: that a response may have.
+        watch: may end the run between two tokens. Several ranks do not ask it, as each has steps
+            of its own.
+    """
     if not draws:
         return []
+    if parallel.ranks().count > 1:
+        watch = iter
     choice = Choice(eos_id, temperature, top_p, max_new_tokens)
     longest = max(len(draw.prompt) for draw in draws)
     rows = _rows_at_once(model, draws, longest, max_new_tokens)
     if is_exact_for(model, longest + max_new_tokens):
         with shared_attention(model):
-            return _draw_in_flight(model, draws, choice, rows)
+            return _draw_in_flight(model, draws, choice, rows, watch)
     log.info("%s samples without sharing prompts", type(model).__name__)
     drawn: list[Drawn] = []
     for start in range(0, len(draws), rows):
-        drawn += _draw_chunk(model, draws[start : start + rows], choice)
+        drawn += _draw_chunk(model, draws[start : start + rows], choice, watch)
     return drawn
 
 
@@ -99,7 +115,7 @@ def _rows_at_once(
 
 @torch.inference_mode()
 def _draw_in_flight(
-    model: PreTrainedModel, draws: Sequence[Draw], choice: Choice, rows: int
+    model: PreTrainedModel, draws: Sequence[Draw], choice: Choice, rows: int, watch: Watch
 ) -> list[Drawn]:
     drawn = [Drawn() for _ in draws]
     # Prompts of similar length together: less of the pool is padding.
@@ -109,7 +125,7 @@ def _draw_in_flight(
     flight = Flight([draw.prompt for draw in draws], [draw.seed for draw in draws], numbers)
     still_wanted = Counter(draw.prompt for draw in draws)
     layout: Layout | None = None
-    while waiting or flight.who:
+    for _ in watch(_steps(waiting, flight)):
         free = rows - len(flight.who)
         if waiting and (free >= REFILL_SHARE * rows or not flight.who):
             flight.admit(model, [waiting.popleft() for _ in range(min(free, len(waiting)))])
@@ -138,6 +154,11 @@ def _draw_in_flight(
             flight.leave(ended, still_wanted)
             layout = None
     return drawn
+
+
+def _steps(waiting: Sequence[int], flight: Flight) -> Iterator[None]:
+    while waiting or flight.who:
+        yield
 
 
 def _by_length(draw: Draw) -> tuple[int, tuple[int, ...]]:
@@ -189,7 +210,9 @@ def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _draw_chunk(model: PreTrainedModel, draws: Sequence[Draw], choice: Choice) -> list[Drawn]:
+def _draw_chunk(
+    model: PreTrainedModel, draws: Sequence[Draw], choice: Choice, watch: Watch
+) -> list[Drawn]:
     """Sample with transformers' own cache and prompts padded on the left."""
     prompts = list(dict.fromkeys(draw.prompt for draw in draws))
     row_of = {prompt: row for row, prompt in enumerate(prompts)}
@@ -203,7 +226,7 @@ def _draw_chunk(model: PreTrainedModel, draws: Sequence[Draw], choice: Choice) -
     numbers = numbers.to(model.device)
     drawn = [Drawn() for _ in draws]
     alive = list(range(len(draws)))
-    for step in range(choice.max_new_tokens):
+    for step in watch(range(choice.max_new_tokens)):
         chosen = pick_tokens(
             logits, numbers[alive, step], temperature=choice.temperature, top_p=choice.top_p
         )

@@ -15,6 +15,7 @@ from trainer.rollouts import Rollouts
 from trainer.rundir import Metrics
 from trainer.seeds import derive_seed
 from trainer.spec import PPOSettings
+from trainer.watch import Watch
 
 WEIGHTS_FOLDER = "rollout-weights"
 
@@ -58,6 +59,7 @@ def sample_episodes(
     iteration: int,
     server: RolloutServer | None = None,
     compares_greedy: bool = False,
+    watch: Watch = iter,
 ) -> Episodes:
     """Sample one response for each prompt from the full distribution.
 
@@ -70,6 +72,7 @@ def sample_episodes(
         iteration: seeds the responses.
         server: samples instead of this process; with several ranks the first has it.
         compares_greedy: whether the server's greedy responses must first be the policy's.
+        watch: may end the run between two tokens that are sampled here.
 
     Raises:
         RunDivergedError: when the server cannot be reached or samples from other weights.
@@ -81,7 +84,7 @@ def sample_episodes(
     ]
     served: list[Served] | None = None
     if settings.rollouts == "local":
-        own = _draw_own(policy, draws, settings, eos_id=eos_id)
+        own = _draw_own(policy, draws, settings, eos_id=eos_id, watch=watch)
     else:
         state = sharding.whole_state(policy)
         with sharding.whole_weights(policy):
@@ -127,7 +130,12 @@ def _ask(
 
 
 def _draw_own(
-    policy: PreTrainedModel, draws: Sequence[Draw], settings: PPOSettings, *, eos_id: int
+    policy: PreTrainedModel,
+    draws: Sequence[Draw],
+    settings: PPOSettings,
+    *,
+    eos_id: int,
+    watch: Watch,
 ) -> dict[int, list[int]]:
     """Sample this rank's share of the responses: tokens by place."""
     here = parallel.ranks()
@@ -140,5 +148,6 @@ def _draw_own(
             temperature=settings.temperature,
             top_p=1.0,
             max_new_tokens=settings.max_new_tokens,
+            watch=watch,
         )
     return {place: one.tokens for place, one in zip(places, drawn, strict=True)}

@@ -19,12 +19,13 @@ from trainer.data import Example
 from trainer.language_loss import packed_batches, response_tokens_of
 from trainer.ppo_checks import check_first_ratio
 from trainer.pretraining import PretrainingTexts
-from trainer.rollouts import PPOModels, Rollouts, Watch
+from trainer.rollouts import PPOModels, Rollouts
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
 from trainer.trained import Trained
+from trainer.watch import Watch
 
 # As the original code of arXiv 1909.08593; a smaller one makes the first steps too large.
 ADAM_EPSILON = 1e-5

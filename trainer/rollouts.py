@@ -4,9 +4,9 @@ Shapes: b episodes, t places of the longest response, r response tokens of sever
 episode after the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,15 +19,7 @@ from trainer.parallel import Part
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
-
-Item = TypeVar("Item")
-
-
-class Watch(Protocol):
-    """Passes items of work on as long as the run may go on, and ends it otherwise."""
-
-    def __call__(self, items: Iterable[Item], /) -> Iterable[Item]:
-        """Return an iterable over the same items."""
+from trainer.watch import Watch
 
 
 @dataclass(frozen=True)

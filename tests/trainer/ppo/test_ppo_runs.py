@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.trainer.ppo.conftest import (
     settings_with,
     spec_of,
 )
-from trainer import models, ppo_update, rollouts, rundir, scored_texts, train_ppo
+from trainer import generate, models, ppo_update, rollouts, rundir, scored_texts, train_ppo
 from trainer.spec import PPOSpec, PromptRow
 
 EVERYTHING = settings_with(
@@ -188,7 +189,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(make, train, monkeypatch, where,
     assert train("ppo", stopped).returncode == 143
     monkeypatch.setattr(module, name, original)
     assert rundir.read_result(stopped) is None
-    assert rundir.checkpoint_steps(stopped) == [2]
+    assert rundir.checkpoint_steps(stopped) == [2, 0]
 
     assert train("ppo", stopped).returncode == 0
 
@@ -212,7 +213,7 @@ def test_a_stop_between_two_steps_goes_back_to_the_last_checkpoint(make, train, 
     monkeypatch.setattr(ppo_update, "accumulate_gradients", stop_at_the_fourth_minibatch)
     assert train("ppo", stopped).returncode == 143
     assert len(calls) == 4
-    assert rundir.checkpoint_steps(stopped) == [1]
+    assert rundir.checkpoint_steps(stopped) == [1, 0]
     monkeypatch.setattr(ppo_update, "accumulate_gradients", accumulate)
 
     assert train("ppo", stopped).returncode == 0
@@ -220,11 +221,11 @@ def test_a_stop_between_two_steps_goes_back_to_the_last_checkpoint(make, train, 
     assert everything_of(stopped) == everything_of(whole)
 
 
-def test_a_stop_between_two_steps_without_a_checkpoint_finishes_the_iteration(
-    make, train, monkeypatch
-):
-    """E2: a stopped run always leaves a checkpoint."""
-    run_dir = make("run", settings_with(checkpoint_minutes=1440.0))
+def test_a_stop_between_the_first_two_steps_goes_back_to_the_beginning(make, train, monkeypatch):
+    """E2: a stopped run always leaves a checkpoint, though none was due."""
+    settings = settings_with(checkpoint_minutes=1440.0)
+    whole, stopped = make("whole", settings), make("stopped", settings)
+    assert train("ppo", whole).returncode == 0
     accumulate, calls = ppo_update.accumulate_gradients, []
 
     def stop_at_the_second_minibatch(*args, **options):
@@ -233,11 +234,63 @@ def test_a_stop_between_two_steps_without_a_checkpoint_finishes_the_iteration(
             signal.raise_signal(signal.SIGTERM)
         return accumulate(*args, **options)
 
-    monkeypatch.setattr(ppo_update, "accumulate_gradients", stop_at_the_second_minibatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(ppo_update, "accumulate_gradients", stop_at_the_second_minibatch)
+        assert train("ppo", stopped).returncode == 143
+    assert len(calls) == 2
+    assert rundir.checkpoint_steps(stopped) == [0]
 
-    assert train("ppo", run_dir).returncode == 143
+    assert train("ppo", stopped).returncode == 0
 
-    assert rundir.checkpoint_steps(run_dir) == [1]
+    assert everything_of(stopped) == everything_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("phase", "left"), [("sample_episodes", [1, 0]), ("sample_scored", [0])], ids=["roll", "show"]
+)
+def test_a_stop_while_responses_are_sampled_ends_the_run_before_the_next_token(
+    make, train, monkeypatch, phase, left
+):
+    """E2: before a step the state of the border is saved; after it the last checkpoint counts."""
+    settings = settings_with(evaluate_every=1, checkpoint_minutes=1440.0, max_new_tokens=32)
+    whole, stopped = make("whole", settings), make("stopped", settings)
+    assert train("ppo", whole).returncode == 0
+    sample, pick, begun, picked = getattr(train_ppo, phase), generate.pick_tokens, [], []
+
+    def begin(*args, **options):
+        begun.append(phase)
+        return sample(*args, **options)
+
+    def stop_at_the_third_token_of_the_second_time(*args, **options):
+        if len(begun) == 2:
+            picked.append(phase)
+        if len(picked) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return pick(*args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_ppo, phase, begin)
+        patched.setattr(generate, "pick_tokens", stop_at_the_third_token_of_the_second_time)
+        assert train("ppo", stopped).returncode == 143
+    assert len(picked) == 3
+    assert rundir.checkpoint_steps(stopped) == left
+
+    assert train("ppo", stopped).returncode == 0
+
+    assert everything_of(stopped) == everything_of(whole)
+
+
+def test_a_disk_without_room_is_known_before_anything_is_sampled(make, train, monkeypatch):
+    """R-07."""
+    run_dir = make("run", settings_with(checkpoint_minutes=1440.0))
+    usage = shutil._ntuple_diskusage(10**9, 10**9, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(train_ppo, "sample_episodes", None)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == rundir.DISK_FULL_EXIT_CODE
+    assert done.stderr.splitlines()[-1].startswith("waiting for disk: needs ")
 
 
 def test_a_number_that_is_not_finite_ends_the_run_and_keeps_the_last_good_state(
