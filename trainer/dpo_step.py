@@ -6,26 +6,25 @@ Shapes: n responses of some prompts, r tokens of them.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from trainer import comparisons, compute, forward, parallel
-from trainer.comparisons import Micro
 from trainer.evaluate import pairwise_accuracy
 from trainer.losses import implicit_rewards, kwise_loss
 from trainer.rankings import RankedPrompt
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.shared_prompt import pack
 from trainer.spec import DPOSettings
+from trainer.watch import Watch
 
 # How far the first loss may be from ln 2; sums over a thousand tokens round, in bfloat16 much more.
 START_TOLERANCE, HALF_START_TOLERANCE = 1e-3, 0.05
 
 References = Mapping[str, Tensor]
-Watch = Callable[[Iterable[Micro]], Iterable[Micro]]
 
 
 def response_sums(policy: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
@@ -97,11 +96,13 @@ def reward_all(
     references: References,
     prompts: Sequence[RankedPrompt],
     settings: DPOSettings,
+    *,
+    watch: Watch = iter,
 ) -> list[float]:
     """Return the implicit rewards of any number of prompts, in order."""
     rewards = [
         (micro.part, reward_prompts(policy, references, micro.prompts, settings))
-        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+        for micro in watch(comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward))
     ]
     return comparisons.collect(rewards, prompts).tolist() if rewards else []
 

@@ -11,15 +11,20 @@ from transformers import PreTrainedModel
 from trainer import forward, parallel
 from trainer.data import Example
 from trainer.shared_prompt import Packed, pack
+from trainer.watch import Watch
 
 
 @torch.no_grad()
 def mean_loss(
-    policy: PreTrainedModel, examples: Sequence[Example], *, tokens_per_forward: int
+    policy: PreTrainedModel,
+    examples: Sequence[Example],
+    *,
+    tokens_per_forward: int,
+    watch: Watch = iter,
 ) -> float:
     """Return the mean loss over the response tokens of held-out examples."""
     total = 0.0
-    for weight, packed in packed_batches(policy, examples, tokens_per_forward):
+    for weight, packed in watch(packed_batches(policy, examples, tokens_per_forward)):
         total += weight * float(forward.text_loss(policy, packed))
     return parallel.total_of(total) / response_tokens_of(examples)
 

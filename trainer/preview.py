@@ -8,6 +8,7 @@ from trainer import data, models, sharding
 from trainer.generate import Draw, draw_responses
 from trainer.seeds import derive_seed
 from trainer.spec import Message, Sampling
+from trainer.watch import Watch
 
 
 def sample_texts(
@@ -33,6 +34,7 @@ def sample_responses(
     sampling: Sampling,
     *,
     max_tokens: int,
+    watch: Watch = iter,
 ) -> list[str]:
     """Sample one response for each conversation; the same seed gives the same numbers to draw."""
     limit = models.context_limit(policy, max_tokens)
@@ -46,5 +48,6 @@ def sample_responses(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_new_tokens=max_new_tokens,
+            watch=watch,
         )
     return [str(tokenizer.decode(one.tokens, skip_special_tokens=True)) for one in drawn]

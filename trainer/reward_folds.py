@@ -76,7 +76,8 @@ def run_folds(
         checkpoints.at_border(plan.first_step, {"folds": [fold.model_dump() for fold in folds]})
         model = fresh_model()
         _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
-        folds.append(evaluate_fold(score_all(model, held, settings), plan.held_out))
+        judged = score_all(model, held, settings, watch=checkpoints.until_stopped)
+        folds.append(evaluate_fold(judged, plan.held_out))
         del model
     return folds
 

@@ -1,6 +1,6 @@
 """What the reward model's loops are made of: loading, a batch's gradient, scoring, the bias."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,14 +8,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import comparisons, data, forward, models, parallel
-from trainer.comparisons import Micro
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
 from trainer.shared_prompt import pack
 from trainer.spec import DemonstrationRow, RewardSettings
-
-Watch = Callable[[Iterable[Micro]], Iterable[Micro]]
+from trainer.watch import Watch
 
 
 def load_trainable(
@@ -70,22 +68,30 @@ def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Te
 
 @torch.no_grad()
 def score_all(
-    model: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: RewardSettings
+    model: PreTrainedModel,
+    prompts: Sequence[RankedPrompt],
+    settings: RewardSettings,
+    *,
+    watch: Watch = iter,
 ) -> list[Judged]:
     """Score every response of any number of prompts; return their rankings with the scores."""
     scored = [
         (micro.part, score_prompts(model, micro.prompts))
-        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+        for micro in watch(comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward))
     ]
     scores = comparisons.collect(scored, prompts).tolist() if scored else []
     return comparisons.judge(prompts, scores)
 
 
 def measure(
-    model: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: RewardSettings
+    model: PreTrainedModel,
+    prompts: Sequence[RankedPrompt],
+    settings: RewardSettings,
+    *,
+    watch: Watch = iter,
 ) -> Accuracy:
     """Return the pairwise accuracy over all rankings of the prompts."""
-    return pairwise_accuracy(score_all(model, prompts, settings))
+    return pairwise_accuracy(score_all(model, prompts, settings, watch=watch))
 
 
 @torch.no_grad()

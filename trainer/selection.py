@@ -19,6 +19,7 @@ from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack
 from trainer.spec import Message, SFTSettings
 from trainer.trained import JSON
+from trainer.watch import Watch
 
 ANSWERED_PROMPTS = 64
 ANSWER_TOKENS = 128
@@ -42,9 +43,9 @@ class Judge:
     prompts: Sequence[Sequence[Message]]
     settings: SFTSettings
 
-    def mean_score(self, policy: PreTrainedModel) -> float:
+    def mean_score(self, policy: PreTrainedModel, *, watch: Watch = iter) -> float:
         """Sample one answer for each prompt, with the same seeds every time, and score them."""
-        answers = self._sample(policy)
+        answers = self._sample(policy, watch)
         examples = data.encode_examples(
             self.tokenizer,
             self.prompts,
@@ -54,14 +55,16 @@ class Judge:
         trees = [example.tree() for example in examples]
         scores: list[float] = []
         with torch.no_grad():
-            for part in data.within_budget(
-                [tree.tokens for tree in trees], tokens=self.settings.tokens_per_forward
+            for part in watch(
+                data.within_budget(
+                    [tree.tokens for tree in trees], tokens=self.settings.tokens_per_forward
+                )
             ):
                 packed = pack(self.model, [trees[index] for index in part])
                 scores += forward.scores(self.model, packed).tolist()
         return sum(scores) / len(scores)
 
-    def _sample(self, policy: PreTrainedModel) -> list[str]:
+    def _sample(self, policy: PreTrainedModel, watch: Watch) -> list[str]:
         limit = models.context_limit(policy, self.settings.max_tokens)
         longest = min(ANSWER_TOKENS, limit // 2)
         prompts = data.encode_prompts(
@@ -78,6 +81,7 @@ class Judge:
                 temperature=1.0,
                 top_p=1.0,
                 max_new_tokens=longest,
+                watch=watch,
             )
         decode = self.policy_tokenizer.decode
         return [str(decode(one.tokens, skip_special_tokens=True)) for one in drawn]
@@ -100,9 +104,9 @@ class Selection:
     step: int | None = None
 
     @torch.no_grad()
-    def consider(self, policy: PreTrainedModel, *, step: int) -> float:
+    def consider(self, policy: PreTrainedModel, *, step: int, watch: Watch = iter) -> float:
         """Score the policy, keep its weights if they are the best, and return the score."""
-        score = self.judge.mean_score(policy)
+        score = self.judge.mean_score(policy, watch=watch)
         if self.score is None or score > self.score:
             self.score, self.step = score, step
             for name, weights in trained_weights(policy).items():

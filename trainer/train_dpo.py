@@ -28,6 +28,7 @@ from trainer.preview import sample_responses
 from trainer.rankings import RankedPrompt
 from trainer.spec import DPOSettings, DPOSpec, RunResult, Sampling
 from trainer.trained import Trained
+from trainer.watch import Watch
 
 SHOWN_TEXTS, SHOWN_TOKENS = 8, 96
 
@@ -113,7 +114,10 @@ def train_policy(
             parallel.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
             for step in range(resumed.step, len(plan)):
-                checkpoints.at_border(step, {"metrics": rundir.finite(metrics)})
+                is_measured = comparisons.is_validation_due(step, steps=len(plan))
+                checkpoints.at_border(
+                    step, {"metrics": rundir.finite(metrics)}, is_one_needed=is_measured
+                )
                 share = optimization.cosine_share(
                     step, steps=len(plan), warmup_steps=settings.warmup_steps
                 )
@@ -137,9 +141,11 @@ def train_policy(
                     "learning_rate": settings.learning_rate * share,
                     **pace.advance(tokens[step]),
                 }
-                if comparisons.is_validation_due(step, steps=len(plan)):
-                    metrics |= validate(policy, references, watched, settings)
-                    texts = sample_shown(policy, tokenizer, [*watched, *train], settings)
+                if is_measured:
+                    watch = checkpoints.until_abandoned
+                    metrics |= validate(policy, references, watched, settings, watch=watch)
+                    shown = [*watched, *train]
+                    texts = sample_shown(policy, tokenizer, shown, settings, watch=watch)
                     rundir.append_line(texts_file, {"step": step, "samples": texts})
                 rundir.append_metrics(
                     metrics_file, step=step, progress=pace.progress, metrics=metrics
@@ -153,9 +159,11 @@ def validate(
     references: References,
     prompts: Sequence[RankedPrompt],
     settings: DPOSettings,
+    *,
+    watch: Watch = iter,
 ) -> rundir.Metrics:
     """Return how well the implicit rewards agree with held-out rankings."""
-    rewards = reward_all(policy, references, prompts, settings)
+    rewards = reward_all(policy, references, prompts, settings, watch=watch)
     accuracy = pairwise_accuracy(comparisons.judge(prompts, rewards))
     return {"accuracy/validation": accuracy.value, "loss/validation": accuracy.log_loss}
 
@@ -165,6 +173,8 @@ def sample_shown(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[RankedPrompt],
     settings: DPOSettings,
+    *,
+    watch: Watch = iter,
 ) -> list[dict[str, str]]:
     """Sample a response to each of the first prompts; only the policy differs between calls."""
     shown = prompts[:SHOWN_TEXTS]
@@ -174,6 +184,7 @@ def sample_shown(
         [prompt.messages for prompt in shown],
         Sampling(max_new_tokens=SHOWN_TOKENS, seed=settings.seed),
         max_tokens=settings.max_tokens,
+        watch=watch,
     )
     return [
         {"prompt": prompt.messages[-1].content, "response": response}

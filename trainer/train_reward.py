@@ -131,8 +131,9 @@ def train_reward(
                 file=file,
             )
             for at in range(max(resumed.step, len(fold_batches)), len(tokens)):
-                checkpoints.at_border(at, _state(metrics, folds))
                 step = at - len(fold_batches)
+                is_measured = comparisons.is_validation_due(step, steps=len(plan))
+                checkpoints.at_border(at, _state(metrics, folds), is_one_needed=is_measured)
                 rate = settings.learning_rate * optimization.cosine_share(step, steps=len(plan))
                 optimization.set_rate(optimizer, rate)
                 loss, judged = accumulate_loss(
@@ -146,8 +147,8 @@ def train_reward(
                     "learning_rate": rate,
                     **pace.advance(tokens[at]),
                 }
-                if comparisons.is_validation_due(step, steps=len(plan)):
-                    accuracy = measure(model, watched, settings)
+                if is_measured:
+                    accuracy = measure(model, watched, settings, watch=checkpoints.until_abandoned)
                     metrics["accuracy/validation"] = accuracy.value
                     metrics["loss/validation"] = accuracy.log_loss
                 rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)

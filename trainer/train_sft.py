@@ -23,6 +23,7 @@ from trainer.rows import read_rows
 from trainer.selection import Selection, open_selection
 from trainer.spec import DemonstrationRow, RunResult, Sampling, SFTSettings, SFTSpec
 from trainer.trained import JSON, Trained
+from trainer.watch import Watch
 
 VALIDATION_EXAMPLES = 256
 VALIDATIONS = 10
@@ -125,7 +126,10 @@ def train_policy(
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
         with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             for step in range(resumed.step, len(plan)):
-                checkpoints.at_border(step, _state(metrics, selection))
+                is_validated = (step + 1) % -(-len(plan) // VALIDATIONS) == 0 or (
+                    step == len(plan) - 1
+                )
+                checkpoints.at_border(step, _state(metrics, selection), is_one_needed=is_validated)
                 share = optimization.cosine_share(
                     step, steps=len(plan), warmup_steps=settings.warmup_steps
                 )
@@ -141,8 +145,15 @@ def train_policy(
                     "learning_rate": settings.learning_rate * share,
                     **pace.advance(tokens[step]),
                 }
-                if (step + 1) % -(-len(plan) // VALIDATIONS) == 0 or step == len(plan) - 1:
-                    metrics |= validate(policy, demonstrations.held, settings, selection, step=step)
+                if is_validated:
+                    metrics |= validate(
+                        policy,
+                        demonstrations.held,
+                        settings,
+                        selection,
+                        step=step,
+                        watch=checkpoints.until_abandoned,
+                    )
                 rundir.append_metrics(file, step=step, progress=pace.progress, metrics=metrics)
         checkpoints.at_border(len(plan), _state(metrics, selection))
     return metrics if selection is None else metrics | selection.load_best(policy)
@@ -174,15 +185,19 @@ def validate(
     selection: Selection | None,
     *,
     step: int,
+    watch: Watch,
 ) -> rundir.Metrics:
     """Return the loss on held-out demonstrations and the score of answers to their prompts."""
     measured: rundir.Metrics = {}
     if held:
         measured["loss/validation"] = mean_loss(
-            policy, held[:VALIDATION_EXAMPLES], tokens_per_forward=settings.tokens_per_forward
+            policy,
+            held[:VALIDATION_EXAMPLES],
+            tokens_per_forward=settings.tokens_per_forward,
+            watch=watch,
         )
     if selection is not None:
-        measured["reward/validation"] = selection.consider(policy, step=step)
+        measured["reward/validation"] = selection.consider(policy, step=step, watch=watch)
     return measured
 
 

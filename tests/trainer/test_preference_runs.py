@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_run, save_base
 from tests.trainer.test_reward import ranking, rankings_by_share_of_a
-from trainer import checkpoints, dpo_step, losses, reward_step, rundir
+from trainer import checkpoints, dpo_step, generate, losses, reward_step, rundir
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec
 
 SMALL = {"epochs": 2, "batch_size": 4, "max_tokens": 32, "learning_rate": 1e-3}
@@ -138,7 +138,50 @@ def test_sigterm_ends_a_run_within_a_forward_pass_and_it_goes_on_bit_equal(
 
     assert ended.returncode == 143
     assert len(losses_made) == 5
-    assert rundir.checkpoint_steps(stopped) == [2]
+    assert rundir.checkpoint_steps(stopped) == [2, 0]
+    assert train(kind, stopped).returncode == 0
+    assert_same(outcome_of(stopped), outcome_of(whole))
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "name", "settings"),
+    [
+        ("reward", reward_step, "score_prompts", {}),
+        ("reward", reward_step, "score_prompts", {"labeler_folds": 2}),
+        ("dpo", dpo_step, "reward_prompts", {}),
+        ("dpo", generate, "pick_tokens", {}),
+    ],
+    ids=["reward", "fold", "dpo", "dpo's texts"],
+)
+def test_sigterm_during_a_validation_ends_a_run_within_a_forward_pass(
+    tmp_path, base, train, monkeypatch, kind, module, name, settings
+):
+    """E2: it goes on from its last checkpoint, here that of the beginning."""
+    # The held-out prompts take two forward passes.
+    rows = [
+        {**row, "labeler": f"l{number % 3}"}
+        for number, row in enumerate(rankings_by_share_of_a(16, responses=9))
+    ]
+    settings = {"rows": rows, "tokens_per_forward": 256, "checkpoint_minutes": 60, **settings}
+    whole = make_preference_run(tmp_path / "whole", kind, base, **settings)
+    stopped = make_preference_run(tmp_path / "stopped", kind, base, **settings)
+    assert train(kind, whole).returncode == 0
+    original, calls = getattr(module, name), []
+
+    def measure(*arguments, **options):
+        if not torch.is_grad_enabled():
+            calls.append(name)
+            if len(calls) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, measure)
+        ended = train(kind, stopped)
+
+    assert ended.returncode == 143
+    assert len(calls) == 1
+    assert rundir.checkpoint_steps(stopped) == [0]
     assert train(kind, stopped).returncode == 0
     assert_same(outcome_of(stopped), outcome_of(whole))
 

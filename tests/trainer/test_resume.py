@@ -18,7 +18,7 @@ from tests.trainer.conftest import (
     wait_for_steps,
     write_lines,
 )
-from trainer import checkpoints, forward, models, rundir, tensor_file, train_sft
+from trainer import checkpoints, forward, generate, models, rundir, tensor_file, train_sft
 from trainer.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
 
@@ -160,7 +160,7 @@ def test_a_run_killed_while_a_checkpoint_is_written_ends_as_if_it_had_not_been(
     done = train("sft", run_dir)
 
     assert done.returncode == 0, done.stderr
-    assert (f"resuming at step {survived}" in caplog.messages) == (survived > 0)
+    assert f"resuming at step {survived}" in caplog.messages
     assert outcome(run_dir) == uninterrupted
 
 
@@ -266,7 +266,7 @@ def test_sigterm_between_micro_batches_leaves_a_checkpoint_and_nothing_is_done_t
     assert stopped.stderr.splitlines()[-1].startswith("stopped: SIGTERM")
     assert len(seen) == micro_batch
     # What was asked for in the last micro-batch of a step is done after that step.
-    assert rundir.checkpoint_steps(run_dir) == [micro_batch // 3]
+    assert rundir.checkpoint_steps(run_dir)[0] == micro_batch // 3
     assert not (run_dir / "result.json").exists()
 
     assert train("sft", run_dir).returncode == 0
@@ -283,6 +283,51 @@ def terminating_at(count, seen):
         return text_loss(policy, packed)
 
     return loss
+
+
+@pytest.mark.parametrize("phase", ["the loss on held-out rows", "an answer for the reward model"])
+def test_sigterm_during_a_validation_ends_the_run_within_a_forward_pass(
+    tmp_path, shared, train, monkeypatch, phase
+):
+    """E2: it goes on from its last checkpoint, here that of the beginning."""
+    save_base(tmp_path / "judge", seed=3)
+    judge = models.load_reward_model(tmp_path / "judge", seed=0)
+    models.save_model(judge, make_tokenizer(), tmp_path / "judge")
+    settings = SFTSettings(
+        epochs=2, batch_size=3, learning_rate=1e-2, checkpoint_minutes=10, tokens_per_forward=256
+    )
+    spec = SFTSpec(
+        base_model=str(shared / "base"), settings=settings, reward_model=str(tmp_path / "judge")
+    )
+    whole = make_run(tmp_path / "whole", spec, demonstrations=ROWS)
+    run_dir = make_run(tmp_path / "run", spec, demonstrations=ROWS)
+    assert train("sft", whole).returncode == 0
+    forward_passes = []
+
+    def terminate_in_the_second_validation(do):
+        def done(*arguments, **options):
+            if not torch.is_grad_enabled():
+                forward_passes.append(phase)
+            if len(forward_passes) == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return do(*arguments, **options)
+
+        return done
+
+    # A validation reads two rows, and an answer has up to 128 tokens.
+    module, name, at = {
+        "the loss on held-out rows": (forward, "text_loss", 3),
+        "an answer for the reward model": (generate, "pick_tokens", 130),
+    }[phase]
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, terminate_in_the_second_validation(getattr(module, name)))
+        stopped = train("sft", run_dir)
+
+    assert stopped.returncode == 143
+    assert len(forward_passes) == at
+    assert rundir.checkpoint_steps(run_dir) == [0]
+    assert train("sft", run_dir).returncode == 0
+    assert outcome(run_dir) == outcome(whole)
 
 
 def test_sigterm_while_a_model_is_loaded_just_stops(tmp_path, shared, train, monkeypatch):
@@ -311,7 +356,8 @@ def test_sigterm_to_a_process_leaves_a_checkpoint_that_another_process_goes_on_f
 
     assert process.returncode == 143
     assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
-    [step] = rundir.checkpoint_steps(run_dir)
+    step = rundir.checkpoint_steps(run_dir)[0]
+    assert step > 0
     assert not (run_dir / "model").exists()
     assert train("sft", run_dir).returncode == 0
     assert f"resuming at step {step}" in caplog.messages
