@@ -20,23 +20,29 @@ def labeler_folds(rankings: Mapping[str, int], folds: int, seed: int) -> list[se
 
     Args:
         rankings: how many rankings each labeler gave.
-        folds: groups; 0 gives none. With fewer labelers than that, each is a group of their own.
+        folds: groups; 0 gives none.
         seed: of the run.
 
     Returns:
-        The groups, none of them empty; no group when there are fewer than two labelers.
+        The groups, none of them empty.
 
     Raises:
-        RunRefusedError: for one group, which would hold everybody out.
+        RunRefusedError: for one group, which would hold everybody out, or for more groups than
+            labelers.
     """
+    if folds == 0:
+        return []
     if folds == 1:
         raise RunRefusedError(
             "labeler_folds is 1, which would hold out every labeler; choose 0 to skip the "
             "experiment or at least 2"
         )
-    groups: list[set[str]] = [set() for _ in range(min(folds, len(rankings)))]
-    if len(groups) < 2:  # noqa: PLR2004 somebody must be left to train on
-        return []
+    if folds > len(rankings):
+        raise RunRefusedError(
+            f"labeler_folds is {folds}, but {len(rankings)} labelers have ranked what is trained "
+            "on; choose no more than that, or 0 to skip the experiment"
+        )
+    groups: list[set[str]] = [set() for _ in range(folds)]
     names = sorted(rankings)
     random.Random(seed).shuffle(names)  # noqa: S311 - no secret
     loads = [0] * len(groups)

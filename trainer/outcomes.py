@@ -11,6 +11,8 @@ from typing import NamedTuple
 from trainer.spec import Share
 
 MIN_PROMPTS = 10
+# Scores in float32 that differ by less are the same score, computed in different company.
+ROUNDING = 1e-5
 NORMAL_975 = 1.959963984540054
 
 Response = int | str
@@ -40,7 +42,7 @@ class Outcome(NamedTuple):
     @property
     def right(self) -> float:
         """1 when the chosen response scores higher, a half when both score the same, else 0."""
-        return win(self.margin)
+        return win(self.margin if abs(self.margin) > ROUNDING else 0.0)
 
 
 def win(difference: float) -> float:

@@ -545,16 +545,27 @@ def test_folds_depend_on_the_seed_and_not_on_the_order_of_the_labelers():
 @pytest.mark.parametrize(
     ("rankings", "folds", "sizes"),
     [
-        ({"a": 3, "b": 1, "c": 2}, 5, [1, 1, 1]),
+        ({"a": 3, "b": 1, "c": 2}, 3, [1, 1, 1]),
         ({"a": 0, "b": 0, "c": 0, "d": 5}, 2, [1, 3]),
         ({"a": 0, "b": 0, "c": 0}, 3, [1, 1, 1]),
-        ({"a": 3}, 5, []),
-        ({}, 5, []),
         ({"a": 3, "b": 1}, 0, []),
+        ({}, 0, []),
     ],
 )
-def test_no_fold_is_empty_and_nobody_is_held_out_alone_from_nothing(rankings, folds, sizes):
+def test_no_fold_is_empty(rankings, folds, sizes):
     assert sorted(len(fold) for fold in labeler_folds(rankings, folds, seed=0)) == sizes
+
+
+def test_scores_that_differ_by_rounding_only_count_half():
+    judged = [compared(name, 1e-7) for name in "abc"]
+
+    assert pairwise_accuracy(judged).value == 0.5
+
+
+@pytest.mark.parametrize("rankings", [{}, {"a": 3}, {"a": 3, "b": 1}])
+def test_more_folds_than_labelers_are_refused_with_both_numbers(rankings):
+    with pytest.raises(RunRefusedError, match=f"labeler_folds is 3, but {len(rankings)} labelers"):
+        labeler_folds(rankings, 3, seed=0)
 
 
 def test_one_fold_is_refused_because_nobody_would_be_left():
