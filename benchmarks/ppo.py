@@ -65,7 +65,7 @@ class Plan:
 EVEN, RAGGED = Shape(128, 64, 1), Shape(128, 64, 1, is_ragged=True)
 PAPER = Plan(RAGGED, 2, has_paper_prompts=True)
 FULL = [Plan(EVEN, 3), Plan(RAGGED, 3), PAPER, Plan(EVEN, 3, with_pretraining=True)]
-QUICK = [Plan(EVEN, 1), PAPER]
+QUICK = [Plan(EVEN, 1), Plan(RAGGED, 1, has_paper_prompts=True)]
 
 
 def settings_of(plan: Plan, *, steps: int) -> dict[str, object]:
