@@ -1,7 +1,9 @@
 """The view, the pure expansion, the export and a dataset give the same comparisons."""
 
 import json
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,8 +112,10 @@ async def test_view_expansion_export_and_dataset_hold_the_same_comparisons(
 
     exported = await rows_of(comparison_chunks(engine, seeded.project.id))
     rankings = await rows_of(ranking_chunks(engine, seeded.project.id))
-    dataset = await create_dataset(engine, viewer, seeded.project, tmp_path / f"{id(slates)}")
-    folder = dataset_folder(tmp_path / f"{id(slates)}", dataset.id)
+    # Every example needs a folder of its own; an id() can come again.
+    root = Path(tempfile.mkdtemp(dir=tmp_path))
+    dataset = await create_dataset(engine, viewer, seeded.project, root)
+    folder = dataset_folder(root, dataset.id)
     frozen = [
         json.loads(line)
         for chunk in frozen_comparison_chunks(

@@ -158,7 +158,7 @@ async def test_a_number_that_is_not_finite_is_refused(admin, dataset, models, va
 async def test_a_message_names_the_bound_and_the_unit(admin, dataset, models):
     answer = await admin.post(RUNS, json=reward_run(dataset, settings={"max_tokens": 1}))
 
-    assert "greater than or equal to 8" in answer.json()["detail"]
+    assert "at least 8" in answer.json()["detail"]
     assert "tokens" in answer.json()["detail"]
 
 
@@ -598,9 +598,9 @@ async def test_a_form_sent_twice_starts_one_run(admin, admin_browser, dataset, m
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings.learning_rate": "fast"}, "valid number"),
+        ({"settings.learning_rate": "fast"}, "must be a number"),
         ({"settings.learning_rate": "nan"}, "finite"),
-        ({"settings.batch_size": "0"}, "greater than or equal to 1"),
+        ({"settings.batch_size": "0"}, "must be at least 1"),
         ({"settings.unknown": "1"}, "no such setting"),
         ({"base_model": "pi"}, "takes a sft or base model"),
         ({"base_model": ""}, "no model with this name"),
