@@ -352,7 +352,7 @@ def save_model(
 
 
 def set_bias(model: PreTrainedModel, bias: float) -> None:
-    """Set what `scores` and `token_values` subtract from the head's output; it is saved as well."""
+    """Set what `scores` and `state_values` subtract from the head's output; it is saved as well."""
     setattr(model.config, BIAS_FIELD, bias)
 
 

@@ -46,7 +46,8 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     settings = spec.settings
     demonstrations: list[DemonstrationRow] = []
     if spec.demonstrations is not None:
-        demonstrations = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+        rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
+        demonstrations = [row for row in rows if row.response.strip()]
     centered = comparisons.spread(demonstrations, MAX_CENTERING)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)

@@ -361,7 +361,10 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
         {"prompt_id": str(n), "messages": user(f"Question {n}"), "response": "aaaa"}
         for n in range(5)
     ]
-    run_dir = make_run(tmp_path / "run", spec, rankings=rows, demonstrations=demonstrations)
+    unwritten = {**demonstrations[0], "response": " "}
+    run_dir = make_run(
+        tmp_path / "run", spec, rankings=rows, demonstrations=[*demonstrations, unwritten]
+    )
 
     done = train("reward", run_dir)
 
