@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import AdminOnly
+from app.accounts.viewer import Viewer
 from app.agreement.queries import agreement_of
 from app.errors import DomainError, NotFoundError
 from app.jobs.commands import request_cancel
@@ -150,9 +151,7 @@ async def show_run(
     step: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
 ) -> Response:
     """Show one run; `step` chooses the evaluation whose sampled texts are shown."""
-    project = await project_for(tx, viewer, slug)
-    run = await run_for(tx, viewer, run_id)
-    _require_own(run, project)
+    project, run = await _project_and_run(tx, viewer, slug, run_id)
     metrics = await last_metrics_of(tx, run.id, limit=LAST_STEPS)
     evaluation = evaluation_of(run.result)
     band = await _agreement_band(tx, project, run, evaluation)
@@ -183,9 +182,7 @@ async def show_texts(
     step: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
 ) -> Response:
     """Answer the sampled texts of a run's page alone, for HTMX."""
-    project = await project_for(tx, viewer, slug)
-    run = await run_for(tx, viewer, run_id)
-    _require_own(run, project)
+    project, run = await _project_and_run(tx, viewer, slug, run_id)
     texts = await texts_of(settings, run.id, step=step)
     context = {**_status_context(project, run), "texts": texts, "chosen_step": step}
     return page(request, "training/run.html", context, block="texts")
@@ -196,9 +193,7 @@ async def show_run_status(
     request: Request, slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly
 ) -> Response:
     """Answer the head of a run's page; once the run is over, the browser loads the whole page."""
-    project = await project_for(tx, viewer, slug)
-    run = await run_for(tx, viewer, run_id)
-    _require_own(run, project)
+    project, run = await _project_and_run(tx, viewer, slug, run_id)
     headers = {"HX-Refresh": "true"} if run.is_finished else {}
     context = _status_context(project, run)
     return page(request, "training/run.html", context, headers=headers, block="status")
@@ -207,9 +202,7 @@ async def show_run_status(
 @router.post("/projects/{slug}/runs/{run_id}/cancel")
 async def post_cancel(slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly) -> Response:
     """Cancel a run."""
-    project = await project_for(tx, viewer, slug)
-    run = await run_for(tx, viewer, run_id)
-    _require_own(run, project)
+    project, run = await _project_and_run(tx, viewer, slug, run_id)
     await request_cancel(tx, run.id)
     return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
 
@@ -219,9 +212,14 @@ async def _typed(request: Request) -> dict[str, str]:
         return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _require_own(run: RunView, project: ProjectView) -> None:
+async def _project_and_run(
+    tx: Tx, viewer: Viewer, slug: str, run_id: int
+) -> tuple[ProjectView, RunView]:
+    project = await project_for(tx, viewer, slug)
+    run = await run_for(tx, viewer, run_id)
     if run.project != project.slug:
         raise NotFoundError("There is no such run in this project.")
+    return project, run
 
 
 async def _agreement_band(
