@@ -7,9 +7,10 @@ Shapes: t tokens, h heads, d head width, s sequences of a block, l their padded 
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,30 +39,43 @@ class Span:
         return self.start + self.prompt + sum(self.responses)
 
 
+class PromptPlace(NamedTuple):
+    """Where among the blocks a prompt lies, and how many tokens it has."""
+
+    block: int
+    sequence: int
+    length: int
+
+
 @dataclass(frozen=True)
 class Block:
     """Sequences that attend causally to themselves and, if there is one, fully to a prompt.
 
     Attributes:
-        places: (s, l) int64, the row's tokens; what is padding repeats a token.
-        prompt: the places of the prompt that all of them see; empty for none.
+        sequences: how many.
+        length: of each, padded to the longest.
+        prompt: that all of them see; None for none.
     """
 
-    places: Tensor
-    prompt: slice
+    sequences: int
+    length: int
+    prompt: PromptPlace | None
 
 
 @dataclass(frozen=True)
 class DenseLayout:
-    """A row as blocks.
+    """A row as blocks, which lie one after the other once it is arranged.
 
     Attributes:
-        blocks: cover every token of the row.
-        output: (t,) int64, where in the blocks' outputs, one after the other, each token is.
+        blocks: cover every token of the row; prompts come before what sees them.
+        arranged: (sum of sequences times lengths,) int64, the token of the row at each place;
+            padding repeats a token. None: the row is arranged already.
+        output: (t,) int64, at which of these places each token of the row is; None as above.
     """
 
     blocks: tuple[Block, ...]
-    output: Tensor
+    arranged: Tensor | None
+    output: Tensor | None
 
 
 Layout = DenseLayout | BlockMask
@@ -112,49 +126,60 @@ def tree_attention(
             query, key, value, block_mask=tree_layout, scale=scaling, enable_gqa=True
         )
         return attended.transpose(1, 2).contiguous(), None
-    groups = query.shape[1] // key.shape[1]
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    outputs = [
-        _attend(query[0], key[0], value[0], block, scaling, dropout) for block in tree_layout.blocks
-    ]  # each (s * l, h, d)
-    return torch.cat(outputs).index_select(0, tree_layout.output)[None], None
+    return _attend_in_blocks(query, key, value, tree_layout, scaling, dropout), None
 
 
-def _attend(
+def _attend_in_blocks(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    block: Block,
+    layout: DenseLayout,
     scale: float | None,
     dropout: float,
 ) -> Tensor:
-    sequences, length = block.places.shape
-    prompt = block.prompt.stop - block.prompt.start
-
-    def own(states: Tensor) -> Tensor:  # (h, t, d) -> (s, h, l, d)
-        gathered = states.index_select(1, block.places.flatten())
-        return gathered.view(len(states), sequences, length, -1).transpose(0, 1)
-
-    def seen(states: Tensor) -> Tensor:  # (h, t, d) -> (s, h, prompt + l, d)
-        shared = states[:, block.prompt].expand(sequences, -1, -1, -1)
-        return torch.cat([shared, own(states)], dim=2)
-
-    if prompt == 0:
+    groups = query.shape[1] // key.shape[1]
+    queries = _split(query[0], layout)  # each (s, h, l, d)
+    keys = _split(repeat_kv(key, groups)[0], layout)
+    values = _split(repeat_kv(value, groups)[0], layout)
+    outputs = []
+    for number, block in enumerate(layout.blocks):
+        prompt = block.prompt
         output = functional.scaled_dot_product_attention(
-            own(query), own(key), own(value), is_causal=True, scale=scale, dropout_p=dropout
-        )
-    else:
-        # Padding comes last, so that one mask fits all sequences.
-        is_seen = torch.ones(length, prompt + length, dtype=torch.bool, device=query.device)
-        output = functional.scaled_dot_product_attention(
-            own(query),
-            seen(key),
-            seen(value),
-            attn_mask=is_seen.tril(prompt),
+            queries[number],
+            keys[number] if prompt is None else _after_prompt(keys, number, prompt),
+            values[number] if prompt is None else _after_prompt(values, number, prompt),
+            attn_mask=None if prompt is None else _is_seen(block.length, prompt, query.device),
+            is_causal=prompt is None,
             scale=scale,
             dropout_p=dropout,
         )
-    return output.transpose(1, 2).flatten(0, 1)
+        outputs.append(output.transpose(1, 2).flatten(0, 1))  # (s * l, h, d)
+    merged = torch.cat(outputs)
+    return (merged if layout.output is None else merged.index_select(0, layout.output))[None]
+
+
+def _split(states: Tensor, layout: DenseLayout) -> list[Tensor]:
+    """Cut a row into its blocks: (h, t, d) -> (s, h, l, d) for each."""
+    # One gather for the whole row: the gradient of each would fill a row of its own with zeros.
+    arranged = states if layout.arranged is None else states.index_select(1, layout.arranged)
+    sizes = [block.sequences * block.length for block in layout.blocks]
+    return [
+        part.view(len(part), block.sequences, block.length, -1).transpose(0, 1)
+        for part, block in zip(torch.split(arranged, sizes, dim=1), layout.blocks, strict=True)
+    ]
+
+
+def _after_prompt(blocks: Sequence[Tensor], number: int, prompt: PromptPlace) -> Tensor:
+    """Put the prompt before each sequence of a block: (s, h, prompt + l, d)."""
+    shared = blocks[prompt.block][prompt.sequence, :, : prompt.length]  # (h, prompt, d)
+    own = blocks[number]
+    return torch.cat([shared.expand(len(own), -1, -1, -1), own], dim=2)
+
+
+def _is_seen(length: int, prompt: PromptPlace, device: torch.device) -> Tensor:
+    # Padding comes last, so that one mask fits all sequences.
+    whole = torch.ones(length, prompt.length + length, dtype=torch.bool, device=device)
+    return whole.tril(prompt.length)
 
 
 # --- planning ------------------------------------------------------------------------------------
@@ -162,33 +187,49 @@ def _attend(
 
 def _dense_layout(spans: Sequence[Span], device: torch.device) -> DenseLayout:
     causal: list[tuple[int, int]] = []
-    blocks: list[tuple[list[tuple[int, int]], slice]] = []
+    branching: list[tuple[Span, list[tuple[int, int]]]] = []
     for span in spans:
         if len(span.responses) == 1:
             causal.append((span.start, span.end - span.start))
             continue
         causal.append((span.start, span.prompt))
-        prompt = slice(span.start, span.start + span.prompt)
-        at = prompt.stop
-        responses = []
-        for length in span.responses:
-            responses.append((at, length))
-            at += length
-        blocks += [(group, prompt) for group in _similar(responses)]
-    blocks += [(group, slice(0, 0)) for group in _similar(causal)]
-    output = torch.empty(spans[-1].end, dtype=torch.int64)
-    placed: list[Block] = []
+        starts = itertools.accumulate(span.responses, initial=span.start + span.prompt)
+        branching.append((span, list(zip(starts, span.responses, strict=False))))
+    groups = _similar(causal)
+    blocks = [Block(len(group), group[-1][1], None) for group in groups]
+    place_of = {
+        start: (block, sequence)
+        for block, group in enumerate(groups)
+        for sequence, (start, _) in enumerate(group)
+    }
+    for span, responses in branching:
+        for group in _similar(responses):
+            groups.append(group)
+            prompt = PromptPlace(*place_of[span.start], span.prompt)
+            blocks.append(Block(len(group), group[-1][1], prompt))
+    arranged, output = _arrangement(groups, tokens=spans[-1].end)
+    if torch.equal(arranged, torch.arange(spans[-1].end)):
+        return DenseLayout(tuple(blocks), None, None)
+    return DenseLayout(tuple(blocks), arranged.to(device), output.to(device))
+
+
+def _arrangement(
+    groups: Sequence[Sequence[tuple[int, int]]], *, tokens: int
+) -> tuple[Tensor, Tensor]:
+    """Return `arranged` and `output` of a layout whose blocks hold these (start, length)."""
+    output = torch.empty(tokens, dtype=torch.int64)
+    arranged = []
     offset = 0
-    for group, prompt in blocks:
+    for group in groups:
         width = group[-1][1]
         starts = torch.tensor([start for start, _ in group])
         lengths = torch.tensor([length for _, length in group])
         places = starts[:, None] + torch.arange(width).clamp(max=(lengths - 1)[:, None])  # (s, l)
         is_token = torch.arange(width) < lengths[:, None]  # (s, l)
         output[places[is_token]] = offset + is_token.flatten().nonzero().squeeze(1)
-        placed.append(Block(places.to(device), prompt))
+        arranged.append(places.flatten())
         offset += places.numel()
-    return DenseLayout(tuple(placed), output.to(device))
+    return torch.cat(arranged), output
 
 
 def _similar(sequences: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
