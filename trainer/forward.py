@@ -32,7 +32,7 @@ def response_logprobs(
         packed: trees.
         temperature: that the responses were sampled with.
     """
-    hidden = hidden_states(model, packed)[packed.before]  # (r, d)
+    hidden = hidden_states(model, packed, read=packed.before_once)[packed.before]  # (r, d)
 
     def reduce(hidden: Tensor, targets: Tensor) -> Tensor:
         return token_logprobs(logits_of(model, hidden), targets, temperature=temperature)
@@ -52,7 +52,7 @@ def response_logprobs_and_entropy(
     model: PreTrainedModel, packed: Packed, *, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Return `response_logprobs` and the entropy of each distribution, no gradients: twice (r,)."""
-    hidden = hidden_states(model, packed)[packed.before]  # (r, d)
+    hidden = hidden_states(model, packed, read=packed.before_once)[packed.before]  # (r, d)
     logprobs, entropy = [], []
     for part, targets in _chunks(model, hidden, packed.targets):
         logits = logits_of(model, part)
@@ -75,12 +75,13 @@ def text_loss(model: PreTrainedModel, packed: Packed) -> Tensor:
 
 def scores(model: PreTrainedModel, packed: Packed) -> Tensor:
     """Return the reward of each response, read at its last token, minus the bias: (n,)."""
-    return _project(model, hidden_states(model, packed)[packed.ends])
+    return _project(model, hidden_states(model, packed, read=packed.ends)[packed.ends])
 
 
 def state_values(model: PreTrainedModel, packed: Packed) -> Tensor:
     """Return the reward head's output before each response token, minus the bias: (r,)."""
-    return _project(model, hidden_states(model, packed)[packed.before])
+    hidden = hidden_states(model, packed, read=packed.before_once)
+    return _project(model, hidden[packed.before])
 
 
 def _project(model: PreTrainedModel, hidden: Tensor) -> Tensor:

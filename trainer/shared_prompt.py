@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer.last_layer import READ_PLACES, compute_only_read
 from trainer.rundir import RunRefusedError
 from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
@@ -52,6 +53,8 @@ class Packed:
         layout: of the trees in the only row; None when each response has a row of its own, padded
             on the right, where causal attention is all that is needed.
         before: (r,) int64, place in the flattened rows of the token before each response token.
+        before_once: (at most r,) int64, the same places, each once; a prompt's last token stands
+            before the first one of each of its responses.
         targets: (r,) int64, the response tokens themselves.
         owner: (r,) int64, which of the n responses each belongs to.
         ends: (n,) int64, place in the flattened rows of the last token of each response.
@@ -61,6 +64,7 @@ class Packed:
     positions: Tensor
     layout: Layout | None
     before: Tensor
+    before_once: Tensor
     targets: Tensor
     owner: Tensor
     ends: Tensor
@@ -100,6 +104,7 @@ def pack_shared(trees: Sequence[Tree], *, device: torch.device | str = "cpu") ->
         positions=torch.tensor([positions], device=device),
         layout=make_layout(spans, device=torch.device(device)),
         before=torch.tensor(before, device=device),
+        before_once=torch.tensor(list(dict.fromkeys(before)), device=device),
         targets=torch.tensor(targets, device=device),
         owner=torch.tensor(owner, device=device),
         ends=torch.tensor(ends, device=device),
@@ -130,6 +135,7 @@ def pack_separately(trees: Sequence[Tree], *, device: torch.device | str = "cpu"
         positions=torch.arange(width, device=device).expand(len(rows), width),
         layout=None,
         before=torch.tensor(before, device=device),
+        before_once=torch.tensor(list(dict.fromkeys(before)), device=device),
         targets=torch.tensor(targets, device=device),
         owner=torch.tensor(owner, device=device),
         ends=torch.tensor(ends, device=device),
@@ -147,6 +153,7 @@ def use_tree_attention(model: PreTrainedModel) -> None:
     stock = _states_of(model, pack_separately([tree], device=model.device))
     try:
         model.set_attn_implementation(ATTENTION)
+        compute_only_read(model)
         ours = _states_of(model, pack_shared([tree], device=model.device))
     except (ValueError, TypeError, RuntimeError, KeyError):
         ours = torch.zeros_like(stock)
@@ -162,7 +169,7 @@ def use_tree_attention(model: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def _states_of(model: PreTrainedModel, packed: Packed) -> Tensor:
-    return hidden_states(model, packed)[packed.before].float()
+    return hidden_states(model, packed, read=packed.before_once)[packed.before].float()
 
 
 def is_exact_for(model: PreTrainedModel, trees: Sequence[Tree]) -> bool:
@@ -176,8 +183,14 @@ def is_exact_for(model: PreTrainedModel, trees: Sequence[Tree]) -> bool:
     return all(tokens is None or longest <= tokens for tokens in reach)
 
 
-def hidden_states(model: PreTrainedModel, packed: Packed) -> Tensor:
-    """Return the last hidden states of all rows, flattened: (b * t, width)."""
+def hidden_states(model: PreTrainedModel, packed: Packed, *, read: Tensor) -> Tensor:
+    """Return the last hidden states of all rows, flattened: (b * t, width).
+
+    Args:
+        model: with or without a head.
+        packed: trees.
+        read: (u,) int64, the places that are read, each once; what stands at others is no result.
+    """
     if packed.layout is None:
         output = model.base_model(packed.tokens, use_cache=False)
     else:
@@ -188,6 +201,7 @@ def hidden_states(model: PreTrainedModel, packed: Packed) -> Tensor:
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packed.tokens.device),
             use_cache=False,
             tree_layout=packed.layout,
+            **{READ_PLACES: read},
         )
     hidden: Tensor = output.last_hidden_state
     return hidden.flatten(0, 1)
@@ -215,7 +229,7 @@ def require_known_logits(model: PreTrainedModel) -> None:
         RunRefusedError: when its own forward does something else to them than `logits_of`.
     """
     packed = pack_separately([Tree((1, 2, 3, 4), ((3, 1),))], device=model.device)
-    ours = logits_of(model, hidden_states(model, packed)).float()
+    ours = logits_of(model, hidden_states(model, packed, read=packed.before_once)).float()
     own = model(packed.tokens, use_cache=False).logits.flatten(0, 1).float()
     tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
     if float((ours - own).abs().max()) > tolerance * float(own.abs().max()):

@@ -45,8 +45,9 @@ def test_the_loss_ignores_prompt_tokens_and_counts_the_closing_eos(base, tokeniz
     """S1."""
     policy = models.load_policy(Path(base), seed=0)
     packed = pack_all(policy, encode(tokenizer, [("Hello", "Hi"), ("A longer prompt", "Yes")]))
-    hidden = shared_prompt.hidden_states(policy, packed).detach().requires_grad_()
-    monkeypatch.setattr(forward, "hidden_states", lambda *_: hidden)
+    hidden = shared_prompt.hidden_states(policy, packed, read=packed.before_once)
+    hidden = hidden.detach().requires_grad_()
+    monkeypatch.setattr(forward, "hidden_states", lambda *_, **__: hidden)
 
     forward.text_loss(policy, packed).backward()
 

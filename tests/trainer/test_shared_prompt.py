@@ -191,6 +191,22 @@ def test_every_prompt_is_computed_once_and_every_response_once():  # R3
     assert seen == [(7 + 13) + (2 + 6) + (1 + 11) + (8 + 15)]
 
 
+@pytest.mark.parametrize(
+    ("read", "tokens"),
+    [(forward.scores, 4 + 1 + 2 + 3), (forward.state_values, 10 + 6 + 10 + 13)],
+)
+def test_the_last_mlp_is_computed_for_the_tokens_that_are_read(read, tokens):
+    model = reward_model_of(CONFIGS["qwen2"](), shared=True)
+    seen: list[int] = []
+    model.base_model.layers[-1].mlp.down_proj.register_forward_hook(
+        lambda _module, _inputs, output: seen.append(output.shape[0] * output.shape[1])
+    )
+
+    read(model, pack(model, TREES))
+
+    assert seen == [tokens]
+
+
 def test_sampling_with_a_cache_is_untouched():
     plain = policy_of(CONFIGS["qwen2"](), shared=False)
     ours = policy_of(CONFIGS["qwen2"](), shared=True)
