@@ -3,7 +3,6 @@
 Only safetensors and JSON are read; code from a model folder is never run.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -368,14 +367,6 @@ def use_padding_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     """
     pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
     model.config.pad_token_id = pad if pad != eos else None
-
-
-def checksum(model: PreTrainedModel) -> str:
-    """Return a sha256 over all parameters, to show that a frozen model stayed as it was."""
-    digest = hashlib.sha256()
-    for parameter in model.parameters():
-        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def head_of(model: PreTrainedModel) -> torch.nn.Linear:

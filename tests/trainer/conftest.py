@@ -1,5 +1,6 @@
 """Tiny random Llama models, tokenizers and run directories for the trainer's tests."""
 
+import hashlib
 import json
 import os
 import signal
@@ -15,7 +16,12 @@ import torch
 from pydantic import BaseModel
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from trainer import rundir
 from trainer.__main__ import main
@@ -72,6 +78,14 @@ def save_base(folder: Path, *, seed: int | None = 0, pad: str | None = None, **c
         AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     make_tokenizer(pad=pad).save_pretrained(folder)
     return str(folder)
+
+
+def checksum(model: PreTrainedModel) -> str:
+    """A sha256 over all parameters, to show that a frozen model stayed as it was."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from tests.trainer.conftest import make_tokenizer, save_base
+from tests.trainer.conftest import checksum, make_tokenizer, save_base
 from trainer import adapters, forward, models
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import ComputeSettings
@@ -259,4 +259,4 @@ def test_an_untrained_base_takes_an_adapter(tmp_path):
 
     first, again = (models.load_policy(folder, seed=3, compute=LORA) for _ in range(2))
 
-    assert models.checksum(first) == models.checksum(again)
+    assert checksum(first) == checksum(again)

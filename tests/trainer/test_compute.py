@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tests.trainer.conftest import make_tokenizer, save_base
+from tests.trainer.conftest import checksum, make_tokenizer, save_base
 from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
 from trainer import adapters, forward, memory, models, optimization
 from trainer.generate import Draw, draw_responses
@@ -165,7 +165,7 @@ def test_a_model_in_any_setting_is_saved_in_full_and_bit_equal(tmp_path, base, s
 
     loaded = models.load_policy(tmp_path / "saved", seed=1, compute=settings)
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
-    assert models.checksum(loaded) == models.checksum(policy) == models.checksum(plain)
+    assert checksum(loaded) == checksum(policy) == checksum(plain)
     assert torch.equal(logprobs(loaded), logprobs(policy))
 
 

@@ -11,7 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast, Qwen2Config
 
-from tests.trainer.conftest import save_base
+from tests.trainer.conftest import checksum, save_base
 from trainer import forward, models, rundir
 from trainer.shared_prompt import Tree, pack
 
@@ -94,9 +94,7 @@ def test_a_model_that_does_not_fit_on_the_disk_says_how_much_it_needs(tmp_path, 
 def test_an_untrained_base_is_the_same_for_the_same_seed_and_another_for_another(tmp_path):
     folder = Path(save_base(tmp_path / "base", seed=None))
 
-    first, again, other = (
-        models.checksum(models.load_policy(folder, seed=seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (checksum(models.load_policy(folder, seed=seed)) for seed in (1, 1, 2))
 
     assert first == again != other
 

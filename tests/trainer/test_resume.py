@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.trainer.conftest import (
+    checksum,
     make_run,
     make_tokenizer,
     save_base,
@@ -74,7 +75,7 @@ def outcome(run_dir):
     assert result is not None
     policy = models.load_policy(run_dir / "model", seed=0)
     return (
-        models.checksum(policy),
+        checksum(policy),
         [without_times(row) for row in rundir.read_metrics_from(run_dir, 0).rows],
         without_times(result.metrics),
         result.texts,

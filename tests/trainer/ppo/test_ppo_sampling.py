@@ -6,9 +6,10 @@ import threading
 import pytest
 import torch
 
+from tests.trainer.conftest import checksum
 from tests.trainer.ppo.conftest import EOS, SETTINGS, assess, prompts_of, settings_with
 from tests.trainer.test_rollout_server import StandIn
-from trainer import models, ppo_sampling
+from trainer import ppo_sampling
 from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
 from trainer.rundir import RunDivergedError, RunRefusedError
 
@@ -136,7 +137,7 @@ def test_the_models_that_are_served_are_those_of_the_run(loaded, tokenizer, stan
         for factor in (1.5, 1.2):
             next(loaded.policy.parameters()).data.mul_(factor)
             sample(loaded, tokenizer, settings=SERVED, server=server)
-            assert models.checksum(stand_in.model) == models.checksum(loaded.policy)
+            assert checksum(stand_in.model) == checksum(loaded.policy)
 
 
 def test_served_log_probabilities_are_compared_token_by_token(

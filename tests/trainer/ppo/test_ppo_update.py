@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from tests.trainer.conftest import checksum
 from tests.trainer.ppo.conftest import (
     SETTINGS,
     TEXTS,
@@ -14,7 +15,7 @@ from tests.trainer.ppo.conftest import (
     settings_with,
     update,
 )
-from trainer import data, forward, models, ppo_checks, ppo_update, rundir
+from trainer import data, forward, ppo_checks, ppo_update, rundir
 from trainer.ppo_update import Trainee, texts_due
 from trainer.pretraining import open_texts
 from trainer.shared_prompt import pack
@@ -298,11 +299,11 @@ def test_reference_and_reward_model_stay_as_they_were(load, tokenizer, lora_rank
 def test_the_checksums_of_reference_and_reward_model_stay(loaded, tokenizer):
     """P23."""
     names = ("reference", "reward", "policy", "value")
-    before = {name: models.checksum(getattr(loaded, name)) for name in names}
+    before = {name: checksum(getattr(loaded, name)) for name in names}
 
     update(loaded, roll_out(loaded, tokenizer))
 
-    changed = [name for name in names if models.checksum(getattr(loaded, name)) != before[name]]
+    changed = [name for name in names if checksum(getattr(loaded, name)) != before[name]]
     assert changed == ["policy", "value"]
 
 
@@ -311,12 +312,12 @@ def test_numbers_that_are_not_finite_move_neither_model(loaded, tokenizer, broke
     """R-17."""
     rolled = roll_out(loaded, tokenizer)
     getattr(rolled, broken)[0, 0] = math.nan
-    before = models.checksum(loaded.policy), models.checksum(loaded.value)
+    before = checksum(loaded.policy), checksum(loaded.value)
 
     with pytest.raises(rundir.RunDivergedError):
         update(loaded, rolled, settings_with(minibatch_size=8))
 
-    assert (models.checksum(loaded.policy), models.checksum(loaded.value)) == before
+    assert (checksum(loaded.policy), checksum(loaded.value)) == before
 
 
 def test_a_weight_that_is_not_finite_is_found_before_the_update(loaded, tokenizer):
