@@ -1,4 +1,4 @@
-"""Loading and saving policies and reward models.
+"""Loading and saving policies and reward models; what these end with is in `reward_head.py`.
 
 Only safetensors and JSON are read; code from a model folder is never run.
 """
@@ -31,6 +31,9 @@ from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
 from trainer.model_shape import shape_of
 from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
+from trainer.reward_head import HEAD_WEIGHT
+from trainer.reward_head import bias_of as bias_of  # noqa: PLC0414 - `forward` asks for it here
+from trainer.reward_head import head_of as head_of  # noqa: PLC0414 - and for this
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.shared_prompt import use_tree_attention
 from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
@@ -39,9 +42,6 @@ from trainer.tensor_file import size_of
 log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96})@([0-9a-f]{40})")
-# The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
-BIAS_FIELD = "podium_reward_bias"
-HEAD_WEIGHT = "score.weight"
 TOKENIZER_FILE = "tokenizer.json"
 # What `save_pretrained` calls a tokenizer that is all in its tokenizer.json.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -348,36 +348,3 @@ def save_model(
         if is_disk_full(error):
             raise DiskFullError(folder, needed_bytes=2 * size_of(complete)) from error
         raise
-
-
-def set_bias(model: PreTrainedModel, bias: float) -> None:
-    """Set what `scores` and `state_values` subtract from the head's output; it is saved as well."""
-    setattr(model.config, BIAS_FIELD, bias)
-
-
-def bias_of(model: PreTrainedModel) -> float:
-    """Return what is subtracted from the head's output; 0 for models made elsewhere."""
-    return float(getattr(model.config, BIAS_FIELD, 0.0))
-
-
-def use_padding_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make the stock classifier read the reward at the EOS as well.
-
-    It looks for the last token that is not the pad id, which would skip an EOS of the same id.
-    """
-    pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
-    model.config.pad_token_id = pad if pad != eos else None
-
-
-def head_of(model: PreTrainedModel) -> torch.nn.Linear:
-    """Return the reward head.
-
-    Raises:
-        RunRefusedError: when the architecture keeps it under another name.
-    """
-    head = getattr(model, "score", None)
-    if not isinstance(head, torch.nn.Linear):
-        raise RunRefusedError(
-            f"{type(model).__name__} has no linear head named `score`; take another architecture"
-        )
-    return head

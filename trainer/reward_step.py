@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, data, forward, models, parallel
+from trainer import comparisons, data, forward, models, parallel, reward_head
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
@@ -26,8 +26,8 @@ def load_trainable(
     """
     model = models.load_reward_model(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(model, tokenizer, name=str(folder))
-    models.use_padding_of(model, tokenizer)
-    models.set_bias(model, 0.0)
+    reward_head.use_padding_of(model, tokenizer)
+    reward_head.set_bias(model, 0.0)
     return model
 
 
@@ -110,7 +110,7 @@ def center(
         [row.response for row in rows],
         max_tokens=max_tokens,
     )
-    models.set_bias(model, 0.0)
+    reward_head.set_bias(model, 0.0)
     trees = [example.tree() for example in examples]
     sizes = [tree.tokens for tree in trees]
     total = 0.0
@@ -118,5 +118,5 @@ def center(
         packed = pack(model, [trees[index] for index in part])
         total += float(forward.scores(model, packed).double().sum())
     bias = total / len(examples)
-    models.set_bias(model, bias)
+    reward_head.set_bias(model, bias)
     return bias

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from tests.trainer.conftest import checksum, make_tokenizer, save_base
-from trainer import adapters, forward, models
+from trainer import adapters, forward, models, reward_head
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import ComputeSettings
 
@@ -142,7 +142,7 @@ def test_a_saved_reward_model_scores_as_before_and_its_head_is_in_the_file(tmp_p
     folder = save_family(tmp_path / family, family)
     model = models.load_reward_model(folder, seed=0, compute=LORA)
     train_a_little(model)
-    models.set_bias(model, 0.25)
+    reward_head.set_bias(model, 0.25)
     expected = scores(model)
 
     models.save_model(model, make_tokenizer(), tmp_path / "saved")

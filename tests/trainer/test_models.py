@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import checksum, save_base
-from trainer import forward, models, rundir
+from trainer import forward, models, reward_head, rundir
 from trainer.shared_prompt import Tree, pack
 
 
@@ -290,14 +290,14 @@ def test_a_saved_reward_model_scores_bit_equal_after_loading(tmp_path):
     """R15."""
     folder = Path(save_base(tmp_path / "base", pad="<|end|>"))
     model = models.load_reward_model(folder, seed=0)
-    models.set_bias(model, 0.5)
+    reward_head.set_bias(model, 0.5)
     models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
 
     loaded = models.load_reward_model(tmp_path / "saved", seed=9)
 
     packed = pack(model, [Tree((0, 50), ((60, 2), (70, 71, 2)))])
     assert torch.equal(forward.scores(loaded, packed), forward.scores(model, packed))
-    assert models.bias_of(loaded) == 0.5
+    assert reward_head.bias_of(loaded) == 0.5
 
 
 def test_a_loaded_model_has_dropout_off(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tests.trainer.conftest import make_run, save_base, user
-from trainer import comparisons, data, forward, models, reward_step, rundir
+from trainer import comparisons, data, forward, models, reward_head, reward_step, rundir
 from trainer.preferences import read_preferences
 from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
@@ -74,8 +74,8 @@ def test_the_plain_classifier_reads_the_same_reward_from_the_saved_folder(tmp_pa
     folder = Path(save_base(tmp_path / "base", pad=pad))
     tokenizer = models.load_tokenizer(folder)
     model = models.load_reward_model(folder, seed=1)
-    models.use_padding_of(model, tokenizer)
-    models.set_bias(model, 0.25)
+    reward_head.use_padding_of(model, tokenizer)
+    reward_head.set_bias(model, 0.25)
     packed = pack_texts(model, tokenizer, ["an answer"])
 
     (tmp_path / "saved").mkdir()
@@ -85,7 +85,7 @@ def test_the_plain_classifier_reads_the_same_reward_from_the_saved_folder(tmp_pa
     ours = models.load_reward_model(tmp_path / "saved", seed=99)
     expected = forward.scores(model, packed)
     assert torch.equal(forward.scores(ours, packed), expected)
-    assert models.bias_of(ours) == 0.25
+    assert reward_head.bias_of(ours) == 0.25
     assert plain(packed.tokens).logits[0, 0].item() == pytest.approx(expected.item() + 0.25)
 
 
@@ -386,7 +386,7 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
     )
     scores = forward.scores(model, pack(model, [example.tree() for example in examples]))
     assert scores.mean().item() == pytest.approx(0, abs=1e-3)
-    assert models.bias_of(model) == pytest.approx(result.metrics["reward/bias"])
+    assert reward_head.bias_of(model) == pytest.approx(result.metrics["reward/bias"])
     assert steps[-1]["progress"] == 1
     assert steps[-1]["seconds_left"] == 0
     assert result.evaluation.accuracy.value == result.metrics["accuracy/validation"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.conftest import make_tokenizer, user, write_lines
-from trainer import data, models, ppo_inputs, ppo_sampling, ppo_update, rollouts
+from trainer import data, models, ppo_inputs, ppo_sampling, ppo_update, reward_head, rollouts
 from trainer.lineage import RowUse
 from trainer.ppo_inputs import Inputs
 from trainer.ppo_update import Trainee
@@ -38,7 +38,7 @@ def settings_with(**changes) -> PPOSettings:
 def reward(tmp_path, base) -> str:
     """A reward model with a random head, saved as a reward run saves one."""
     model = models.load_reward_model(Path(base), seed=3)
-    models.set_bias(model, BIAS)
+    reward_head.set_bias(model, BIAS)
     models.save_model(model, make_tokenizer(), tmp_path / "reward")
     return str(tmp_path / "reward")
 
