@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainer import parallel
-from trainer.evaluate import Accuracy, Judged
-from trainer.losses import Comparison, comparisons_of
+from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
+from trainer.losses import Comparison, comparisons_of, kwise_loss
 from trainer.parallel import Part
 from trainer.rankings import RankedPrompt, reweighted
 from trainer.rundir import Metrics
@@ -146,13 +146,47 @@ def judge(prompts: Sequence[RankedPrompt], scores: Sequence[float]) -> list[Judg
     return judged
 
 
-def closing_numbers(share: Share, accuracy: Accuracy) -> Metrics:
-    """Return what a run ends with: two views of the accuracy on all held-out prompts."""
+def mean_loss(prompts: Sequence[RankedPrompt], scores: Sequence[float], ties: Ties) -> float | None:
+    """Return the loss that a step on these prompts would have: the mean over prompts, K-wise.
+
+    As in training, prompts without a comparison do not count.
+
+    Args:
+        prompts: any number of them.
+        scores: of all their responses, in order.
+        ties: what a tied pair gives.
+
+    Returns:
+        None when no prompt has a comparison.
+    """
+    compared = sum(bool(comparisons_in(prompt, ties)) for prompt in prompts)
+    if not compared:
+        return None
+    collated = collate(prompts, ties, torch.device("cpu"))
+    return float(kwise_loss(torch.tensor(scores), *collated)) / compared
+
+
+def validation_numbers(
+    prompts: Sequence[RankedPrompt], scores: Sequence[float], ties: Ties
+) -> Metrics:
+    """Return what a run that is still going says of held-out prompts.
+
+    Raises:
+        RunDivergedError: when a score is not finite.
+    """
+    return {
+        "accuracy/validation": pairwise_accuracy(judge(prompts, scores)).value,
+        "loss/validation": mean_loss(prompts, scores, ties),
+    }
+
+
+def closing_numbers(share: Share, accuracy: Accuracy, *, loss: float | None) -> Metrics:
+    """Return what a run ends with: two views of the accuracy on all held-out prompts, the loss."""
     return {
         "accuracy/validation": share.value,
         "accuracy/validation_low": share.low,
         "accuracy/validation_high": share.high,
-        "loss/validation": accuracy.log_loss,
+        "loss/validation": loss,
         "comparisons/validation": accuracy.comparisons,
         "ties/validation": accuracy.tied_pairs,
     }

@@ -10,10 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
 from trainer.agreement_band import agreement_band
-from trainer.calibration import calibrate, log_loss
+from trainer.calibration import calibrate
 from trainer.length_checks import ScoredResponse, check_lengths
 from trainer.outcomes import (
     Outcome,
@@ -58,14 +56,12 @@ class Accuracy:
 
     Attributes:
         value: None when there is no strict comparison.
-        log_loss: mean of -log sigmoid of the margins.
         comparisons: how many strict comparisons there are.
         tied_pairs: how many pairs of judged responses are ties and thus left out.
         prompts: how many prompts have a strict comparison.
     """
 
     value: float | None
-    log_loss: float | None
     comparisons: int
     tied_pairs: int
     prompts: int
@@ -130,8 +126,7 @@ def pairwise_accuracy(rankings: Sequence[Judged]) -> Accuracy:
     judged = [sum(rank is not None for rank in ranking.ranks) for ranking in rankings]
     tied_pairs = sum(math.comb(count, 2) for count in judged) - len(outcomes)
     share = accuracy_of(outcomes)
-    loss = log_loss(np.array([outcome.margin for outcome in outcomes])) if outcomes else None
-    return Accuracy(share.value, loss, share.count, tied_pairs, share.prompts)
+    return Accuracy(share.value, share.count, tied_pairs, share.prompts)
 
 
 def outcomes_of(judged: Sequence[Judged]) -> list[Outcome]:

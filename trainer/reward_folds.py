@@ -76,8 +76,8 @@ def run_folds(
         checkpoints.at_border(plan.first_step, {"folds": [fold.model_dump() for fold in folds]})
         model = fresh_model()
         _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
-        judged = score_all(model, held, settings, watch=checkpoints.until_stopped)
-        folds.append(evaluate_fold(judged, plan.held_out))
+        scores = score_all(model, held, settings, watch=checkpoints.until_stopped)
+        folds.append(evaluate_fold(comparisons.judge(held, scores), plan.held_out))
         del model
     return folds
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import comparisons, data, forward, models, parallel, reward_head
-from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
+from trainer.evaluate import Judged
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
 from trainer.shared_prompt import pack
@@ -73,25 +73,13 @@ def score_all(
     settings: RewardSettings,
     *,
     watch: Watch = iter,
-) -> list[Judged]:
-    """Score every response of any number of prompts; return their rankings with the scores."""
+) -> list[float]:
+    """Score every response of any number of prompts, in order."""
     scored = [
         (micro.part, score_prompts(model, micro.prompts))
         for micro in watch(comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward))
     ]
-    scores = comparisons.collect(scored, prompts).tolist() if scored else []
-    return comparisons.judge(prompts, scores)
-
-
-def measure(
-    model: PreTrainedModel,
-    prompts: Sequence[RankedPrompt],
-    settings: RewardSettings,
-    *,
-    watch: Watch = iter,
-) -> Accuracy:
-    """Return the pairwise accuracy over all rankings of the prompts."""
-    return pairwise_accuracy(score_all(model, prompts, settings, watch=watch))
+    return comparisons.collect(scored, prompts).tolist() if scored else []
 
 
 @torch.no_grad()

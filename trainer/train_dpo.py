@@ -57,10 +57,15 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
 
     metrics = train_policy(policy, tokenizer, preferences, references, spec, run_dir)
 
-    judged = comparisons.judge(held, reward_all(policy, references, held, settings))
+    rewards = reward_all(policy, references, held, settings)
+    judged = comparisons.judge(held, rewards)
     evaluation = evaluate(judged, preferences.training_labelers)
     shown = sample_shown(policy, tokenizer, [*held, *train], settings)
-    metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
+    metrics |= comparisons.closing_numbers(
+        evaluation.accuracy,
+        pairwise_accuracy(judged),
+        loss=comparisons.mean_loss(held, rewards, settings.ties),
+    )
     state = sharding.whole_state(policy)
     if not parallel.ranks().is_main:
         return
@@ -162,10 +167,9 @@ def validate(
     *,
     watch: Watch = iter,
 ) -> rundir.Metrics:
-    """Return how well the implicit rewards agree with held-out rankings."""
+    """Return how well the implicit rewards agree with held-out rankings, and the loss there."""
     rewards = reward_all(policy, references, prompts, settings, watch=watch)
-    accuracy = pairwise_accuracy(comparisons.judge(prompts, rewards))
-    return {"accuracy/validation": accuracy.value, "loss/validation": accuracy.log_loss}
+    return comparisons.validation_numbers(prompts, rewards, settings.ties)
 
 
 def sample_shown(

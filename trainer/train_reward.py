@@ -19,7 +19,7 @@ from trainer.pace import Pace
 from trainer.preferences import Preferences, read_preferences
 from trainer.pretrained import load_config
 from trainer.reward_folds import plan_folds, run_folds
-from trainer.reward_step import accumulate_loss, center, load_trainable, measure, score_all
+from trainer.reward_step import accumulate_loss, center, load_trainable, score_all
 from trainer.rows import read_rows
 from trainer.spec import DemonstrationRow, Fold, RewardSpec, RunResult
 from trainer.trained import JSON, Trained
@@ -67,9 +67,15 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         fresh_model=lambda: load_trainable(folder, tokenizer, settings),
     )
 
-    judged = score_all(model, preferences.held, settings)
+    held = preferences.held
+    scores = score_all(model, held, settings)
+    judged = comparisons.judge(held, scores)
     evaluation = evaluate(judged, preferences.training_labelers, folds=folds)
-    metrics |= comparisons.closing_numbers(evaluation.accuracy, pairwise_accuracy(judged))
+    metrics |= comparisons.closing_numbers(
+        evaluation.accuracy,
+        pairwise_accuracy(judged),
+        loss=comparisons.mean_loss(held, scores, settings.ties),
+    )
     if centered:
         metrics["reward/bias"] = center(model, tokenizer, centered, settings, max_tokens=max_tokens)
     state = sharding.whole_state(model)
@@ -149,9 +155,8 @@ def train_reward(
                     **pace.advance(tokens[at]),
                 }
                 if is_measured:
-                    accuracy = measure(model, watched, settings, watch=checkpoints.until_abandoned)
-                    metrics["accuracy/validation"] = accuracy.value
-                    metrics["loss/validation"] = accuracy.log_loss
+                    scores = score_all(model, watched, settings, watch=checkpoints.until_abandoned)
+                    metrics |= comparisons.validation_numbers(watched, scores, settings.ties)
                 rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)
         checkpoints.at_border(len(tokens), _state(metrics, folds))
     return Outcome(metrics, folds)

@@ -192,9 +192,6 @@ def test_accuracy_counts_strict_pairs_and_half_for_equal_scores():
 
     assert accuracy.value == pytest.approx((1 + 0 + 0.5) / 3)
     assert (accuracy.comparisons, accuracy.tied_pairs, accuracy.prompts) == (3, 2, 2)
-    assert accuracy.log_loss == pytest.approx(
-        (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(4)) + math.log(2)) / 3
-    )
 
 
 def test_accuracy_is_given_per_comparison_and_per_prompt():
@@ -628,7 +625,6 @@ def test_without_a_comparison_everything_is_undefined_with_a_reason_and_not_zero
     assert found.calibration.reason == "not enough data: no comparison"
     assert found.agreement.ceiling is None
     assert found.agreement.reason
-    assert pairwise_accuracy([Judged("a", [1, 1], [0.0, 1.0])]).log_loss is None
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])

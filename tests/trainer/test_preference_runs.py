@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.trainer.conftest import make_run, save_base
+from tests.trainer.conftest import make_run, save_base, user
 from tests.trainer.test_reward import ranking, rankings_by_share_of_a
 from trainer import checkpoints, dpo_step, generate, losses, reward_step, rundir
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec
@@ -235,6 +235,37 @@ def test_a_gradient_that_is_not_finite_ends_a_run_and_the_last_good_state_stays(
     assert_same(outcome_of(broken), outcome_of(whole))
 
 
+SLATES = [
+    (["a", "bb"], [1, 2]),
+    (["c", "dd", "eee", "ffff"], [1, 2, 2, 3]),
+    (["g", "hhhhhh", "ii"], [2, 2, 1]),
+    (["kkk", "l"], [1, 1]),
+]
+
+
+@pytest.mark.parametrize("ties", ["drop", "half"])
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+def test_the_validation_loss_is_the_training_loss_of_the_next_step_on_the_same_prompts(
+    tmp_path, base, train, kind, ties
+):
+    rows = [
+        ranking(f"{split}{n}", *slate, messages=user(f"Question {n}"), split=split)
+        for split in ("train", "test")
+        for n, slate in enumerate(SLATES)
+    ]
+    settings = {"ties": ties, "epochs": 4, "learning_rate": 1e-2}
+    run_dir = make_preference_run(tmp_path / "run", kind, base, rows=rows, **settings)
+
+    done = train(kind, run_dir)
+
+    assert done.returncode == 0, done.stderr
+    steps = rundir.read_metrics_from(run_dir, 0).rows
+    validated = [step["loss/validation"] for step in steps]
+    assert len(validated) == 4
+    assert validated[:-1] == pytest.approx([step[f"loss/{kind}"] for step in steps[1:]], abs=1e-5)
+    assert rundir.read_result(run_dir).metrics["loss/validation"] == validated[-1]
+
+
 CONTRADICTIONS = [
     ranking(str(n // 2), ["a", "b"], [1, 2] if n % 2 else [2, 1], labeler=f"l{n % 2}", weight=0.5)
     for n in range(8)
@@ -263,7 +294,8 @@ def test_data_without_a_preference_gives_a_loss_of_ln_2_not_nan(
     steps = rundir.read_metrics_from(run_dir, 0).rows
     assert all(step[f"loss/{kind}"] == pytest.approx(math.log(2), abs=0.02) for step in steps)
     # Nothing is held out of so few prompts: what cannot be measured is null, not a number.
-    assert rundir.read_result(run_dir).metrics["accuracy/validation"] is None
+    metrics = rundir.read_result(run_dir).metrics
+    assert metrics["accuracy/validation"] is metrics["loss/validation"] is None
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])
