@@ -16,7 +16,6 @@ from trainer.rundir import RunDivergedError
 
 BETAS = (0.9, 0.95)  # [IG] appendix C
 FINAL_SHARE = 0.1
-MAX_GRADIENT_NORM = 1.0
 
 
 def make_optimizer(
@@ -63,9 +62,21 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def guarded_step(
-    optimizer: torch.optim.Optimizer, parameters: Iterable[Tensor], *, loss: float, step: int
+    optimizer: torch.optim.Optimizer,
+    parameters: Iterable[Tensor],
+    *,
+    loss: float,
+    step: int,
+    max_norm: float | None,
 ) -> float:
     """Clip the gradient, step, clear the gradient and return its norm before clipping.
+
+    Args:
+        optimizer: makes the step.
+        parameters: with gradients; several ranks have the same.
+        loss: of the step.
+        step: its number, for the message.
+        max_norm: to which a gradient of a larger 2-norm is scaled down; None: never.
 
     Raises:
         RunDivergedError: when the loss or the gradient is not finite.
@@ -77,12 +88,14 @@ def guarded_step(
             f"non-finite loss at step {step}: the loss is {loss}, the gradient norm {norm}; the "
             "step was not applied; lower the learning rate and look at the data"
         )
-    for is_sharded in (False, True):
-        torch.nn.utils.clip_grads_with_norm_(
-            [parameter for parameter in trained if _is_sharded(parameter) == is_sharded],
-            MAX_GRADIENT_NORM,
-            torch.tensor(norm),
-        )
+    # Otherwise every gradient would be read and written once more, to be multiplied with 1.
+    if max_norm is not None and norm > max_norm:
+        for is_sharded in (False, True):
+            torch.nn.utils.clip_grads_with_norm_(
+                [parameter for parameter in trained if _is_sharded(parameter) == is_sharded],
+                max_norm,
+                torch.tensor(norm),
+            )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return norm

@@ -283,12 +283,17 @@ def step(
     models: PPOModels, trainee: Trainee, settings: PPOSettings, *, sums: Sums, iteration: int
 ) -> None:
     """Make one optimizer step of both models and let the average follow."""
-    optimization.guarded_step(
-        trainee.policy_optimizer, models.policy.parameters(), loss=sums.policy_loss, step=iteration
-    )
-    optimization.guarded_step(
-        trainee.value_optimizer, models.value.parameters(), loss=sums.value_loss, step=iteration
-    )
+    for optimizer, model, loss in (
+        (trainee.policy_optimizer, models.policy, sums.policy_loss),
+        (trainee.value_optimizer, models.value, sums.value_loss),
+    ):
+        optimization.guarded_step(
+            optimizer,
+            model.parameters(),
+            loss=loss,
+            step=iteration,
+            max_norm=settings.max_gradient_norm,
+        )
     if settings.ema_decay is not None:
         for name, parameter in trained_parameters(models.policy):
             trainee.average[name].lerp_(parameter.detach(), 1 - settings.ema_decay)

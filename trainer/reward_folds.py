@@ -98,7 +98,13 @@ def _train(
         optimization.set_rate(optimizer, settings.learning_rate * share)
         loss, _ = accumulate_loss(model, batch, settings, until_stopped=checkpoints.until_stopped)
         at = plan.first_step + step
-        optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=at)
+        optimization.guarded_step(
+            optimizer,
+            model.parameters(),
+            loss=loss,
+            step=at,
+            max_norm=settings.max_gradient_norm,
+        )
         metrics: rundir.Metrics = {"fold": fold, "loss/fold": loss}
         metrics |= pace.advance(comparisons.tokens_of(batch))
         rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)

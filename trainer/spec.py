@@ -140,7 +140,7 @@ class Sampling(Frozen):
 
 
 class ComputeSettings(Frozen):
-    """How much a machine is asked for; every kind of training has these."""
+    """What every kind of training has: what it asks of a machine, and how a step is guarded."""
 
     precision: Precision = Field(
         "auto", description="of the forward pass; auto is bfloat16 on a GPU, float32 on a CPU"
@@ -152,6 +152,12 @@ class ComputeSettings(Frozen):
     )
     tokens_per_forward: int = Field(
         16_384, ge=256, le=4_194_304, description="tokens in one forward pass; batches accumulate"
+    )
+    max_gradient_norm: float | None = Field(
+        1.0,
+        gt=0,
+        description="gradients of a larger 2-norm are scaled down to it, of each model apart; "
+        "none: never",
     )
     checkpoint_minutes: float = Field(
         10.0, ge=0, le=1440, description="minutes between checkpoints; 0 writes one at every step"

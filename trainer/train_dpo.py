@@ -137,7 +137,11 @@ def train_policy(
                 if step == 0:
                     check_start(loss, plan[step], settings, policy.device)
                 norm = optimization.guarded_step(
-                    optimizer, policy.parameters(), loss=loss, step=step
+                    optimizer,
+                    policy.parameters(),
+                    loss=loss,
+                    step=step,
+                    max_norm=settings.max_gradient_norm,
                 )
                 metrics = {
                     "loss/dpo": loss,

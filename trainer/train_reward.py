@@ -146,7 +146,13 @@ def train_reward(
                 loss, judged = accumulate_loss(
                     model, plan[step], settings, until_stopped=checkpoints.until_stopped
                 )
-                norm = optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=at)
+                norm = optimization.guarded_step(
+                    optimizer,
+                    model.parameters(),
+                    loss=loss,
+                    step=at,
+                    max_norm=settings.max_gradient_norm,
+                )
                 metrics = {
                     "loss/reward": loss,
                     "accuracy/train": pairwise_accuracy(judged).value,

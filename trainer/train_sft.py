@@ -137,7 +137,11 @@ def train_policy(
                 batch = [train[index] for index in plan[step]]
                 loss = accumulate_loss(policy, batch, settings, checkpoints)
                 norm = optimization.guarded_step(
-                    optimizer, policy.parameters(), loss=loss, step=step
+                    optimizer,
+                    policy.parameters(),
+                    loss=loss,
+                    step=step,
+                    max_norm=settings.max_gradient_norm,
                 )
                 metrics = {
                     "loss/sft": loss,

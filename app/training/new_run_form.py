@@ -53,7 +53,7 @@ REWARD_WORDS: dict[TrainingKind, tuple[str, str]] = {
 }
 GROUPS: tuple[tuple[Group, str], ...] = (
     ("more", "More settings"),
-    ("machine", "Machine: precision, memory, checkpoints"),
+    ("machine", "Machine: precision, memory, gradients, checkpoints"),
 )
 
 dataset_id = TypeAdapter(Id)

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from app.training.presets import PRESETS, Preset
 from app.training.setting_words import CHOICES, OTHER_WORDS, WORDS
-from app.training.settings import SETTINGS, TrainingKind
+from app.training.settings import SETTINGS, TrainingKind, may_be_none
 from app.web.formats import number
 from trainer.spec import ComputeSettings
 
@@ -118,5 +118,5 @@ def _field(kind: TrainingKind, name: str, info: FieldInfo, typed: str | None) ->
         else (),
         is_flag=info.annotation is bool,
         group="main" if name in MAIN_FIELDS[kind] else group,
-        is_required=info.default is not None,
+        is_required=not may_be_none(info),
     )

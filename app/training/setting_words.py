@@ -49,6 +49,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Gradient checkpointing",
         "less memory; activations are computed twice",
     ),
+    "max_gradient_norm": (
+        "Largest gradient norm",
+        "a larger gradient is scaled down to it; empty: never",
+    ),
     "tokens_per_forward": ("Tokens per forward pass", "a batch is taken in such parts"),
     "checkpoint_minutes": ("Checkpoint every", "minutes; 0: at every step"),
 }

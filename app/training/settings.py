@@ -1,9 +1,11 @@
 """What people choose for a training run: settings read strictly, and refused where they clash."""
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import WORDS
@@ -43,7 +45,9 @@ def parse_settings(kind: TrainingKind, values: Mapping[str, object]) -> Training
 
 
 def parse_settings_form(kind: TrainingKind, texts: Mapping[str, str]) -> TrainingSettings:
-    """Read settings as a form sends them: empty takes the default, no checkbox is off.
+    """Read settings as a form sends them: no checkbox is off.
+
+    Empty is none where a setting may be none, and the default elsewhere.
 
     Raises:
         InvalidError: as for `parse_settings`.
@@ -55,7 +59,18 @@ def parse_settings_form(kind: TrainingKind, texts: Mapping[str, str]) -> Trainin
         settings = SETTINGS[kind].model_validate_strings(filled)
     except ValidationError as error:
         raise _invalid(error) from None
-    return _coherent(settings)
+    # Texts cannot say none.
+    none = {
+        name: None
+        for name, text in texts.items()
+        if name in fields and may_be_none(fields[name]) and not text.strip()
+    }
+    return _coherent(settings.model_copy(update=none))
+
+
+def may_be_none(field: FieldInfo) -> bool:
+    """Whether a setting can be switched off by having no value."""
+    return NoneType in get_args(field.annotation)
 
 
 def refused_setting(name: str, message: str, *, code: str = "invalid") -> InvalidError:

@@ -54,6 +54,7 @@ from trainer.spec import PPOSettings, SFTSettings
         ("sft", {"lora_rank": 0}, "lora_rank"),
         ("sft", {"tokens_per_forward": 255}, "tokens_per_forward"),
         ("sft", {"checkpoint_minutes": -1}, "checkpoint_minutes"),
+        ("dpo", {"max_gradient_norm": 0}, "max_gradient_norm"),
     ],
 )
 def test_a_bad_setting_is_refused_with_its_place(kind, values, where):
@@ -113,6 +114,20 @@ def test_a_form_reads_texts_and_leaves_empty_fields_at_their_defaults():
     typed = {"learning_rate": " 1e-4 ", "steps": "7", "ema_decay": "", "seed": ""}
 
     assert parse_settings_form("ppo", typed) == PPOSettings(learning_rate=1e-4, steps=7)
+
+
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+def test_a_form_leaves_a_number_empty_to_switch_off_what_is_on_by_default(kind):
+    field = {field.name: field for field in fields_of(kind, {})}["max_gradient_norm"]
+
+    assert (field.value, field.is_required, field.group) == ("1", False, "machine")
+    assert parse_settings_form(kind, {"max_gradient_norm": " "}).max_gradient_norm is None
+    assert parse_settings_form(kind, {"max_gradient_norm": "2.5"}).max_gradient_norm == 2.5
+    assert parse_settings_form(kind, {}).max_gradient_norm == 1.0
+
+
+def test_a_form_with_an_unknown_empty_field_is_read_without_it():
+    assert parse_settings_form("sft", {"beta": ""}) == SFTSettings()
 
 
 @pytest.mark.parametrize("text", ["nan", "1e400", "0x10", "ten", "1;2", "--1"])

@@ -94,7 +94,9 @@ def test_an_update_in_bfloat16_changes_what_the_next_forward_computes(base):
     for step in range(8):
         loss = forward.text_loss(policy, packed)
         loss.backward()
-        optimization.guarded_step(optimizer, policy.parameters(), loss=loss.item(), step=step)
+        optimization.guarded_step(
+            optimizer, policy.parameters(), loss=loss.item(), step=step, max_norm=1.0
+        )
         losses.append(loss.item())
 
     assert losses == sorted(losses, reverse=True)

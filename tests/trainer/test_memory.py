@@ -282,7 +282,7 @@ optimizer = optimization.make_optimizer(model, learning_rate=1e-5)
 trees = [Tree(tuple(range(3, 131)), (tuple(range(3, 67)),) * 4)] * 3
 loss = forward.scores(model, pack(model, trees)).sum()
 loss.backward()
-optimization.guarded_step(optimizer, model.parameters(), loss=loss.item(), step=0)
+optimization.guarded_step(optimizer, model.parameters(), loss=loss.item(), step=0, max_norm=1.0)
 need = memory.estimate(
     spec,
     base=model_shape.shape_of(Path(sys.argv[1])),

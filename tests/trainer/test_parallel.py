@@ -252,7 +252,7 @@ def test_two_ranks_give_the_numbers_of_one(tmp_path, shared, alone, start, kind)
     [
         ("reward", {"labeler_folds": 2}),
         ("dpo", {}),
-        ("sft", {"base": "untied", "gradient_checkpointing": True}),
+        ("sft", {"base": "untied", "gradient_checkpointing": True, "max_gradient_norm": 0.01}),
         ("ppo", {}),
         ("ppo", {"lora_rank": 2}),
     ],

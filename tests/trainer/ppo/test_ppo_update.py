@@ -136,6 +136,23 @@ def test_adam_has_the_epsilon_of_the_original_and_no_weight_decay(loaded):
         assert [group["weight_decay"] for group in optimizer.param_groups] == [0.0]
 
 
+@pytest.mark.parametrize("name", ["policy", "value"])
+def test_both_gradients_are_clipped_at_the_norm_of_the_settings(load, tokenizer, name):
+    # Adam's epsilon is far above a gradient of this size: next to nothing moves.
+    distances = []
+    for settings in (SETTINGS, settings_with(max_gradient_norm=1e-9)):
+        loaded = load(settings)
+        model = getattr(loaded, name)
+        before = torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+        update(loaded, roll_out(loaded, tokenizer, settings), settings)
+        after = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+        distances.append(float((after - before).abs().max()))
+
+    usual, clipped = distances
+    assert usual > 1e-6
+    assert clipped < usual / 1000
+
+
 def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, tokenizer, texts):
     """P19."""
     settings = settings_with(ptx_coefficient=3.0)
