@@ -1,7 +1,7 @@
 """Checkpoints that are complete or absent, and runs that go on from them as if never stopped.
 
     trained = Trained(models={"policy": policy}, optimizers={"policy": optimizer})
-    with Checkpointer(run_dir, spec, trained, minutes=...) as checkpoints:
+    with Checkpointer(run_dir, spec, trained, lineage=lineage, minutes=...) as checkpoints:
         done = checkpoints.resume()                # puts everything back; step 0 when there is none
         for step in range(done.step, steps):
             checkpoints.at_border(step, {...})     # saves when it is time, or when SIGTERM came
@@ -15,7 +15,8 @@ the state of the last border is saved and `StoppedError` ends the run. What is d
 weights were changed goes through `until_abandoned`. With several ranks every rank calls all of
 this, with equally many items; rank 0 writes, and they stop together.
 
-A checkpoint is a folder of safetensors and JSON: no pickle is ever read.
+A checkpoint is a folder of safetensors and JSON: no pickle is ever read. It belongs to one spec, to
+the rows and to the models that the run read: with others the run starts again.
 """
 
 import hashlib
@@ -35,13 +36,13 @@ from typing import Any, NoReturn, Self, TypeVar
 from torch import Tensor
 
 from trainer import parallel, rundir, tensor_file
-from trainer.lineage import file_sha256, hash_inputs
-from trainer.spec import TrainingSpec
+from trainer.lineage import file_sha256
+from trainer.spec import Lineage, TrainingSpec
 from trainer.trained import JSON, Trained, collect, fits, random_state, restore, restore_random
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 TENSORS_FILE, STATE_FILE, MANIFEST_FILE = "tensors.safetensors", "state.json", "manifest.json"
 UNFINISHED_FOLDER = "unfinished"
@@ -81,7 +82,13 @@ class Checkpointer:
     """Saves and resumes one run; see the module's text for how a loop uses it."""
 
     def __init__(
-        self, run_dir: Path, spec: TrainingSpec, trained: Trained, *, minutes: float
+        self,
+        run_dir: Path,
+        spec: TrainingSpec,
+        trained: Trained,
+        *,
+        lineage: Lineage,
+        minutes: float,
     ) -> None:
         self.stop_requested = False
         self._run_dir = run_dir
@@ -91,7 +98,8 @@ class Checkpointer:
         self._identity = {
             "format": FORMAT,
             "spec_sha256": hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
-            "inputs": hash_inputs(spec, run_dir),
+            "inputs": lineage.files,
+            "parents": lineage.parents,
         }
         self._saved_at = self._stop_requested_at = time.monotonic()
         self._saved_step = 0

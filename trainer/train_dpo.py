@@ -26,7 +26,7 @@ from trainer.preferences import Preferences, read_preferences
 from trainer.pretrained import load_config
 from trainer.preview import sample_responses
 from trainer.rankings import RankedPrompt
-from trainer.spec import DPOSettings, DPOSpec, RunResult, Sampling
+from trainer.spec import DPOSettings, DPOSpec, Lineage, RunResult, Sampling
 from trainer.trained import Trained
 from trainer.watch import Watch
 
@@ -55,7 +55,9 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     train, held = preferences.train, preferences.held
     references = read_references(policy, [*train, *held], settings)
 
-    metrics = train_policy(policy, tokenizer, preferences, references, spec, run_dir)
+    metrics = train_policy(
+        policy, tokenizer, preferences, references, spec, run_dir, lineage=lineage
+    )
 
     rewards = reward_all(policy, references, held, settings)
     judged = comparisons.judge(held, rewards)
@@ -93,6 +95,8 @@ def train_policy(
     references: References,
     spec: DPOSpec,
     run_dir: Path,
+    *,
+    lineage: Lineage,
 ) -> rundir.Metrics:
     """Train in place and return the numbers of the last step.
 
@@ -103,6 +107,7 @@ def train_policy(
         references: of all their prompts, read before this.
         spec: of the run.
         run_dir: where metrics, texts and checkpoints go.
+        lineage: of what was read; checkpoints of other files or models are not resumed from.
     """
     settings, train = spec.settings, preferences.train
     watched = comparisons.spread(preferences.held, comparisons.VALIDATION_PROMPTS)
@@ -110,7 +115,9 @@ def train_policy(
     tokens = [comparisons.tokens_of(batch) for batch in plan]
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
     trained = Trained(models={"policy": policy}, optimizers={"policy": optimizer})
-    with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
+    with Checkpointer(
+        run_dir, spec, trained, lineage=lineage, minutes=settings.checkpoint_minutes
+    ) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))

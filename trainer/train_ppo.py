@@ -22,7 +22,7 @@ from trainer.rollout_server import RolloutServer
 from trainer.rollouts import PPOModels, assess, describe
 from trainer.rundir import Metrics
 from trainer.scored_texts import averaged, load_average, sample_scored, texts_row
-from trainer.spec import PPOSettings, PPOSpec, RunResult
+from trainer.spec import Lineage, PPOSettings, PPOSpec, RunResult
 from trainer.watch import Watch
 
 
@@ -43,7 +43,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
     parents = {"base_model": folder, "reward_model": reward_folder}
     lineage = describe_lineage(spec, run_dir, parents=parents, rows=inputs.rows)
 
-    metrics = train_policy(loaded, inputs, spec, run_dir)
+    metrics = train_policy(loaded, inputs, spec, run_dir, lineage=lineage)
 
     shown = sample_scored(loaded, inputs.shown, tokenizer, spec.settings, eos_id=inputs.eos_id)
     state = sharding.whole_state(loaded.policy)
@@ -70,10 +70,19 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
     )
 
 
-def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path) -> Metrics:
+def train_policy(
+    loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path, *, lineage: Lineage
+) -> Metrics:
     """Train the policy and the value model in place and return the numbers of the last iteration.
 
     The policy ends with its averaged weights when an average is kept.
+
+    Args:
+        loaded: the four models.
+        inputs: of the run.
+        spec: of the run.
+        run_dir: where metrics, texts and checkpoints go.
+        lineage: of what was read; checkpoints of other files or models are not resumed from.
 
     Raises:
         RunDivergedError: when a start-up check fails or a number stops being finite.
@@ -82,7 +91,11 @@ def train_policy(loaded: PPOModels, inputs: Inputs, spec: PPOSpec, run_dir: Path
     settings = spec.settings
     trainee = Trainee.of(loaded, settings)
     with Checkpointer(
-        run_dir, spec, trainee.saved_with(loaded), minutes=settings.checkpoint_minutes
+        run_dir,
+        spec,
+        trainee.saved_with(loaded),
+        lineage=lineage,
+        minutes=settings.checkpoint_minutes,
     ) as checkpoints:
         resumed = checkpoints.resume()
         metrics: Metrics = resumed.state.get("metrics", {})

@@ -21,7 +21,7 @@ from trainer.pretrained import load_config
 from trainer.reward_folds import plan_folds, run_folds
 from trainer.reward_step import accumulate_loss, center, load_trainable, score_all
 from trainer.rows import read_rows
-from trainer.spec import DemonstrationRow, Fold, RewardSpec, RunResult
+from trainer.spec import DemonstrationRow, Fold, Lineage, RewardSpec, RunResult
 from trainer.trained import JSON, Trained
 
 # Evenly spread over the file: their mean is then as good as that of all, and costs seconds.
@@ -64,6 +64,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         preferences,
         spec,
         run_dir,
+        lineage=lineage,
         fresh_model=lambda: load_trainable(folder, tokenizer, settings),
     )
 
@@ -103,6 +104,7 @@ def train_reward(
     spec: RewardSpec,
     run_dir: Path,
     *,
+    lineage: Lineage,
     fresh_model: Callable[[], PreTrainedModel],
 ) -> Outcome:
     """Do the held-out-labeler experiment if it is asked for, then train the model in place.
@@ -112,6 +114,7 @@ def train_reward(
         preferences: to train and validate on.
         spec: of the run.
         run_dir: where metrics and checkpoints go.
+        lineage: of what was read; checkpoints of other files or models are not resumed from.
         fresh_model: loads another model like `model`, for the experiment.
     """
     settings, held = spec.settings, preferences.held
@@ -122,7 +125,9 @@ def train_reward(
     tokens = [comparisons.tokens_of(batch) for batch in (*fold_batches, *plan)]
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
     trained = Trained(models={"reward": model}, optimizers={"reward": optimizer})
-    with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
+    with Checkpointer(
+        run_dir, spec, trained, lineage=lineage, minutes=settings.checkpoint_minutes
+    ) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))

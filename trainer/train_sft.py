@@ -21,7 +21,7 @@ from trainer.pace import Pace
 from trainer.preview import sample_texts
 from trainer.rows import read_rows
 from trainer.selection import Selection, open_selection
-from trainer.spec import DemonstrationRow, RunResult, Sampling, SFTSettings, SFTSpec
+from trainer.spec import DemonstrationRow, Lineage, RunResult, Sampling, SFTSettings, SFTSpec
 from trainer.trained import JSON, Trained
 from trainer.watch import Watch
 
@@ -56,7 +56,9 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     demonstrations.rows.end_before(_unreached(demonstrations, settings))
     lineage = describe_lineage(spec, run_dir, parents=parents, rows=demonstrations.rows)
 
-    metrics = train_policy(policy, demonstrations, spec, run_dir, selection=selection)
+    metrics = train_policy(
+        policy, demonstrations, spec, run_dir, lineage=lineage, selection=selection
+    )
 
     prompts = [*demonstrations.held_prompts, *demonstrations.train_prompts]
     shown = sample_texts(
@@ -97,6 +99,7 @@ def train_policy(
     spec: SFTSpec,
     run_dir: Path,
     *,
+    lineage: Lineage,
     selection: Selection | None,
 ) -> rundir.Metrics:
     """Train in place and return the closing numbers.
@@ -106,6 +109,7 @@ def train_policy(
         demonstrations: to train and validate on.
         spec: of the run.
         run_dir: where metrics and checkpoints go.
+        lineage: of what was read; checkpoints of other files or models are not resumed from.
         selection: None saves the last weights.
     """
     settings, train = spec.settings, demonstrations.train
@@ -117,7 +121,9 @@ def train_policy(
         optimizers={"policy": optimizer},
         tensors={} if selection is None else selection.best,
     )
-    with Checkpointer(run_dir, spec, trained, minutes=settings.checkpoint_minutes) as checkpoints:
+    with Checkpointer(
+        run_dir, spec, trained, lineage=lineage, minutes=settings.checkpoint_minutes
+    ) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
         if selection is not None and resumed.state:

@@ -25,6 +25,8 @@ from transformers import (
 
 from trainer import rundir
 from trainer.__main__ import main
+from trainer.lineage import RowUse, describe_lineage
+from trainer.spec import Lineage, TrainingSpec
 
 torch.set_num_threads(1)
 
@@ -112,6 +114,11 @@ def make_run(run_dir: Path, spec: BaseModel, **files: Iterable[dict]) -> Path:
     for name, rows in files.items():
         write_lines(run_dir / f"{name}.jsonl", rows)
     return run_dir
+
+
+def lineage_of(spec: TrainingSpec, run_dir: Path) -> Lineage:
+    """The lineage of a run whose models are not looked at."""
+    return describe_lineage(spec, run_dir, parents={}, rows=RowUse())
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainer.conftest import make_run, user
+from tests.trainer.conftest import lineage_of, make_run, user
 from trainer import checkpoints, rundir, tensor_file
 from trainer.checkpoints import Checkpointer
 from trainer.lineage import file_sha256
@@ -43,8 +43,12 @@ def take_step(trained):
     trained.tensors["average"].add_(torch.rand(2))
 
 
-def train(run_dir, trained, *, steps, spec=SPEC):
-    with Checkpointer(run_dir, spec, trained, minutes=0) as saving:
+def checkpointing(run_dir, trained, *, minutes):
+    return Checkpointer(run_dir, SPEC, trained, lineage=lineage_of(SPEC, run_dir), minutes=minutes)
+
+
+def train(run_dir, trained, *, steps):
+    with checkpointing(run_dir, trained, minutes=0) as saving:
         done = saving.resume()
         for step in range(done.step, steps):
             saving.at_border(step, {"seen": [step, 0.1]})
@@ -111,7 +115,7 @@ def test_a_checkpoint_is_due_after_its_minutes_and_never_twice_for_one_step(run_
     clock = [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
     saved = []
-    with Checkpointer(run_dir, SPEC, make_trained(), minutes=2) as saving:
+    with checkpointing(run_dir, make_trained(), minutes=2) as saving:
         monkeypatch.setattr(saving, "_write", lambda folder, *_: folder.mkdir(parents=True))
         saving.resume()
         for step, seconds in enumerate([0, 119, 120, 121, 239, 240]):
@@ -127,7 +131,7 @@ def test_a_stop_abandons_work_at_once_where_there_is_a_checkpoint_and_else_at_th
 
     def work(*, is_one_needed):
         done.clear()
-        with Checkpointer(run_dir, SPEC, make_trained(), minutes=9) as saving:
+        with checkpointing(run_dir, make_trained(), minutes=9) as saving:
             saving.resume()
             saving.at_border(0, {}, is_one_needed=is_one_needed)
             for item in saving.until_abandoned(range(4)):
@@ -165,7 +169,7 @@ def test_a_second_sigterm_ends_the_run_at_once_unless_it_is_the_first_one_passed
     monkeypatch.setattr(checkpoints.os, "_exit", codes.append)
 
     def be_terminated_three_times():
-        with Checkpointer(run_dir, SPEC, make_trained(), minutes=2):
+        with checkpointing(run_dir, make_trained(), minutes=2):
             for seconds in (0.0, 0.5, 1.5):
                 clock[0] = seconds
                 os.kill(os.getpid(), signal.SIGTERM)

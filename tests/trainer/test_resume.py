@@ -229,21 +229,23 @@ def test_without_a_usable_checkpoint_the_run_starts_at_the_beginning_and_says_so
     assert outcome(run_dir) == uninterrupted
 
 
-@pytest.mark.parametrize("changed", ["spec", "rows"])
-def test_a_checkpoint_of_another_spec_or_of_other_rows_is_not_resumed(
-    tmp_path, shared, train, monkeypatch, caplog, changed
+@pytest.mark.parametrize("what", ["spec_sha256", "inputs", "parents"])
+def test_a_checkpoint_of_another_spec_other_rows_or_another_base_is_not_resumed(
+    tmp_path, train, monkeypatch, caplog, what
 ):
-    run_dir = make_sft(tmp_path / "run", shared)
+    save_base(tmp_path / "base")
+    run_dir = make_sft(tmp_path / "run", tmp_path)
     kill_at(3, run_dir, train, monkeypatch)
-    if changed == "spec":
-        make_sft(run_dir, shared, learning_rate=1e-3)
-    else:
+    if what == "spec_sha256":
+        make_sft(run_dir, tmp_path, learning_rate=1e-3)
+    elif what == "inputs":
         write_lines(run_dir / "demonstrations.jsonl", ROWS[:-1])
+    else:
+        save_base(tmp_path / "base", seed=9)
 
     done = train("sft", run_dir)
 
     assert done.returncode == 0, done.stderr
-    what = "spec_sha256" if changed == "spec" else "inputs"
     assert f"the checkpoint of step 2 is not used: its {what} differs" in caplog.text
     assert rundir.read_metrics_from(run_dir, 0).rows[0]["step"] == 0
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
+from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, save_base, user
 from trainer import (
     data,
     forward,
@@ -106,7 +106,14 @@ def test_one_step_of_ragged_micro_batches_equals_one_step_of_a_whole_batch(tmp_p
         spec = SFTSpec(base_model=base, settings=settings)
         run_dir = make_run(tmp_path / name, spec, demonstrations=ragged_rows())
         passes = list(language_loss.packed_batches(policy, demonstrations.train, budget))
-        metrics = train_sft.train_policy(policy, demonstrations, spec, run_dir, selection=None)
+        metrics = train_sft.train_policy(
+            policy,
+            demonstrations,
+            spec,
+            run_dir,
+            lineage=lineage_of(spec, run_dir),
+            selection=None,
+        )
         stepped.append((len(passes), metrics["loss/sft"], list(policy.parameters())))
 
     (one, whole_loss, whole), (several, parts_loss, parts) = stepped

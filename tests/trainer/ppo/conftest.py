@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.conftest import make_tokenizer, user, write_lines
-from trainer import data, models, ppo_inputs, ppo_sampling, ppo_update, reward_head, rollouts
+from tests.trainer.conftest import lineage_of, make_tokenizer, user, write_lines
+from trainer import (
+    data,
+    models,
+    ppo_inputs,
+    ppo_sampling,
+    ppo_update,
+    reward_head,
+    rollouts,
+    train_ppo,
+)
 from trainer.lineage import RowUse
 from trainer.ppo_inputs import Inputs
 from trainer.ppo_update import Trainee
@@ -119,6 +128,11 @@ def update(loaded, rolled, settings=SETTINGS, *, trainee=None, texts=None, itera
         between_steps=iter,
     )
     return list(steps)
+
+
+def train_policy(loaded, inputs, settings, run_dir):
+    spec = spec_of(settings)
+    train_ppo.train_policy(loaded, inputs, spec, run_dir, lineage=lineage_of(spec, run_dir))
 
 
 def rows_by_length(rolled) -> list[list[float]]:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.trainer.conftest import make_tokenizer, save_base, write_lines
-from tests.trainer.ppo.conftest import inputs_of, spec_of
-from trainer import data, forward, models, rundir, train_ppo
+from tests.trainer.ppo.conftest import inputs_of, train_policy
+from trainer import data, forward, models, rundir
 from trainer.data import Example
 from trainer.pretraining import open_texts
 from trainer.rollouts import PPOModels
@@ -74,7 +74,7 @@ def train(tmp_path):
             value=models.load_reward_model(folder, seed=0),
         )
         inputs = inputs_of(tokenizer, [Example(tuple(prompt), len(prompt))], texts)
-        train_ppo.train_policy(loaded, inputs, spec_of(settings), run_dir)
+        train_policy(loaded, inputs, settings, run_dir)
         return rundir.read_metrics_from(run_dir, 0).rows
 
     return train

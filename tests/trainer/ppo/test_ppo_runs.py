@@ -19,6 +19,7 @@ from tests.trainer.ppo.conftest import (
     prompts_of,
     settings_with,
     spec_of,
+    train_policy,
 )
 from trainer import generate, models, ppo_update, rollouts, rundir, scored_texts, train_ppo
 from trainer.spec import PPOSpec, PromptRow
@@ -280,6 +281,31 @@ def test_a_stop_while_responses_are_sampled_ends_the_run_before_the_next_token(
     assert everything_of(stopped) == everything_of(whole)
 
 
+def test_a_run_whose_reward_model_was_replaced_is_not_resumed(
+    make, train, monkeypatch, caplog, reward
+):
+    run_dir = make("run", settings_with(checkpoint_minutes=0.0))
+
+    def fail(*_, **__):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rundir, "write_result", fail)
+        with pytest.raises(RuntimeError):
+            train("ppo", run_dir)
+    assert rundir.checkpoint_steps(run_dir) == [2, 1]
+    judge = models.load_reward_model(Path(reward), seed=0)
+    with torch.no_grad():
+        judge.score.weight.mul_(2)
+    judge.save_pretrained(reward)
+
+    done = train("ppo", run_dir)
+
+    assert done.returncode == 0, done.stderr
+    assert "the checkpoint of step 2 is not used: its parents differs" in caplog.text
+    assert [row["step"] for row in lines(run_dir / "metrics.jsonl")] == [0, 1]
+
+
 def test_a_disk_without_room_is_known_before_anything_is_sampled(make, train, monkeypatch):
     """R-07."""
     run_dir = make("run", settings_with(checkpoint_minutes=1440.0))
@@ -365,7 +391,7 @@ def test_the_average_is_what_is_shown_and_exported_when_one_is_kept(
     monkeypatch.setattr(ppo_update, "step", record)
     monkeypatch.setattr(train_ppo, "sample_scored", show)
     inputs = inputs_of(tokenizer, prompts_of(tokenizer))
-    train_ppo.train_policy(loaded, inputs, spec_of(settings), tmp_path)
+    train_policy(loaded, inputs, settings, tmp_path)
 
     expected = trained[1:]
     if ema_decay is not None:
@@ -385,7 +411,7 @@ def test_the_coefficient_of_the_kl_is_fixed_or_follows_its_target(tmp_path, load
         run_dir = tmp_path / str(len(changes))
         run_dir.mkdir()
         inputs = inputs_of(tokenizer, prompts_of(tokenizer))
-        train_ppo.train_policy(load(), inputs, spec_of(settings), run_dir)
+        train_policy(load(), inputs, settings, run_dir)
         rows = lines(run_dir / "metrics.jsonl")
         return [(row["objective/kl_coefficient"], row["objective/kl"]) for row in rows]
 
@@ -427,7 +453,7 @@ def test_the_rate_of_the_policy_warms_up_and_that_of_the_value_model_is_fixed(
     )
     inputs = inputs_of(tokenizer, prompts_of(tokenizer))
 
-    train_ppo.train_policy(loaded, inputs, spec_of(settings), tmp_path)
+    train_policy(loaded, inputs, settings, tmp_path)
 
     expected = [1e-4 * (0.1 + 0.09 * iteration) for iteration in range(10)]
     assert [policy for policy, _ in rates] == pytest.approx([*expected, 1e-4, 1e-4])
