@@ -72,7 +72,8 @@ def sample_episodes(
         iteration: seeds the responses.
         server: samples instead of this process; with several ranks the first has it.
         compares_greedy: whether the server's greedy responses must first be the policy's.
-        watch: may end the run between two tokens that are sampled here.
+        watch: may end the run between two tokens that are sampled here, or while a server answers.
+            Several ranks do not ask it, as the first has steps of its own.
 
     Raises:
         RunDivergedError: when the server cannot be reached or samples from other weights.
@@ -86,14 +87,22 @@ def sample_episodes(
     if settings.rollouts == "local":
         own = _draw_own(policy, draws, settings, eos_id=eos_id, watch=watch)
     else:
+        if parallel.ranks().count > 1:
+            watch = iter
         state = sharding.whole_state(policy)
         with sharding.whole_weights(policy):
             if server is not None:  # on rank 0
                 server.load(lambda at: models.save_model(policy, tokenizer, at, state=state))
                 if compares_greedy:
                     compared = [draw.prompt for draw in draws]
-                    server.require_same_greedy(policy, compared, eos_id=eos_id)
-                served = _ask(server, draws, settings, eos_id=eos_id)
+                    server.require_same_greedy(policy, compared, eos_id=eos_id, watch=watch)
+                served = server.draw(
+                    draws,
+                    eos_id=eos_id,
+                    temperature=settings.temperature,
+                    max_new_tokens=settings.max_new_tokens,
+                    watch=watch,
+                )
         own = {place: one.tokens for place, one in enumerate(served or [])}
     responses = parallel.collect_sequences(own, count=len(draws), longest=settings.max_new_tokens)
     return Episodes(
@@ -116,17 +125,6 @@ def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
     gap = engine_gap(episodes.served, rollouts.logprobs[rollouts.is_response_token])
     require_small_gap(gap)
     return {"sampler/logprob_gap_mean": gap.mean, "sampler/logprob_gap_max": gap.maximum}
-
-
-def _ask(
-    server: RolloutServer, draws: Sequence[Draw], settings: PPOSettings, *, eos_id: int
-) -> list[Served]:
-    return server.draw(
-        draws,
-        eos_id=eos_id,
-        temperature=settings.temperature,
-        max_new_tokens=settings.max_new_tokens,
-    )
 
 
 def _draw_own(

@@ -11,10 +11,12 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -26,9 +28,12 @@ from trainer import endpoint
 from trainer.generate import Draw
 from trainer.rundir import RunDivergedError, RunRefusedError
 from trainer.spec import Finish
+from trainer.watch import Watch
 
 URL_VARIABLE, KEY_VARIABLE = "PODIUM_ROLLOUT_URL", "PODIUM_ROLLOUT_KEY"
 THREADS = 64
+# How long answers are waited for before the watch is asked again.
+WATCH_SECONDS = 0.2
 GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16
 # A greedy token may be this much less likely than the trainer's own choice: engines round apart.
 GREEDY_GAP_NATS = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
@@ -94,9 +99,23 @@ class RolloutServer:
                 shutil.rmtree(older, ignore_errors=True)
 
     def draw(
-        self, draws: Sequence[Draw], *, eos_id: int, temperature: float, max_new_tokens: int
+        self,
+        draws: Sequence[Draw],
+        *,
+        eos_id: int,
+        temperature: float,
+        max_new_tokens: int,
+        watch: Watch = iter,
     ) -> list[Served]:
         """Sample one response for each draw from the full distribution, in the order of the draws.
+
+        Args:
+            draws: what is wanted.
+            eos_id: ends a response.
+            temperature: of the distribution.
+            max_new_tokens: that a response may have.
+            watch: may end the run while answers are waited for; none is waited for then, and what
+                was not asked yet is not asked.
 
         Raises:
             RunRefusedError: when the server refuses, or answers with something else than tokens.
@@ -134,13 +153,23 @@ class RolloutServer:
             )
             return _parse(response, eos_id=eos_id, max_new_tokens=max_new_tokens)
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(ask, draws))
+        return _ask_all(ask, draws, watch)
 
     def require_same_greedy(
-        self, policy: PreTrainedModel, prompts: Sequence[tuple[int, ...]], *, eos_id: int
+        self,
+        policy: PreTrainedModel,
+        prompts: Sequence[tuple[int, ...]],
+        *,
+        eos_id: int,
+        watch: Watch = iter,
     ) -> None:
         """Compare greedy responses to a few prompts with the policy's own choices.
+
+        Args:
+            policy: whose weights the server has.
+            prompts: of which the first few are taken.
+            eos_id: ends a response.
+            watch: as that of `draw`.
 
         Raises:
             RunDivergedError: when the server samples from other weights than the policy's.
@@ -151,6 +180,7 @@ class RolloutServer:
             eos_id=eos_id,
             temperature=0.0,
             max_new_tokens=GREEDY_TOKENS,
+            watch=watch,
         )
         logits = [
             _logits_of(policy, prompt, one.tokens)
@@ -208,6 +238,50 @@ def connect(folder: Path, environment: Mapping[str, str] = os.environ) -> Iterat
             yield RolloutServer(client, model, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ask_all(ask: Callable[[Draw], Served], draws: Sequence[Draw], watch: Watch) -> list[Served]:
+    """Ask for all draws, some at a time, and give up on those under way when the watch ends it."""
+    futures: list[Future[Served]] = [Future() for _ in draws]
+    waiting: SimpleQueue[tuple[Future[Served], Draw]] = SimpleQueue()
+    for item in zip(futures, draws, strict=True):
+        waiting.put(item)
+    for number in range(min(THREADS, len(draws))):
+        # Not a pool: Python waits for its threads before it ends, and a response may take minutes.
+        name = f"rollout-{number}"
+        Thread(target=_answer, args=(ask, waiting), name=name, daemon=True).start()
+    try:
+        for _ in watch(_until_answered(futures)):
+            pass
+    finally:
+        for future in futures:
+            future.cancel()
+    return [future.result() for future in futures]
+
+
+def _answer(
+    ask: Callable[[Draw], Served], waiting: "SimpleQueue[tuple[Future[Served], Draw]]"
+) -> None:
+    while True:
+        try:
+            future, draw = waiting.get_nowait()
+        except Empty:
+            return
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(ask(draw))
+            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+                future.set_exception(error)
+
+
+def _until_answered(futures: Sequence[Future[Served]]) -> Iterator[None]:
+    """Yield while there is something to wait for; raise the first error that there is."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=WATCH_SECONDS, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        yield
 
 
 def _parse(response: httpx2.Response, *, eos_id: int, max_new_tokens: int) -> Served:

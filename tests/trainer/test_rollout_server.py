@@ -7,6 +7,7 @@ used of vLLM, sampling from a real tiny model. What vLLM itself answers is not t
 import json
 import math
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 from tests.trainer.conftest import save_base
 from trainer import endpoint, models, rollout_server
 from trainer.generate import Draw, draw_responses
-from trainer.rundir import RunDivergedError, RunRefusedError
+from trainer.rundir import RunDivergedError, RunRefusedError, StoppedError
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
 EOS = 2
@@ -44,6 +45,10 @@ class StandIn(ThreadingHTTPServer):
         self.change = lambda choice: choice
         self.loads = True
         self.lock = threading.Lock()
+        self.answered_at_most = math.inf
+        self.asked = 0
+        self.is_holding = threading.Event()
+        self.may_answer = threading.Event()
 
     def handle_error(self, *_: object):
         """A client that goes away is no reason to write to this process's stderr."""
@@ -51,6 +56,15 @@ class StandIn(ThreadingHTTPServer):
     def reload(self, path: str) -> None:
         if self.loads:
             self.model = models.load_policy(Path(path), seed=0)
+
+    def hold(self) -> None:
+        """Keep what comes after so many requests waiting."""
+        with self.lock:
+            self.asked += 1
+            is_held = self.asked > self.answered_at_most
+        if is_held:
+            self.is_holding.set()
+            self.may_answer.wait()
 
     def complete(self, body: dict) -> dict:
         self.completions.append(body)
@@ -78,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "{}")
+        if self.path == "/v1/completions":
+            self.server.hold()
         with self.server.lock:
             self.server.calls.append(self.path)
             self.server.keys.add(self.headers["Authorization"])
@@ -113,6 +129,7 @@ def stand_in(tmp_path):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
+    server.may_answer.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -253,6 +270,49 @@ def test_an_answer_without_whole_responses_is_refused_in_one_line(connected, sta
 
     assert "rollout server" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def draw_many(server, _policy, watch):
+    draws = [Draw(PROMPTS[0], seed) for seed in range(3 * rollout_server.THREADS)]
+    draw(server, draws, watch=watch)
+
+
+def compare_greedy(server, policy, watch):
+    server.require_same_greedy(policy, PROMPTS, eos_id=EOS, watch=watch)
+
+
+@pytest.mark.parametrize("ask", [draw_many, compare_greedy])
+def test_a_stop_is_noticed_while_no_request_is_answered_and_the_others_are_not_sent(
+    connected, stand_in, policy, ask
+):
+    """E2."""
+    stand_in.answered_at_most = 2
+
+    def until_held(items):
+        for item in items:
+            if stand_in.is_holding.is_set():
+                raise StoppedError
+            yield item
+
+    started = time.monotonic()
+    with pytest.raises(StoppedError):
+        ask(connected, policy, until_held)
+
+    assert time.monotonic() - started < 5
+    stand_in.may_answer.set()
+    assert wait_until(lambda: not rollout_threads())
+    assert len(stand_in.completions) <= rollout_server.THREADS + 2
+
+
+def rollout_threads():
+    return [one for one in threading.enumerate() if one.name.startswith("rollout")]
+
+
+def wait_until(is_so, *, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_so()
 
 
 def test_a_server_without_development_mode_is_refused_with_what_to_start(connected, stand_in):

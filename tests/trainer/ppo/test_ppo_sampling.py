@@ -1,15 +1,24 @@
 """The episodes of PPO, sampled here and by a stand-in of the rollout server."""
 
 import dataclasses
+import math
 import threading
 
 import pytest
 import torch
 
-from tests.trainer.conftest import checksum
-from tests.trainer.ppo.conftest import EOS, SETTINGS, assess, prompts_of, settings_with
+from tests.trainer.conftest import checksum, make_run
+from tests.trainer.ppo.conftest import (
+    EOS,
+    PROMPTS,
+    SETTINGS,
+    assess,
+    prompts_of,
+    settings_with,
+    spec_of,
+)
 from tests.trainer.test_rollout_server import StandIn
-from trainer import ppo_sampling
+from trainer import ppo_sampling, rundir
 from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
 from trainer.rundir import RunDivergedError, RunRefusedError
 
@@ -21,6 +30,7 @@ def stand_in(base, monkeypatch):
     thread.start()
     monkeypatch.setenv("PODIUM_ROLLOUT_URL", f"http://127.0.0.1:{server.server_port}")
     yield server
+    server.may_answer.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -113,6 +123,30 @@ def test_a_server_that_keeps_old_weights_stops_the_run(loaded, tokenizer, stand_
     rolled = assess(loaded, served.examples)
     with pytest.raises(RunDivergedError, match="log-probabilities of the rollout server"):
         check_sampler(served, rolled)
+
+
+def test_sigterm_ends_a_run_whose_server_does_not_answer_and_it_goes_on_afterwards(
+    base, reward, stand_in, tmp_path, spawn, train
+):
+    """E2: the process waits for no request, and leaves the checkpoint of its last border."""
+    settings = SERVED.model_copy(update={"checkpoint_minutes": 1440.0})
+    spec = spec_of(settings, base_model=base, reward_model=reward)
+    run_dir = make_run(tmp_path / "run", spec, prompts=PROMPTS)
+    # Those of the first iteration, 6 of them greedy, and 3 of the second.
+    stand_in.answered_at_most = 8 + 8 + 3
+    process = spawn("ppo", run_dir)
+    assert stand_in.is_holding.wait(120)
+
+    process.terminate()
+    _, stderr = process.communicate(timeout=20)
+
+    assert process.returncode == 143, stderr
+    assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
+    assert rundir.checkpoint_steps(run_dir) == [1, 0]
+    stand_in.answered_at_most = math.inf
+    done = train("ppo", run_dir)
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in rundir.read_metrics_from(run_dir, 0).rows] == [0, 1]
 
 
 def test_episodes_of_this_process_report_no_gap(loaded, tokenizer):
