@@ -29,6 +29,7 @@ LARGEST: Final = {
     "n_head": 2**16,
     "num_key_value_heads": 2**16,
     "head_dim": 2**16,
+    "original_max_position_embeddings": 2**31,
 }
 
 

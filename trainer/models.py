@@ -34,6 +34,7 @@ from trainer.pretrained import check_folder, first_line, from_config, from_pretr
 from trainer.reward_head import HEAD_WEIGHT
 from trainer.reward_head import bias_of as bias_of  # noqa: PLC0414 - `forward` asks for it here
 from trainer.reward_head import head_of as head_of  # noqa: PLC0414 - and for this
+from trainer.rope import constant_length
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.shared_prompt import use_tree_attention
 from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
@@ -286,14 +287,35 @@ def require_same_vocabulary(
 
 
 def context_limit(model: PreTrainedModel, max_tokens: int) -> int:
-    """Return the longest sequence: the setting, or less where the model has fewer positions."""
-    return limit_of(model.config, max_tokens)
+    """Return the longest sequence: the setting, or less where the model has fewer positions.
+
+    Positions count as far as what is computed of a sequence does not depend on its batch.
+    """
+    return _shortest(max_tokens, model.config)
 
 
 def limit_of(config: PreTrainedConfig, max_tokens: int) -> int:
-    """Return `context_limit` before the model of a config is loaded."""
-    positions = getattr(config, "max_position_embeddings", None)
-    return min(max_tokens, positions) if positions else max_tokens
+    """Return `context_limit` for a run, and log why it is less than the setting where rope is why.
+
+    Args:
+        config: of a model, which need not be loaded.
+        max_tokens: the setting.
+    """
+    limit = _shortest(max_tokens, config)
+    if limit < max_tokens and limit == constant_length(config):
+        log.warning(
+            "sequences have at most %d tokens instead of %d: in longer ones the rotary embeddings "
+            "of this %s would depend on what shares their batch",
+            limit,
+            max_tokens,
+            config.model_type,
+        )
+    return limit
+
+
+def _shortest(max_tokens: int, config: PreTrainedConfig) -> int:
+    positions: int | None = getattr(config, "max_position_embeddings", None)
+    return min(filter(None, (max_tokens, positions, constant_length(config))))
 
 
 def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -> int:

@@ -80,7 +80,10 @@ def read_inputs(
     rows = read_rows(run_dir / spec.prompts, PromptRow)
     if not rows:
         raise RunRefusedError(f"{spec.prompts} holds no prompt; there is nothing to sample")
-    max_tokens = models.context_limit(loaded.reward, settings.max_tokens)
+    max_tokens = min(
+        models.limit_of(model.config, settings.max_tokens)
+        for model in (loaded.policy, loaded.reward)
+    )
     room = models.prompt_room(loaded.policy, settings.max_new_tokens, max_tokens)
 
     def encode(rows: Sequence[PromptRow]) -> list[Example]:

@@ -46,7 +46,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    max_tokens = models.context_limit(policy, settings.max_tokens)
+    max_tokens = models.limit_of(policy.config, settings.max_tokens)
     demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
     parents, selection = {"base_model": folder}, None
     if spec.reward_model is not None:

@@ -146,6 +146,7 @@ def change_config(folder: Path, **changes: object) -> None:
         ("num_hidden_layers", 10**9),
         ("num_hidden_layers", 2.5),
         ("num_attention_heads", [10**12]),
+        ("original_max_position_embeddings", -1),
     ],
 )
 def test_numbers_that_no_model_has_are_refused_before_anything_is_made(
