@@ -39,7 +39,8 @@ class Trainee:
         policy_optimizer: of the policy.
         value_optimizer: of the value model.
         average: exponential moving average of the policy's trained parameters by name; empty when
-            it is not wanted.
+            it is not wanted. With LoRA these are the factors A and B; the product of their
+            averages is not the average of their product, only near it while they change little.
         kl_coefficient: of the next rollouts.
         passes: episodes that went through an optimizer step so far, once per inner epoch; it says
             how far the stream of pretraining texts was read.

@@ -101,7 +101,10 @@ def texts_row(step: int, texts: Sequence[ScoredText]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def averaged(policy: PreTrainedModel, average: Mapping[str, Tensor]) -> Iterator[None]:
-    """Let the policy have its averaged weights within the block, if there are any."""
+    """Let the policy have its averaged weights within the block, if there are any.
+
+    With LoRA they are averages of the factors A and B, not of their product.
+    """
     parameters = dict(policy.named_parameters())
     trained = {name: parameters[name].detach().clone() for name in average}
     load_average(policy, average)
@@ -113,7 +116,7 @@ def averaged(policy: PreTrainedModel, average: Mapping[str, Tensor]) -> Iterator
 
 @torch.no_grad()
 def load_average(policy: PreTrainedModel, average: Mapping[str, Tensor]) -> None:
-    """Replace weights of the policy, by name."""
+    """Replace weights of the policy, by name; with LoRA the factors A and B, each by its own."""
     parameters = dict(policy.named_parameters())
     for name, tensor in average.items():
         parameters[name].copy_(tensor)

@@ -238,7 +238,13 @@ class PPOSettings(ComputeSettings):
     max_new_tokens: int = Field(128, ge=1, le=8192)
     max_tokens: MaxTokens = 1024
     missing_eos_penalty: float = Field(1.0, ge=0, description="subtracted when no EOS was sampled")
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="0.992 in the paper; none: off")
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="0.992 in the paper; with LoRA the factors A and B are averaged, not their "
+        "product; none: off",
+    )
     rollouts: Literal["local", "server"] = Field(
         "local", description="who samples: this process, or the vLLM server of PODIUM_ROLLOUT_URL"
     )

@@ -75,7 +75,8 @@ def train_policy(
 ) -> Metrics:
     """Train the policy and the value model in place and return the numbers of the last iteration.
 
-    The policy ends with its averaged weights when an average is kept.
+    The policy ends with its averaged weights when an average is kept; with LoRA those are the
+    averages of the factors A and B, not of their product.
 
     Args:
         loaded: the four models.

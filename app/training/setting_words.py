@@ -33,7 +33,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "ptx_texts_per_episode": ("Pretraining texts per episode", "used when the mix is on"),
     "missing_eos_penalty": ("Penalty for not ending", "reward taken off a cut response"),
-    "ema_decay": ("EMA decay", "of the weights; empty: off"),
+    "ema_decay": (
+        "EMA decay",
+        "of the weights, with LoRA of the factors A and B, not of their product; empty: off",
+    ),
     "rollouts": ("Responses are sampled by", "the server is the one of PODIUM_ROLLOUT_URL"),
     "evaluate_every": ("Evaluate every", "iterations; each time with sampled texts"),
     "ties": ("Ties", "between responses that a labeler gave one rank"),
