@@ -31,9 +31,7 @@ from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
 from trainer.model_shape import shape_of
 from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
-from trainer.reward_head import HEAD_WEIGHT
-from trainer.reward_head import bias_of as bias_of  # noqa: PLC0414 - `forward` asks for it here
-from trainer.reward_head import head_of as head_of  # noqa: PLC0414 - and for this
+from trainer.reward_head import HEAD_WEIGHT, head_of
 from trainer.rope import constant_length
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.shared_prompt import use_tree_attention
