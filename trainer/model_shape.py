@@ -13,6 +13,8 @@ UNGATED: Final = frozenset(
         "codegen", "mpt", "starcoder2", "stablelm_epoch", "xglm", "biogpt", "nemotron",
     )
 )  # fmt: skip
+# Before the longest response at least so many tokens of a prompt are kept.
+MIN_PROMPT_TOKENS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,20 @@ def shape_from_config(config: dict[str, Any]) -> ModelShape:
         vocabulary=vocabulary,
         is_tied=is_tied,
     )
+
+
+def positions_of(folder: Path) -> int | None:
+    """Return how many tokens a model can read at once; None when its config does not say.
+
+    Raises:
+        RunRefusedError: when the config cannot be right.
+    """
+    return _number(read_config(folder), "max_position_embeddings", "n_positions") or None
+
+
+def longest_response(limit: int) -> int:
+    """Return the longest response when it and its prompt may have `limit` tokens together."""
+    return limit - MIN_PROMPT_TOKENS
 
 
 def _number(config: dict[str, Any], *names: str) -> int:

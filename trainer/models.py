@@ -29,7 +29,7 @@ from trainer.compute import make_frozen, make_trainable
 from trainer.data import eos_id_of
 from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
-from trainer.model_shape import shape_of
+from trainer.model_shape import longest_response, shape_of
 from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
 from trainer.reward_head import HEAD_WEIGHT, head_of
 from trainer.rope import constant_length
@@ -45,7 +45,6 @@ TOKENIZER_FILE = "tokenizer.json"
 # What `save_pretrained` calls a tokenizer that is all in its tokenizer.json.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 TINY_PARAMETERS = 20_000_000
-MIN_PROMPT_TOKENS = 8
 
 transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -323,13 +322,12 @@ def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -
         RunRefusedError: when next to none do.
     """
     limit = context_limit(policy, max_tokens)
-    room = limit - max_new_tokens
-    if room < MIN_PROMPT_TOKENS:
+    if max_new_tokens > longest_response(limit):
         raise RunRefusedError(
             f"max_new_tokens is {max_new_tokens}, but prompt and response together may have "
             f"{limit} tokens; lower max_new_tokens"
         )
-    return room
+    return limit - max_new_tokens
 
 
 # --- saving --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from app.jobs.commands import queue_run
 from app.jobs.machine import read_machine
 from app.projects.queries import ProjectView
 from app.registry.queries import ModelView, model_by_name
+from app.registry.reach import reach_of
 from app.settings import Settings
 from app.training.enough_data import (
     Rows,
@@ -113,7 +114,9 @@ async def start_run(
     _require_rollout_server(settings, new)
     base = await _model(tx, "base_model", new.base_model, STARTS_FROM[new.kind], new.kind)
     reward = await _reward_model(tx, new, base)
-    folders = [one.path for one in (base, reward) if one is not None]
+    models = [one for one in (base, reward) if one is not None]
+    await _require_room(new.settings, models)
+    folders = [one.path for one in models]
     machine = await asyncio.to_thread(read_machine, settings.root)
     await asyncio.to_thread(require_memory, new.settings, folders, machine)
     dataset = await _dataset(tx, engine, settings, viewer, project, new)
@@ -202,6 +205,20 @@ async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> Model
             "other_vocabulary",
         )
     return reward
+
+
+async def _require_room(settings: TrainingSettings, models: list[ModelView]) -> None:
+    """Check that a sampled response fits into every model that reads it, with some of its prompt.
+
+    Raises:
+        InvalidError: it does not; the message says how long it may be.
+    """
+    if not isinstance(settings, PPOSettings):
+        return
+    reach = await asyncio.to_thread(reach_of, models)
+    refusal = None if reach is None else reach.refusal(settings.max_new_tokens)
+    if refusal is not None:
+        raise refused_setting("max_new_tokens", refusal, code="response_too_long")
 
 
 async def _dataset(

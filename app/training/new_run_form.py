@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,7 @@ from app.errors import DomainError, Fault, InvalidError
 from app.jobs.machine import read_machine
 from app.projects.queries import ProjectView
 from app.registry.queries import ModelView, all_models
+from app.registry.reach import reach_of
 from app.training.commands import STARTS_FROM, NewRun
 from app.training.display import EXPLANATIONS
 from app.training.memory import memory_text
@@ -51,6 +53,8 @@ REWARD_WORDS: dict[TrainingKind, tuple[str, str]] = {
         "None yet: train a reward model first",
     ),
 }
+# What the form's own links carry over; a query may choose the same.
+CHOSEN = ("base_model", "reward_model", "dataset")
 GROUPS: tuple[tuple[Group, str], ...] = (
     ("more", "More settings"),
     ("machine", "Machine: precision, memory, gradients, checkpoints"),
@@ -109,13 +113,17 @@ async def form_context(
     if preset is None:
         fits_small = chosen is not None and await asyncio.to_thread(is_small, chosen)
         preset = "small" if fits_small else "default"
-    texts = preset_texts(kind, preset) | {
-        name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
-    }
     judges = _offered(models, ("reward",)) if kind in REWARD_WORDS else []
     judge = by_name.get(typed.get("reward_model", ""))
     if judge is None and kind == "ppo" and judges:
         judge = judges[0]
+    # In PPO the reward model reads the same tokens; elsewhere it cuts what it reads by itself.
+    readers = [chosen, judge] if kind == "ppo" else [chosen]
+    reach = await asyncio.to_thread(reach_of, [one for one in readers if one is not None])
+    filled_in = preset_texts(kind, preset, longest=None if reach is None else reach.tokens)
+    texts = filled_in | {
+        name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
+    }
     errors = {} if error is None else _messages(error)
     fields = fields_of(kind, texts)
     wrong = {field.group for field in fields if PREFIX + field.name in errors}
@@ -126,13 +134,10 @@ async def form_context(
         "explanation": EXPLANATIONS[kind],
         "preset": None if error else preset,
         "presets": [
-            (
-                key,
-                preset_label(kind, key),
-                f"/projects/{project.slug}/runs/new?kind={kind}&preset={key}",
-            )
+            (key, preset_label(kind, key), _preset_link(project, kind, key, typed))
             for key in PRESETS
         ],
+        "lowered": reach if error is None and filled_in != preset_texts(kind, preset) else None,
         "main": [field for field in fields if field.group == "main"],
         "groups": [
             (label, group in wrong, [field for field in fields if field.group == group])
@@ -150,6 +155,15 @@ async def form_context(
         "memory": await _memory_text(data_dir, kind, texts, [chosen, judge]),
         "request_key": str(uuid.uuid4()),
     }
+
+
+def _preset_link(
+    project: ProjectView, kind: TrainingKind, preset: Preset, typed: Mapping[str, str]
+) -> str:
+    """The form filled in with a preset; what was chosen beside the settings stays."""
+    chosen = {name: typed[name] for name in CHOSEN if typed.get(name)}
+    query = urlencode({"kind": kind, "preset": preset, **chosen})
+    return f"/projects/{project.slug}/runs/new?{query}"
 
 
 def _offered(models: list[ModelView], kinds: tuple[str, ...]) -> list[ModelView]:

@@ -25,7 +25,7 @@ from app.training.display import (
 from app.training.evaluation import EvaluationView, band_of, evaluation_of
 from app.training.lineage_view import lineage_view
 from app.training.log_tail import log_tail_of
-from app.training.new_run_form import form_context, new_run_from
+from app.training.new_run_form import CHOSEN, form_context, new_run_from
 from app.training.presets import Preset
 from app.training.queries import RunView, last_metrics_of, run_for, runs_of
 from app.training.sampled_texts import texts_of
@@ -80,11 +80,7 @@ async def show_new_run(
 ) -> Response:
     """Show the form; `base_model`, `reward_model` and `dataset` of the query are chosen in it."""
     project = await project_for(tx, viewer, slug)
-    typed = {
-        name: request.query_params[name]
-        for name in ("base_model", "reward_model", "dataset")
-        if name in request.query_params
-    }
+    typed = {name: request.query_params[name] for name in CHOSEN if name in request.query_params}
     context = await form_context(
         tx, settings.root, viewer, project, kind=kind, preset=preset, typed=typed
     )

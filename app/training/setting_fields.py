@@ -71,9 +71,25 @@ def fields_of(kind: TrainingKind, typed: Mapping[str, str]) -> list[SettingField
     return [_field(kind, name, model[name], typed.get(name)) for name in ordered]
 
 
-def preset_texts(kind: TrainingKind, preset: Preset) -> dict[str, str]:
-    """A preset as the form would send it."""
-    return {name: as_text(value) for name, value in PRESETS[preset][kind].items()}
+def preset_texts(
+    kind: TrainingKind, preset: Preset, *, longest: int | None = None
+) -> dict[str, str]:
+    """A preset as the form would send it.
+
+    Args:
+        kind: of run.
+        preset: which.
+        longest: the most tokens that the run's models read at once; the lengths are lowered to it.
+    """
+    values = dict(PRESETS[preset][kind])
+    defaults = {name: field.default for name, field in SETTINGS[kind].model_fields.items()}
+    if longest is not None and (defaults | values)["max_tokens"] > longest:
+        values["max_tokens"] = longest
+        if kind == "ppo":
+            # A prompt gets as much room as its response, as in the paper.
+            wanted = (defaults | values)["max_new_tokens"]
+            values["max_new_tokens"] = min(wanted, longest // 2)
+    return {name: as_text(value) for name, value in values.items()}
 
 
 def as_text(value: float | str | bool | None) -> str:  # noqa: FBT001 - of any setting

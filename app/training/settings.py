@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import WORDS
+from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
 
 TrainingKind = Literal["sft", "reward", "dpo", "ppo"]
@@ -94,11 +95,11 @@ def _coherent(settings: TrainingSettings) -> TrainingSettings:
         )
     if not isinstance(settings, PPOSettings):
         return settings
-    if settings.max_new_tokens >= settings.max_tokens:
+    if settings.max_new_tokens > longest_response(settings.max_tokens):
         raise refused_setting(
             "max_new_tokens",
-            f"must be below max_tokens ({settings.max_tokens} tokens), "
-            "which counts the prompt and the response together",
+            f"must be at least {MIN_PROMPT_TOKENS} below max_tokens ({settings.max_tokens} "
+            "tokens), which counts the prompt and the response together",
         )
     if settings.minibatch_size > settings.batch_size:
         raise refused_setting(

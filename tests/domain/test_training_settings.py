@@ -42,6 +42,7 @@ from trainer.spec import PPOSettings, SFTSettings
         ("ppo", {"ema_decay": 1}, "ema_decay"),
         ("ppo", {"steps": 10000000}, "steps"),
         ("ppo", {"max_new_tokens": 1024, "max_tokens": 1024}, "max_new_tokens"),
+        ("ppo", {"max_new_tokens": 1017, "max_tokens": 1024}, "max_new_tokens"),
         ("ppo", {"batch_size": 32, "minibatch_size": 33}, "minibatch_size"),
         ("ppo", {"kl_target_nats": 6.0, "kl_coefficient": 0}, "kl_target_nats"),
         ("ppo", {"rollouts": "http://elsewhere"}, "rollouts"),
@@ -144,6 +145,32 @@ def test_every_preset_is_valid(kind, preset):
     chosen = PRESETS[preset][kind]
     assert settings == SETTINGS[kind](**chosen)
     assert set(chosen) <= settings.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("preset", "longest", "lengths"),
+    [
+        ("paper", 512, {"max_tokens": "512", "max_new_tokens": "256"}),
+        ("paper", 1536, {"max_tokens": "1536", "max_new_tokens": "768"}),
+        ("default", 512, {"max_tokens": "512", "max_new_tokens": "128"}),
+        ("small", 512, {"max_tokens": "256", "max_new_tokens": "64"}),
+        ("paper", 2048, {"max_tokens": "2048", "max_new_tokens": "1024"}),
+        ("paper", None, {"max_tokens": "2048", "max_new_tokens": "1024"}),
+    ],
+)
+def test_the_lengths_of_a_preset_fit_what_the_model_can_read(preset, longest, lengths):
+    texts = preset_texts("ppo", preset, longest=longest)
+
+    fields = {field.name: field.value for field in fields_of("ppo", texts)}
+    assert {name: fields[name] for name in lengths} == lengths
+
+
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid_for_a_model_that_reads_little(kind, preset):
+    settings = parse_settings_form(kind, preset_texts(kind, preset, longest=64))
+
+    assert settings.max_tokens == 64
 
 
 @pytest.mark.parametrize("kind", TRAINING_KINDS)

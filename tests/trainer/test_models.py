@@ -12,7 +12,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import checksum, save_base
+from tests.trainer.test_adapters import FAMILIES
 from trainer import forward, models, reward_head, rundir
+from trainer.model_shape import positions_of
 from trainer.shared_prompt import Tree, pack
 
 
@@ -308,3 +310,16 @@ def test_a_loaded_model_has_dropout_off(tmp_path):
     tokens = torch.tensor([[0, 50, 60, 2, 1]])
 
     assert torch.equal(policy(tokens).logits, policy(tokens).logits)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_longest_sequence_of_a_folder_is_the_one_that_the_trainer_keeps_to(family, tmp_path):
+    FAMILIES[family].save_pretrained(tmp_path)
+
+    assert positions_of(tmp_path) == models.limit_of(FAMILIES[family], 10**9)
+
+
+def test_a_config_may_name_no_longest_sequence(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bloom", "hidden_size": 64}')
+
+    assert positions_of(tmp_path) is None

@@ -299,6 +299,86 @@ async def test_rollouts_on_a_server_need_one(admin, dataset, models):
     assert answer.json()["errors"][0]["loc"] == ["body", "settings", "rollouts"]
 
 
+def limit_positions(folder: Path, **positions: int) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, **positions}))
+
+
+@pytest.mark.parametrize(
+    ("short", "positions"),
+    [("tuned", {"max_position_embeddings": 512}), ("judge", {"n_positions": 512})],
+)
+async def test_a_response_that_the_models_cannot_hold_is_refused(
+    admin, dataset, models, short, positions
+):
+    limit_positions(models[short], **positions)
+
+    long = await admin.post(RUNS, json=ppo_run(dataset, settings={"max_new_tokens": 505}))
+    fitting = await admin.post(RUNS, json=ppo_run(dataset, settings={"max_new_tokens": 504}))
+
+    assert long.status_code == 422
+    assert long.headers["content-type"] == "application/problem+json"
+    assert long.json()["code"] == "response_too_long"
+    assert long.json()["errors"] == [
+        {
+            "loc": ["body", "settings", "max_new_tokens"],
+            "msg": f"must be at most 504 tokens: {short} reads at most 512 at once, "
+            "and 8 of them are kept for the prompt",
+        }
+    ]
+    assert fitting.status_code == 202
+
+
+async def test_a_model_that_names_no_longest_sequence_is_left_to_the_trainer(
+    admin, dataset, models
+):
+    (models["judge"] / "config.json").unlink()
+    long = {"max_new_tokens": 8000, "max_tokens": 16000}
+
+    answer = await admin.post(RUNS, json=ppo_run(dataset, settings=long))
+
+    assert answer.status_code == 202
+
+
+async def test_a_response_too_long_for_the_model_is_marked_in_the_form(
+    admin, admin_browser, dataset, models
+):
+    limit_positions(models["tuned"], max_position_embeddings=512)
+    form = {name: str(value) for name, value in ppo_run(dataset).items() if name != "settings"}
+
+    answer = await admin_browser.post(PAGES, data={**form, "settings.max_new_tokens": "1000"})
+
+    assert answer.status_code == 422
+    assert 'id="settings.max_new_tokens-error">must be at most 504 tokens' in answer.text
+    assert "lowered" not in answer.text
+    assert (await admin.get(RUNS)).json()["runs"] == []
+
+
+async def test_a_preset_is_lowered_to_what_the_chosen_models_can_hold(
+    admin_browser, project, models
+):
+    limit_positions(models["tuned"], max_position_embeddings=4096)
+    limit_positions(models["judge"], max_position_embeddings=512)
+    paper = f"{PAGES}/new?preset=paper&base_model=tuned"
+
+    ppo = await admin_browser.get(f"{paper}&kind=ppo&reward_model=judge")
+    sft = await admin_browser.get(f"{paper}&kind=sft&reward_model=judge")
+
+    assert 'name="settings.max_tokens" type="text" value="512"' in ppo.text
+    assert 'name="settings.max_new_tokens" type="text" value="256"' in ppo.text
+    assert "The lengths were lowered: judge reads at most 512 tokens at once." in ppo.text
+    assert 'name="settings.max_tokens" type="text" value="2048"' in sft.text
+    assert "lowered" not in sft.text
+
+
+async def test_choosing_a_preset_keeps_the_chosen_models(admin_browser, dataset, models):
+    page = await admin_browser.get(
+        f"{PAGES}/new?kind=ppo&base_model=pi&reward_model=judge&dataset={dataset}"
+    )
+
+    kept = f"base_model=pi&amp;reward_model=judge&amp;dataset={dataset}"
+    assert f'href="{PAGES}/new?kind=ppo&amp;preset=paper&amp;{kept}"' in page.text
+
+
 async def test_a_run_that_the_workers_machine_cannot_hold_is_refused(
     admin, admin_browser, dataset, models, settings
 ):
