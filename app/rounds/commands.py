@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.errors import InvalidError
+from app.errors import Fault, InvalidError
 from app.jobs.commands import hold_attempt, queue_run
 from app.jobs.handlers import StartedRun
 from app.projects.commands import lock_project
@@ -19,6 +19,7 @@ from app.prompts.commands import store_prompts
 from app.prompts.import_rows import Rejection
 from app.prompts.split import Split
 from app.registry.queries import ModelView, all_models
+from app.registry.reach import reach_of
 from app.rounds.answers import MIN_OFFERED_SAMPLED, is_offerable, problems_of, storable
 from app.rounds.import_rows import ImportedSlate, parse_answers
 from app.rounds.storage import (
@@ -97,7 +98,7 @@ async def create_round(
     """Start a round: its pending slates, and the run that samples their responses.
 
     Raises:
-        InvalidError: a model cannot be sampled, or no prompt fits.
+        InvalidError: a model cannot be sampled, has no room for the response, or no prompt fits.
     """
     if not MIN_SAMPLED <= new.responses_per_prompt <= MAX_RESPONSES:
         raise InvalidError(
@@ -105,6 +106,7 @@ async def create_round(
             code="bad_responses_per_prompt",
         )
     models = await _sampled_models(tx, settings, new)
+    await _require_room(models, new.sampling)
     await lock_project(tx, project)
     prompts = await tx.scalars(
         CHOOSE_PROMPTS, {"project_id": project.id, "split": new.split, "limit": new.limit}
@@ -180,6 +182,22 @@ async def _sampled_models(tx: AsyncSession, settings: Settings, new: NewRound) -
                 code="no_endpoint",
             )
     return [known[name] for name in new.models]
+
+
+async def _require_room(models: Sequence[ModelView], sampling: Sampling) -> None:
+    """Check that each model can write a response of the greatest length after some of its prompt.
+
+    Raises:
+        InvalidError: one cannot; the message says how long a response may be.
+    """
+    reach = await asyncio.to_thread(reach_of, models)
+    refusal = None if reach is None else reach.refusal(sampling.max_new_tokens)
+    if refusal is not None:
+        raise InvalidError(
+            f"max_new_tokens: {refusal}",
+            code="response_too_long",
+            faults=(Fault(("body", "sampling", "max_new_tokens"), refusal),),
+        )
 
 
 async def record_samples(tx: AsyncSession, run: StartedRun, sampled: Sequence[SampledSlate]) -> int:

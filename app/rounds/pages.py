@@ -110,7 +110,8 @@ async def post_round(
             tx,
             project,
             typed=typed,
-            errors={"round": error.detail},
+            errors={"round": error.detail}
+            | {str(fault.loc[-1]): fault.msg for fault in error.faults},
             status=status_of(error),
         )
     return RedirectResponse(f"/projects/{project.slug}/rounds/{started.number}", status_code=303)

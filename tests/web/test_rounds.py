@@ -45,6 +45,40 @@ def answers(*texts: str) -> str:
     return json.dumps({"prompt": "Name a river.", "responses": rows})
 
 
+@pytest.fixture
+async def short(admin, app, model, tmp_path) -> str:
+    """A model with 64 positions, in a folder."""
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 64}))
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text(
+                "insert into models (name, kind, path, file_sha256) "
+                """values ('short', 'sft', :path, '{"model.safetensors": "x"}')"""
+            ),
+            {"path": str(tmp_path)},
+        )
+    return "short"
+
+
+async def test_a_response_that_a_model_has_no_room_for_is_refused(admin, admin_browser, short):
+    long = {"models": ["one", short], "sampling": {**SAMPLING, "max_new_tokens": 57}}
+
+    refused = await admin.post(ROUNDS, json=body(**long))
+    shown = await admin_browser.post(
+        "/projects/demo/rounds", data={**FORM, "models": short, "max_new_tokens": "57"}
+    )
+    taken = await admin.post(ROUNDS, json=body(models=["one", short]))
+
+    message = "must be at most 56 tokens: short reads at most 64 at once"
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "response_too_long"
+    assert refused.json()["errors"][0]["loc"] == ["body", "sampling", "max_new_tokens"]
+    assert refused.json()["errors"][0]["msg"].startswith(message)
+    assert shown.status_code == 422
+    assert f'id="max_new_tokens-error">{message}' in shown.text
+    assert taken.status_code == 202
+
+
 async def test_a_round_is_accepted_and_can_be_followed(admin, model):
     made = await admin.post(ROUNDS, json=body())
 
