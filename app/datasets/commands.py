@@ -20,9 +20,11 @@ from app.db import outside_pool, snapshot, transaction
 from app.errors import InvalidError
 from app.labeling.ranking import comparisons_of
 from app.projects.queries import ProjectView
+from app.prompts.split import Split
 
 ROWS_PER_BATCH = 500
 MANIFEST_VERSION = 1
+TRAIN: Split = "train"
 
 PROMPTS = text("""
 select external_id as prompt_id, group_key, split, messages::text as messages
@@ -62,16 +64,42 @@ returning id, created_at
 
 @dataclass
 class RankingLines:
-    """Encodes rankings and counts what they give."""
+    """Encodes rankings and counts what they give; the training split's comparisons apart."""
 
     comparisons: int = 0
+    training_comparisons: int = 0
     prompts: set[str] = field(default_factory=set)
 
     def __call__(self, row: Any) -> bytes:  # noqa: ANN401 a row of the query `RANKINGS`
         """One line of `rankings.jsonl`."""
-        self.comparisons += len(comparisons_of(row.ranks).strict)
+        given = len(comparisons_of(row.ranks).strict)
+        self.comparisons += given
+        if row.split == TRAIN:
+            self.training_comparisons += given
         self.prompts.add(row.prompt_id)
         return ranking_line(row)
+
+
+@dataclass
+class DemonstrationLines:
+    """Encodes demonstrations and counts those of the training split."""
+
+    training: int = 0
+
+    def __call__(self, row: Any) -> bytes:  # noqa: ANN401 a row of the query `DEMONSTRATIONS`
+        """One line of `demonstrations.jsonl`."""
+        if row.split == TRAIN:
+            self.training += 1
+        return orjson.dumps(
+            {
+                "prompt_id": row.prompt_id,
+                "group": row.group_key,
+                "split": row.split,
+                "messages": orjson.loads(row.messages),
+                "response": row.response,
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
 
 
 async def create_dataset(
@@ -105,7 +133,7 @@ def _new_folder(parent: Path) -> Path:
 async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> dict[str, Any]:
     """Write the files and return their manifest."""
     here = {"project_id": project.id, "split": None}
-    rankings = RankingLines()
+    rankings, demonstrations = RankingLines(), DemonstrationLines()
     async with snapshot(engine) as connection:
         about = (await connection.execute(ABOUT, here)).one()
         files = {
@@ -113,7 +141,7 @@ async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> di
                 connection, RANKINGS, here, folder / "rankings.jsonl", rankings
             ),
             "demonstrations.jsonl": await _write(
-                connection, DEMONSTRATIONS, here, folder / "demonstrations.jsonl", _demonstration
+                connection, DEMONSTRATIONS, here, folder / "demonstrations.jsonl", demonstrations
             ),
             "prompts.jsonl": await _write(
                 connection, PROMPTS, here, folder / "prompts.jsonl", _prompt
@@ -140,6 +168,8 @@ async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> di
             "comparisons": rankings.comparisons,
             "demonstrations": files["demonstrations.jsonl"]["rows"],
             "pretraining": files["pretraining.jsonl"]["rows"],
+            "training_comparisons": rankings.training_comparisons,
+            "training_demonstrations": demonstrations.training,
         },
         "files": files,
     }
@@ -166,19 +196,6 @@ def _prompt(row: Any) -> bytes:  # noqa: ANN401 a row of the query `PROMPTS`
             "group": row.group_key,
             "split": row.split,
             "messages": orjson.loads(row.messages),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
-
-
-def _demonstration(row: Any) -> bytes:  # noqa: ANN401 a row of the query `DEMONSTRATIONS`
-    return orjson.dumps(
-        {
-            "prompt_id": row.prompt_id,
-            "group": row.group_key,
-            "split": row.split,
-            "messages": orjson.loads(row.messages),
-            "response": row.response,
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.datasets.commands import create_dataset
+from app.datasets.commands import TRAIN, create_dataset
 from app.datasets.frozen import RANKINGS, dataset_folder, open_frozen, read_rankings
 from app.datasets.queries import DatasetView, dataset_for
 from app.errors import Fault, InvalidError, NotFoundError
@@ -39,7 +39,8 @@ STARTS_FROM: dict[TrainingKind, tuple[str, ...]] = {
     "ppo": ("sft", "policy"),
 }
 
-# What a snapshot would hold now; one comparison is enough to know that there are some.
+# What a snapshot would hold now, in the order of `Rows`; one comparison is enough to know that
+# there are some.
 AVAILABLE = text("""
 select (select count(*) from demonstrations where project_id = :project_id) as demonstrations,
        (select count(*) from rankings r join tasks t on t.id = r.task_id
@@ -49,12 +50,20 @@ select (select count(*) from demonstrations where project_id = :project_id) as d
            join rounds d on d.id = s.round_id where d.project_id = :project_id limit 1
        ) one) as comparisons,
        (select count(*) from prompts where project_id = :project_id) as prompts,
-       (select count(*) from pretraining_texts where project_id = :project_id) as pretraining
+       (select count(*) from pretraining_texts where project_id = :project_id) as pretraining,
+       (select count(*) from demonstrations
+        where project_id = :project_id and split = 'train') as training_demonstrations,
+       (select count(*) from (
+           select from comparisons c join slates s on s.id = c.slate_id
+           join prompts p on p.id = s.prompt_id
+           where p.project_id = :project_id and p.split = 'train' limit 1
+       ) one) as training_comparisons
 """)
 
 LABELERS = text("""
-select count(distinct r.labeler_id) from rankings r join tasks t on t.id = r.task_id
-where t.project_id = :project_id and r.is_current
+select count(distinct r.labeler_id) from rankings r
+join slates s on s.id = r.slate_id join prompts p on p.id = s.prompt_id
+where p.project_id = :project_id and p.split = 'train' and r.is_current
 """)
 
 # Two requests with one key must not both find nothing and both start a run.
@@ -255,7 +264,9 @@ async def _dataset(
 
 
 def _labelers_in(folder: Path) -> int:
-    return len({row["labeler"] for row in read_rankings(open_frozen(folder, RANKINGS))})
+    """How many labelers ranked prompts that are not held out."""
+    rankings = read_rankings(open_frozen(folder, RANKINGS), split=TRAIN)
+    return len({row["labeler"] for row in rankings})
 
 
 def _refused(field: str, message: str, code: str) -> InvalidError:

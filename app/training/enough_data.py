@@ -13,13 +13,18 @@ RANK_MORE = "rank more slates: ties and responses that cannot be judged give non
 
 @dataclass(frozen=True)
 class Rows:
-    """How many rows of each sort there are; comparisons are strict."""
+    """How many rows of each sort there are; comparisons are strict.
+
+    Those named `training_...` are of the split `train`; the others are measured, not learned from.
+    """
 
     demonstrations: int
     rankings: int
     comparisons: int
     prompts: int
     pretraining: int
+    training_demonstrations: int
+    training_comparisons: int
 
 
 NEEDED: dict[TrainingKind, tuple[str, str]] = {
@@ -28,11 +33,23 @@ NEEDED: dict[TrainingKind, tuple[str, str]] = {
     "dpo": ("comparisons", RANK_MORE),
     "ppo": ("prompts", "import prompts first"),
 }
+# PPO samples held-out prompts where there are no others.
+NEEDED_TO_TRAIN: dict[TrainingKind, str] = {
+    "sft": "training_demonstrations",
+    "reward": "training_comparisons",
+    "dpo": "training_comparisons",
+}
+# Datasets that were made before these were counted are taken to hold nothing out.
+COUNTED_LATER = {
+    "training_demonstrations": "demonstrations",
+    "training_comparisons": "comparisons",
+}
 
 
 def rows_of(manifest: Mapping[str, Any]) -> Rows:
     """The counts of a dataset."""
-    counts = manifest["counts"]
+    given = manifest["counts"]
+    counts = {name: given[total] for name, total in COUNTED_LATER.items()} | given
     return Rows(**{field.name: counts[field.name] for field in fields(Rows)})
 
 
@@ -45,6 +62,11 @@ def require_enough_data(kind: TrainingKind, settings: TrainingSettings, rows: Ro
     name, advice = NEEDED[kind]
     if getattr(rows, name) < 1:
         raise _not_enough(f"A {kind} run needs at least 1 of the {name}; {advice}.", rows)
+    if kind in NEEDED_TO_TRAIN and getattr(rows, NEEDED_TO_TRAIN[kind]) < 1:
+        raise InvalidError(
+            f"All {name} are held out; a {kind} run needs at least 1 of the split train.",
+            code="not_enough_data",
+        )
     if isinstance(settings, PPOSettings) and settings.ptx_coefficient > 0 and rows.pretraining < 1:
         raise _not_enough(
             "The pretraining mix is on (ptx_coefficient above 0) but there are no pretraining "
@@ -68,12 +90,14 @@ def require_enough_labelers(settings: TrainingSettings, labelers: int) -> None:
     if labelers_needed(settings) > labelers:
         raise refused_setting(
             "labeler_folds",
-            f"must be at most {labelers}: so many labelers ranked in this dataset",
+            f"must be at most {labelers}: so many labelers ranked prompts of the split train",
             code="not_enough_data",
         )
 
 
 def _not_enough(what: str, rows: Rows, *, field: str | None = None) -> InvalidError:
-    counts = ", ".join(f"{count} {name}" for name, count in asdict(rows).items())
+    counts = ", ".join(
+        f"{count} {name}" for name, count in asdict(rows).items() if name not in COUNTED_LATER
+    )
     faults = () if field is None else (Fault(("body", "settings", field), what),)
     return InvalidError(f"{what} There are {counts}.", code="not_enough_data", faults=faults)

@@ -87,6 +87,24 @@ async def test_every_file_holds_rows_of_the_trainers_contract(engine, viewer, se
     assert (dataset.prompts, dataset.rankings, dataset.comparisons) == (3, 3, 8)
 
 
+async def test_what_is_not_held_out_is_counted_apart(engine, viewer, seeded, tmp_path):
+    async with transaction(engine) as tx:
+        held = MORE.replace("'1', 'g', 'train'", "'2', 'h', 'validation'")
+        await tx.execute(text(held), {"project_id": seeded.project.id})
+        more = [GivenSlate([Given(1, [(1, 2, 3, 4)])], split="validation")]
+        other = await seed(tx, more, slug="other")
+
+    mixed = await create_dataset(engine, viewer, seeded.project, tmp_path)
+    all_held_out = await create_dataset(engine, viewer, other.project, tmp_path)
+
+    assert mixed.manifest["counts"] == {
+        "prompts": 3, "ranked_prompts": 2, "rankings": 3, "comparisons": 8, "demonstrations": 2,
+        "pretraining": 1, "training_comparisons": 8, "training_demonstrations": 1,
+    }  # fmt: skip
+    assert all_held_out.manifest["counts"]["comparisons"] == 6
+    assert all_held_out.manifest["counts"]["training_comparisons"] == 0
+
+
 async def test_the_sha256_is_that_of_the_manifest_which_names_those_of_the_files(
     engine, viewer, seeded, tmp_path
 ):

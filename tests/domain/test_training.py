@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.accounts.viewer import Viewer
+from app.datasets.commands import create_dataset
 from app.datasets.frozen import dataset_folder
 from app.db import transaction
 from app.errors import InvalidError
@@ -21,6 +22,7 @@ from app.registry.location import Location
 from app.registry.queries import lineage_of, model_by_name
 from app.settings import Settings
 from app.training.commands import NewRun, QueuedRun, start_run
+from app.training.enough_data import rows_of
 from app.training.handlers import TrainingHandler
 from app.training.log_tail import log_tail
 from app.training.queries import run_for
@@ -327,6 +329,66 @@ async def test_more_folds_than_labelers_are_refused(
         await queue(folds)
 
     assert refused.value.faults[0].loc == ("body", "settings", "labeler_folds")
+
+
+HELD_OUT = [
+    GivenSlate([Given(1, [(1, 2, 3, 4)]), Given(2, [(1, 2, 3, 4)])], split="validation"),
+    GivenSlate([Given(1, [(1, 1, 1, 1)])]),
+]
+
+
+@pytest.fixture
+async def held_out(engine: AsyncEngine) -> Seeded:
+    """A project whose comparisons and demonstrations are all held out."""
+    async with transaction(engine) as tx:
+        made = await seed(tx, HELD_OUT, slug="held-out")
+        held = DEMONSTRATION.replace("'train'", "'test'")
+        await tx.execute(text(held), {"project_id": made.project.id})
+    return made
+
+
+@pytest.mark.parametrize("new", [SFT, REWARD, DPO])
+@pytest.mark.parametrize("has_dataset", [True, False])
+async def test_what_is_all_held_out_is_nothing_to_train_on(
+    engine, settings, viewer, held_out, models, new, has_dataset
+):
+    project, dataset_id = held_out.project, None
+    if has_dataset:
+        dataset_id = (await create_dataset(engine, viewer, project, settings.root)).id
+    run = dataclasses.replace(new, dataset_id=dataset_id)
+
+    async with transaction(engine) as tx:
+        with pytest.raises(InvalidError, match=r"are held out.*split train") as refused:
+            await start_run(tx, engine, settings, viewer, project, run)
+
+    assert refused.value.code == "not_enough_data"
+
+
+@pytest.mark.parametrize("has_dataset", [True, False])
+async def test_labelers_of_held_out_prompts_fill_no_fold(
+    engine, settings, viewer, models, has_dataset
+):
+    slates = [GivenSlate([Given(labeler, [(1, 2, 3, 4)])]) for labeler in (1, 2)]
+    async with transaction(engine) as tx:
+        made = await seed(tx, [*slates, GivenSlate([Given(3, [(1, 2, 3, 4)])], split="test")])
+    dataset_id = None
+    if has_dataset:
+        dataset_id = (await create_dataset(engine, viewer, made.project, settings.root)).id
+    run = dataclasses.replace(
+        REWARD, settings=RewardSettings(labeler_folds=3), dataset_id=dataset_id
+    )
+
+    async with transaction(engine) as tx:
+        with pytest.raises(InvalidError, match="must be at most 2"):
+            await start_run(tx, engine, settings, viewer, made.project, run)
+
+
+def test_a_dataset_from_before_the_splits_were_counted_is_taken_as_it_is():
+    counts = {"demonstrations": 4, "rankings": 2, "comparisons": 5, "prompts": 3, "pretraining": 0}
+
+    rows = rows_of({"counts": counts})
+
+    assert (rows.training_demonstrations, rows.training_comparisons) == (4, 5)
 
 
 async def test_a_failed_check_leaves_no_run_behind(engine, settings, viewer, seeded, models):
