@@ -32,6 +32,27 @@ def check_first_kl(rollouts: Rollouts) -> None:
         )
 
 
+def check_kl_limit(kl_nats: float, *, limit_nats: float | None, iteration: int) -> None:
+    """Stop before an update whose episodes show the policy too far from the reference.
+
+    There the score of the reward model says little of what people would say.
+
+    Args:
+        kl_nats: mean over the episodes of the iteration.
+        limit_nats: of the run; None: there is none.
+        iteration: that sampled them.
+
+    Raises:
+        RunDivergedError: with the KL and the limit.
+    """
+    if limit_nats is not None and not kl_nats <= limit_nats:
+        raise RunDivergedError(
+            f"iteration {iteration}: the mean KL to the reference is {kl_nats:g} nats, above the "
+            f"limit of {limit_nats:g}, so the policy was not updated: raise kl_coefficient, lower "
+            "learning_rate, or take fewer steps"
+        )
+
+
 def check_first_ratio(
     max_log_ratio: float, mean_log_ratio: float, *, device_type: str, is_half: bool
 ) -> None:

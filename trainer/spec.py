@@ -223,6 +223,9 @@ class PPOSettings(ComputeSettings):
     kl_horizon_episodes: int = Field(
         10_000, ge=1, le=100_000_000, description="how slowly the coefficient follows its target"
     )
+    kl_limit_nats: float | None = Field(
+        None, gt=0, le=10_000, description="mean KL of a batch that ends the run; none: no limit"
+    )
     clip: float = Field(0.2, gt=0, lt=1)
     value_clip: float = Field(0.2, gt=0, le=100)
     gamma: float = Field(1.0, gt=0, le=1, description="discount")

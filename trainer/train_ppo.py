@@ -14,7 +14,7 @@ from trainer import advantages, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
-from trainer.ppo_checks import check_first_kl
+from trainer.ppo_checks import check_first_kl, check_kl_limit
 from trainer.ppo_inputs import Inputs, load_models, prompts_of, read_inputs
 from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
 from trainer.ppo_update import Trainee, update
@@ -176,6 +176,9 @@ def iterate(
 
     Returns:
         The metrics of the iteration and those of each optimizer step.
+
+    Raises:
+        RunDivergedError: when a check fails, the KL is above its limit or a number is not finite.
     """
     stopwatch = Stopwatch()
     share = optimization.warmup_share(iteration, warmup_steps=settings.warmup_steps)
@@ -204,6 +207,8 @@ def iterate(
     if iteration == 0:
         check_first_kl(rollouts)
     metrics |= describe(rollouts) | check_sampler(episodes, rollouts)
+    kl_nats = float(metrics["objective/kl"] or 0)
+    check_kl_limit(kl_nats, limit_nats=settings.kl_limit_nats, iteration=iteration)
     metrics["objective/kl_coefficient"] = trainee.kl_coefficient
     metrics["learning_rate"] = settings.learning_rate * share
     metrics["seconds/scoring"] = stopwatch.lap()
@@ -231,7 +236,7 @@ def iterate(
     if settings.kl_target_nats is not None:
         trainee.kl_coefficient = advantages.adapted_kl_coefficient(
             trainee.kl_coefficient,
-            float(metrics["objective/kl"] or 0),
+            kl_nats,
             target_nats=settings.kl_target_nats,
             episodes=len(episodes.examples),
             horizon_episodes=settings.kl_horizon_episodes,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.training.queries import MetricsRow
-from app.web.formats import number, percent
+from app.web.formats import percent
 
 TABLE_ROWS = 6
 
@@ -225,6 +225,9 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "sample": (),
 }
 
+# Settings that the KL is seen against.
+KL_LINES = {"kl_target_nats": "target", "kl_limit_nats": "limit, ends the run"}
+
 
 def charts_of(
     kind: str,
@@ -247,11 +250,14 @@ def charts_of(
 def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | None) -> Chart:
     if chart is ACCURACY:
         return replace(chart, band=agreement)
-    target = settings.get("kl_target_nats")
-    if chart.title == "KL" and target is not None:
-        label = f"{number(target)}: target"
-        return replace(chart, references=(*chart.references, Reference(label, target)))
-    return chart
+    if chart.title != "KL":
+        return chart
+    lines = [
+        Reference(f"{value:g}: {meaning}", value)
+        for name, meaning in KL_LINES.items()
+        if (value := settings.get(name)) is not None
+    ]
+    return replace(chart, references=(*chart.references, *lines))
 
 
 def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:

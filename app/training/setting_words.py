@@ -19,6 +19,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "nats per response; the KL coefficient follows it; empty: it stays fixed",
     ),
     "kl_horizon_episodes": ("KL horizon", "episodes; how slowly the coefficient follows"),
+    "kl_limit_nats": (
+        "KL limit",
+        "nats per response; above it the run ends before the update; empty: no limit",
+    ),
     "max_new_tokens": ("Longest response", "tokens"),
     "max_tokens": ("Longest prompt plus response", "tokens; of a longer row the beginning is cut"),
     "temperature": ("Temperature", "of sampling; 1 draws from the policy itself"),
@@ -71,6 +75,7 @@ OTHER_WORDS: Final[dict[tuple[str, str], str]] = {
 # What a number on a run's page is counted in, where its label does not say it.
 UNITS: Final[dict[str, str]] = {
     "kl_target_nats": "nats",
+    "kl_limit_nats": "nats",
     "kl_horizon_episodes": "episodes",
     "max_new_tokens": "tokens",
     "max_tokens": "tokens",

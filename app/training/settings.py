@@ -1,5 +1,6 @@
 """What people choose for a training run: settings read strictly, and refused where they clash."""
 
+import math
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Literal, get_args
@@ -111,6 +112,12 @@ def _coherent(settings: TrainingSettings) -> TrainingSettings:
         raise refused_setting(
             "kl_target_nats",
             "needs a kl_coefficient above 0 to begin with: it is changed by a factor",
+        )
+    if (settings.kl_limit_nats or math.inf) <= (settings.kl_target_nats or 0):
+        raise refused_setting(
+            "kl_limit_nats",
+            f"must be above kl_target_nats ({settings.kl_target_nats:g} nats), which the KL is "
+            "steered to",
         )
     return settings
 

@@ -69,6 +69,14 @@ def test_the_kl_is_seen_against_0_and_its_target():
     assert len(drawing("ppo", "KL", kl_target_nats=None)["references"]) == 1
 
 
+def test_the_kl_is_seen_against_the_limit_that_ends_the_run():
+    references = drawing("ppo", "KL", kl_target_nats=6.0, kl_limit_nats=12.5)["references"]
+
+    assert [(one["label"], one["value"]) for one in references] == [
+        ("0: reference model", 0.0), ("6: target", 6.0), ("12.5: limit, ends the run", 12.5),
+    ]  # fmt: skip
+
+
 def test_the_length_is_seen_against_that_of_the_first_step():
     assert drawing("ppo", "Length")["references"][0]["first"] == "response/length"
 

@@ -21,7 +21,16 @@ from tests.trainer.ppo.conftest import (
     spec_of,
     train_policy,
 )
-from trainer import generate, models, ppo_update, rollouts, rundir, scored_texts, train_ppo
+from trainer import (
+    generate,
+    models,
+    ppo_checks,
+    ppo_update,
+    rollouts,
+    rundir,
+    scored_texts,
+    train_ppo,
+)
 from trainer.spec import PPOSpec, PromptRow
 
 EVERYTHING = settings_with(
@@ -421,6 +430,36 @@ def test_the_coefficient_of_the_kl_is_fixed_or_follows_its_target(tmp_path, load
     assert [beta for beta, _ in fixed] == [0.02] * 3
     # 8 episodes of 16 at a KL far below the target: a tenth less each time.
     assert [beta for beta, _ in followed] == pytest.approx([0.02, 0.018, 0.0162])
+
+
+def test_a_run_ends_before_the_update_of_an_iteration_whose_kl_is_above_the_limit(make, train):
+    """R-17: over the limit; the last good state is kept."""
+    fast = {"learning_rate": 0.03, "warmup_steps": 0, "kl_coefficient": 0.0}
+    settings = settings_with(steps=9, kl_limit_nats=0.5, checkpoint_minutes=0.0, **fast)
+    run_dir = make("run", settings)
+
+    ended = train("ppo", run_dir)
+
+    kls = [row["objective/kl"] for row in lines(run_dir / "metrics.jsonl")]
+    error = rundir.read_failure(run_dir).error
+    assert ended.returncode == rundir.RunDivergedError.exit_code
+    assert error.startswith(f"iteration {len(kls)}: the mean KL to the reference is ")
+    assert "above the limit of 0.5" in error
+    assert "raise kl_coefficient" in error
+    assert error.endswith(f"(the last good state is the checkpoint of step {len(kls)})")
+    assert max(kls) <= 0.5
+    assert not (run_dir / "model").exists()
+    assert rundir.checkpoint_steps(run_dir)[0] == len(kls)
+
+
+def test_a_kl_at_the_limit_ends_nothing():
+    ppo_checks.check_kl_limit(2.0, limit_nats=2.0, iteration=3)
+    ppo_checks.check_kl_limit(1e9, limit_nats=None, iteration=3)
+
+    with pytest.raises(rundir.RunDivergedError, match=r"iteration 3: .* is 2\.01 nats"):
+        ppo_checks.check_kl_limit(2.01, limit_nats=2.0, iteration=3)
+    with pytest.raises(rundir.RunDivergedError, match="nan"):
+        ppo_checks.check_kl_limit(math.nan, limit_nats=2.0, iteration=3)
 
 
 def test_the_first_held_out_prompts_are_shown_and_others_only_to_fill_up():
