@@ -180,7 +180,11 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             (Series("policy/approxkl", "approximate KL, nats per token"),),
         ),
         Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
-        Chart("Value loss", "squared error", (Series("loss/value", "value"),)),
+        Chart(
+            "Value loss",
+            "half the clipped squared error, mean over tokens",
+            (Series("loss/value", "value"),),
+        ),
         Chart(
             "Variance explained",
             "by the value model, of the returns",
@@ -195,7 +199,7 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         ),
         Chart(
             "Gradient norm",
-            "before clipping",
+            "before clipping; of the pretraining mix after multiplying by its coefficient",
             (
                 Series("gradient/policy", "policy"),
                 Series("gradient/ptx", "pretraining mix"),

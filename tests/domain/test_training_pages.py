@@ -77,6 +77,16 @@ def test_the_kl_is_seen_against_the_limit_that_ends_the_run():
     ]  # fmt: skip
 
 
+def test_the_charts_of_ppo_say_what_their_numbers_are():
+    charts = charts_of("ppo", {}, [], agreement=None)
+
+    detail = {chart.title: chart.detail for chart in charts}
+    assert detail["Value loss"] == "half the clipped squared error, mean over tokens"
+    assert detail["Gradient norm"] == (
+        "before clipping; of the pretraining mix after multiplying by its coefficient"
+    )
+
+
 def test_the_length_is_seen_against_that_of_the_first_step():
     assert drawing("ppo", "Length")["references"][0]["first"] == "response/length"
 
