@@ -26,6 +26,7 @@ from app.jobs.commands import (
     wait_for_disk,
 )
 from app.jobs.handlers import Handler, StartedRun
+from app.jobs.machine import oom_kills
 from app.jobs.metrics_reader import MetricsReader
 from app.jobs.process import (
     TRAINER,
@@ -88,6 +89,7 @@ async def _attempt(runner: Runner, run: StartedRun) -> None:
     handler = runner.handlers[run.kind]
     await handler.prepare(runner.engine, run, run_dir)
     exit_code: int | None = 0
+    killed_before = oom_kills()
     # A worker killed after the trainer's end left the result: hours of work are not repeated.
     if rundir.read_result(run_dir) is None:
         exit_code = await _train(runner, run, run_dir)
@@ -102,7 +104,7 @@ async def _attempt(runner: Runner, run: StartedRun) -> None:
             model_id = await handler.complete(tx, run, run_dir, result)
             await finish_run(tx, run, result, model_id=model_id)
         return
-    failure = failure_of(exit_code, run_dir)
+    failure = failure_of(exit_code, run_dir, is_out_of_memory=oom_kills() > killed_before)
     async with transaction(runner.engine) as tx:
         if failure.needs_disk_bytes is not None:
             await wait_for_disk(tx, run, failure.reason, needs_disk_bytes=failure.needs_disk_bytes)

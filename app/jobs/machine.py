@@ -10,6 +10,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 FILE = "machine.json"
 LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+# Who counts processes that were killed for their memory: the container, else the whole machine.
+COUNTERS = (
+    "sys/fs/cgroup/memory.events",
+    "sys/fs/cgroup/memory/memory.oom_control",
+    "proc/vmstat",
+)
 ASK_GPU = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
 
 
@@ -36,6 +42,20 @@ def this_machine(root: Path = Path("/")) -> Machine:
         with contextlib.suppress(OSError, ValueError):  # "max" is no limit
             sizes.append(int((root / name).read_text()))
     return Machine(device="cpu", memory_bytes=min(sizes))
+
+
+def oom_kills(root: Path = Path("/")) -> int:
+    """How many processes the kernel has killed here because memory ran out; 0 if nobody counts.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    for name in COUNTERS:
+        with contextlib.suppress(OSError, ValueError):
+            counts = dict(line.split(maxsplit=1) for line in (root / name).read_text().splitlines())
+            if "oom_kill" in counts:
+                return int(counts["oom_kill"])
+    return 0
 
 
 def write_machine(data_dir: Path, machine: Machine) -> None:

@@ -25,7 +25,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP
 INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_")
 TERM_GRACE_SECONDS = 20.0  # long enough to write a checkpoint
 LOG_BYTES, KEPT_LOG_BYTES = 10_000_000, 1_000_000
-OUT_OF_MEMORY_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
+KILLED_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ATTEMPT_LINE = "--- attempt"
 
 
@@ -95,14 +95,23 @@ def trainer_environment(kind: RunKind, settings: Settings) -> dict[str, str]:
     return environment
 
 
-def failure_of(exit_code: int, run_dir: Path) -> Failure:
-    """Explain an end without a valid result: by the exit code, else in the trainer's own words."""
+def failure_of(exit_code: int, run_dir: Path, *, is_out_of_memory: bool = False) -> Failure:
+    """Explain an end without a valid result: by the exit code, else in the trainer's own words.
+
+    Args:
+        exit_code: of a trainer that this worker did not stop.
+        run_dir: its run directory.
+        is_out_of_memory: whether the kernel killed a process for its memory while it ran.
+    """
     if exit_code == rundir.DISK_FULL_EXIT_CODE:
         needs, has = needed_disk_bytes(run_dir), free_disk_bytes(run_dir)
         reason = f"waiting for disk: needs {needs / 1e6:,.1f} MB, has {has / 1e6:,.1f} MB"
         return Failure(reason, is_retryable=True, needs_disk_bytes=needs)
-    if exit_code in OUT_OF_MEMORY_CODES:
-        return Failure("killed (out of memory?)", is_retryable=True)
+    if exit_code in KILLED_CODES:
+        reason = "killed by signal 9; most often the machine ran out of memory"
+        if is_out_of_memory:
+            reason = "killed by the kernel: out of memory"
+        return Failure(reason, is_retryable=True)
     if exit_code < 0:
         return Failure(f"killed by {signal.Signals(-exit_code).name}", is_retryable=True)
     if exit_code == 128 + signal.SIGTERM:

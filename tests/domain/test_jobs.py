@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.errors import ConflictError, InvalidError, NotFoundError
-from app.jobs import process
+from app.jobs import execution, process
 from app.jobs.code_version import code_version
 from app.jobs.commands import (
     StaleAttemptError,
@@ -28,6 +28,7 @@ from app.jobs.commands import (
     start_attempt,
 )
 from app.jobs.execution import Runner, execute_run
+from app.jobs.machine import COUNTERS, oom_kills
 from app.jobs.metrics_reader import MetricsReader
 from app.settings import Settings
 from tests.domain.worker_process import FAKE_TRAINER, SettingsHandler
@@ -41,6 +42,7 @@ RUN = text("select * from runs where id = :id")
 METRICS = text("select attempt, step, values from run_metrics where run_id = :id order by step")
 JOBS = text("select count(*) from jobs.procrastinate_jobs where status = 'todo'")
 AGE = text("update runs set heartbeat_at = now() - interval '1 minute' where id = :id")
+KILLED = "killed by signal 9; most often the machine ran out of memory"
 RESULT = RunResult(kind="sft", metrics={"loss/train": 0.5}, rows={}, versions={})
 
 
@@ -392,7 +394,7 @@ async def test_a_killed_trainer_is_tried_again_and_may_succeed(runner, engine, q
     between = await read(engine, run_id)
     await execute_run(runner, run_id)
 
-    assert (between.status, between.error) == ("queued", "killed (out of memory?)")
+    assert (between.status, between.error) == ("queued", KILLED)
     run = await read(engine, run_id)
     assert (run.status, run.attempt, run.error) == ("succeeded", 2, None)
 
@@ -404,8 +406,38 @@ async def test_a_trainer_that_is_always_killed_fails_after_three_attempts(runner
         await execute_run(runner, run_id)
 
     run = await read(engine, run_id)
-    assert (run.status, run.error) == ("failed", "killed (out of memory?) (3 attempts)")
+    assert (run.status, run.error) == ("failed", f"{KILLED} (3 attempts)")
     assert run.attempt == 3
+
+
+async def test_a_trainer_that_the_kernel_killed_for_its_memory_ran_out_of_it(
+    runner, engine, queued, monkeypatch
+):
+    counted = iter([4, 5])
+    monkeypatch.setattr(execution, "oom_kills", lambda: next(counted))
+    run_id = await queued(end="killed", bad_tries=1)
+
+    await execute_run(runner, run_id)
+
+    run = await read(engine, run_id)
+    assert (run.status, run.error) == ("queued", "killed by the kernel: out of memory")
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_kills_for_memory_are_counted_by_the_container_or_the_machine(tmp_path, name):
+    assert oom_kills(tmp_path) == 0
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+
+    assert oom_kills(tmp_path) == 3
+
+
+def test_the_container_knows_better_than_the_machine_what_was_killed_in_it(tmp_path):
+    for name, count in zip(COUNTERS, (1, 2, 7), strict=True):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(f"oom {count}\noom_kill {count}\n")
+
+    assert oom_kills(tmp_path) == 1
 
 
 async def test_a_result_that_a_killed_worker_left_is_used(runner, engine, queued, tmp_path):
