@@ -193,7 +193,7 @@ async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> Model
     """The reward model of a ppo run, or the one that chooses the checkpoint of an sft run.
 
     Raises:
-        InvalidError: it is missing, superfluous, or reads other tokens than the base model.
+        InvalidError: it is missing, superfluous, or cannot read the tokens of a ppo run's policy.
     """
     if new.reward_model is None:
         if new.kind == "ppo":
@@ -206,7 +206,8 @@ async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> Model
             "reward_model", f"a {new.kind} run takes none; leave it out", "wrong_model_kind"
         )
     reward = await _model(tx, "reward_model", new.reward_model, ("reward",), new.kind)
-    if not await asyncio.to_thread(same_vocabulary, base, reward):
+    # In an sft run it reads the answers as texts, with a tokenizer of its own.
+    if new.kind == "ppo" and not await asyncio.to_thread(same_vocabulary, base, reward):
         raise _refused(
             "reward_model",
             f"{reward.name} and {base.name} have different vocabularies; choose a reward model "

@@ -409,14 +409,18 @@ async def test_a_run_that_the_workers_machine_cannot_hold_is_refused(
     assert (await admin.get(RUNS)).json()["runs"] == []
 
 
-async def test_a_reward_model_with_another_vocabulary_is_refused(admin, dataset, models):
+async def test_a_reward_model_with_another_vocabulary_is_refused_where_it_reads_tokens(
+    admin, dataset, models
+):
     other = {"model": {"vocab": {"a": 1, "b": 0}}}
     (models["judge"] / "tokenizer.json").write_text(json.dumps(other))
 
-    answer = await admin.post(RUNS, json=ppo_run(dataset))
+    ppo = await admin.post(RUNS, json=ppo_run(dataset))
+    sft = await admin.post(RUNS, json=ppo_run(dataset, kind="sft"))
 
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "other_vocabulary"
+    assert ppo.status_code == 422
+    assert ppo.json()["code"] == "other_vocabulary"
+    assert sft.status_code == 202  # there it reads the answers as texts
 
 
 async def test_a_dataset_of_another_project_is_refused(admin, insert, dataset, models):
