@@ -23,6 +23,7 @@ from app.training.memory import memory_text
 from app.training.model_folder import is_small
 from app.training.presets import PRESETS, Preset, preset_label
 from app.training.setting_fields import Group, fields_of, preset_texts
+from app.training.setting_words import WORDS
 from app.training.settings import TrainingKind, parse_settings_form
 from app.web.formats import number, when
 from app.web.schemas import Id
@@ -145,7 +146,7 @@ async def form_context(
         ],
         "typed": typed,
         "errors": errors,
-        "problem": None if error is None else error.detail,
+        "problem": None if error is None else _problem(error),
         "base_label": BASE_WORDS[kind][0],
         "base_help": BASE_WORDS[kind][1],
         "base_models": _options(bases, f"None yet: make a {STARTS_FROM[kind][0]} model first"),
@@ -238,6 +239,15 @@ def _key(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         return None
+
+
+def _problem(error: DomainError) -> str:
+    """What went wrong, with a setting called what the form calls it."""
+    for fault in error.faults:
+        name = str(fault.loc[-1])
+        if "settings" in fault.loc and name in WORDS:
+            return f"{WORDS[name][0]}: {fault.msg}"
+    return error.detail
 
 
 def _messages(error: DomainError) -> dict[str, str]:

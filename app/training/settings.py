@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import WORDS
+from app.web.formats import number
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
 
@@ -133,11 +134,14 @@ def _invalid(error: ValidationError) -> InvalidError:
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    """What is wrong, with the bound and the field's unit, and never with the input."""
+    """What is wrong, with the bound and the field's unit, and never with the input.
+
+    The unit is what a field's words begin with; the rest of them stands beside the field already.
+    """
     if item["type"] == "extra_forbidden":
         return "there is no such setting for this kind of run"
     name, message = item["loc"][0], _in_words(item)
-    return f"{message} ({WORDS[name][1]})" if name in WORDS else message
+    return f"{message} ({WORDS[name][1].partition(';')[0]})" if name in WORDS else message
 
 
 def _in_words(item: Mapping[str, Any]) -> str:
@@ -150,6 +154,6 @@ def _in_words(item: Mapping[str, Any]) -> str:
             return "must be a finite number"
         case bound if bound in BOUNDS:
             key, words = BOUNDS[bound]
-            return f"must be {words} {item['ctx'][key]:,}"
+            return f"must be {words} {number(item['ctx'][key])}"
         case _:
             return str(item["msg"])

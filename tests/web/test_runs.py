@@ -349,6 +349,7 @@ async def test_a_response_too_long_for_the_model_is_marked_in_the_form(
 
     assert answer.status_code == 422
     assert 'id="settings.max_new_tokens-error">must be at most 504 tokens' in answer.text
+    assert "Longest response: must be at most 504 tokens" in answer.text
     assert "lowered" not in answer.text
     assert (await admin.get(RUNS)).json()["runs"] == []
 
