@@ -539,3 +539,58 @@ async def test_on_a_phone_taps_place_and_nothing_overflows(open_page, engine):
     await expect(page.locator(f'[data-labeling]:not([data-task="{task}"])')).to_be_visible()
     [ranking] = await stored_rankings(engine, place)
     assert [ranking.items[ids[letter]].rank for letter in "DCBA"] == [1, 2, 2, 3]
+
+
+async def test_undo_takes_everything_back_and_survives_a_reload(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    undo = page.locator("[data-step=undo]")
+    redo = page.locator("[data-step=redo]")
+    await expect(undo).to_have_attribute("aria-disabled", "true")
+    await screen.rate("A", 5)
+    await page.keyboard.press("a")
+    await page.keyboard.press("Shift+Digit2")
+    await page.keyboard.press("a")
+    await page.keyboard.press("n")
+    await page.keyboard.type("too long")
+    await page.keyboard.press("Escape")
+
+    await page.reload()
+    await screen.ready()
+    note = screen.card("A").locator("[data-note] textarea")
+    await expect(note).to_have_value("too long")
+    await expect(undo).to_have_attribute("title", "Undo: note on A")
+    await page.keyboard.press("u")
+    await expect(note).to_have_value("")
+    await expect(page.get_by_text("Undone: note on A")).to_be_attached()
+    await page.keyboard.press("Control+z")
+    await expect(screen.tray.locator('.chip[data-letter="A"]')).to_be_attached()
+    await undo.click()
+    await expect(screen.card("A").get_by_role("radio", name="5")).not_to_be_checked()
+    await expect(undo).to_have_attribute("aria-disabled", "true")
+
+    await expect(redo).to_have_attribute("title", "Redo: A rated 5")
+    await redo.click()
+    await page.keyboard.press("Shift+U")
+    await screen.is_in_row("A", 2)
+    await expect(screen.card("A").get_by_role("radio", name="5")).to_be_checked()
+    await screen.rate("B", 3)
+    await expect(redo).to_have_attribute("aria-disabled", "true")
+
+
+async def test_undo_in_a_note_is_the_browsers_own(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    await screen.rate("A", 5)
+    await page.keyboard.press("a")
+    await page.keyboard.press("n")
+    await page.keyboard.type("u")
+
+    await page.keyboard.press("Control+z")
+
+    await expect(screen.card("A").locator("[data-note] textarea")).to_have_value("")
+    await expect(screen.card("A").get_by_role("radio", name="5")).to_be_checked()

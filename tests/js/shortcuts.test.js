@@ -48,3 +48,11 @@ test("Ctrl+Enter and Command+Enter submit", () => {
   assert.deepEqual(press("Enter", { ctrlKey: true }), ["submit"]);
   assert.deepEqual(press("Enter", { metaKey: true }), ["submit"]);
 });
+
+test("U and Ctrl+Z undo, with Shift they redo", () => {
+  assert.deepEqual(press("u"), ["undo"]);
+  assert.deepEqual(press("U", { shiftKey: true }), ["redo"]);
+  assert.deepEqual(press("z", { ctrlKey: true }), ["undo"]);
+  assert.deepEqual(press("Z", { metaKey: true, shiftKey: true }), ["redo"]);
+  assert.equal(press("z"), null);
+});

@@ -1,6 +1,6 @@
 // What each action does to the work and where the focus goes afterwards. Actions come from keys, the rank
 // menu, clicks on the board and drags; `id` is the response that they are about.
-import { place, placeBetween, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
+import { place, placeBetween, rowOf, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
 import { placeText } from "./board-view.js";
 import { missing, rate, withBoard } from "./judgments.js";
 
@@ -16,7 +16,9 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
       return;
     }
     if (board !== store.work().board) {
-      store.change(withBoard(store.work(), board));
+      const row = rowOf(board, id);
+      const where = row === -1 ? "not ranked" : `to rank ${row + 1}`;
+      store.change(withBoard(store.work(), board), `${letters.get(id)} ${where}`);
     }
     messages.announce(`${letters.get(id)} ${placeText(store.work().board, id, letters)}`);
   }
@@ -49,8 +51,9 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     next: (id) => step(id, 1),
     previous: (id) => step(id, -1),
     rate(id, rating, { key }) {
-      store.change(rate(store.work(), id, rating));
-      messages.announce(`${letters.get(id)} ${rating ? `rated ${rating}` : "not rated"}`);
+      const what = `${letters.get(id)} ${rating ? `rated ${rating}` : "not rated"}`;
+      store.change(rate(store.work(), id, rating), what);
+      messages.announce(what);
       if (key && rating) {
         focusNextOf(missing(store.work(), ids).unrated, id);
       }
@@ -77,6 +80,14 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
     goToPrompt: () => document.getElementById("prompt").focus(),
     putDown: () => store.look({ picked: null }),
+    undo() {
+      const label = store.undo();
+      messages.announce(label === null ? "Nothing to undo" : `Undone: ${label}`);
+    },
+    redo() {
+      const label = store.redo();
+      messages.announce(label === null ? "Nothing to redo" : `Done again: ${label}`);
+    },
     submit: trySubmit,
   };
 

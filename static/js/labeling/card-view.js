@@ -40,7 +40,7 @@ function renderPill(pill, work, id, letters) {
 }
 
 // Writing the same value again would move the caret.
-function setValue(field, value) {
+export function setValue(field, value) {
   if (field.value !== value) {
     field.value = value;
   }

@@ -14,7 +14,7 @@ export function enableKeyboard(responseCount, perform) {
   document.addEventListener("keydown", (event) => {
     const action = actionOf(event, responseCount);
     const isSubmit = action?.[0] === "submit";
-    const isSingleKey = !event.altKey && !isSubmit;
+    const isSingleKey = !event.altKey && !event.ctrlKey && !event.metaKey;
     if (!action || event.isComposing || isInLayer() || (isWriting(event.target) && !isSubmit)) {
       return;
     }

@@ -1,19 +1,21 @@
-// The labeling screen: holds the work, applies actions to it and renders it. Everything else is in the
-// modules: what actions mean (board, judgments), what keys mean (shortcuts), how it looks (the views).
+// The labeling screen: puts its parts together and renders the work. Everything else is in the modules: the work
+// itself (store, history), what actions mean (board, judgments), what keys mean (shortcuts), how it looks (the views).
 import { countActiveTime } from "./active-time.js";
 import { createActions } from "./actions.js";
 import { createBoardView } from "./board-view.js";
 import { enableBoardClicks } from "./board-clicks.js";
-import { createCardView } from "./card-view.js";
+import { createCardView, setValue } from "./card-view.js";
 import { enableCardInputs } from "./card-inputs.js";
 import { enableDrag } from "./drag.js";
-import { newKey, openDraft } from "./draft.js";
-import { firstIncomplete, isComplete, missingText, restoredWork, submission } from "./judgments.js";
+import { openDraft } from "./draft.js";
+import { firstIncomplete, isComplete, missingText, submission } from "./judgments.js";
 import { enableKeyboard } from "./keyboard.js";
 import { keepLease } from "./lease.js";
 import { createMessages, explain } from "./messages.js";
 import { createRankMenu } from "./rank-menu.js";
 import { enableSkip } from "./skip.js";
+import { createStore } from "./store.js";
+import { createStepView } from "./step-view.js";
 import { createSubmit } from "./submit.js";
 
 const form = document.querySelector("[data-labeling]");
@@ -27,59 +29,48 @@ const ids = [...cards.keys()];
 const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
 
 const draft = openDraft(labeler, taskId);
-const saved = draft.read();
-let key = saved?.key ?? newKey();
-const activeMs = countActiveTime(saved?.activeMs ?? 0, form.textContent);
+const activeMs = countActiveTime(draft.read()?.activeMs ?? 0, form.textContent);
 const messages = createMessages(find("[data-message]"), find("[data-announcer]"));
 const boardView = createBoardView(find("[data-board]"), ids.map((id) => ({ id, letter: letters.get(id) })));
 const cardView = createCardView(cards, letters);
+const stepView = createStepView(form);
 
-let work = restoredWork(saved?.work, ids);
-let sent = saved?.isSent ? work : null; // What `key` was used for already.
-let view = { active: ids[0], picked: null };
+const store = createStore({
+  ids,
+  letters,
+  draft,
+  activeMs,
+  onChange(what) {
+    if (what === "work") {
+      messages.clearPassing();
+    }
+    render();
+  },
+  onSaved(isKept) {
+    find("[data-save-state]").textContent = isKept ? "Draft saved" : "Draft not saved";
+  },
+});
 
 function render() {
-  boardView.render(work, view);
-  cardView.render(work, view);
+  const work = store.work();
+  boardView.render(work, store.view());
+  cardView.render(work, store.view());
+  stepView.render(store.next());
+  setValue(find("[data-task-note]"), work.note);
   const status = find("[data-status]");
   status.textContent = missingText(work, letters);
   status.classList.toggle("is-ready", isComplete(work, ids));
   find("[data-submit]").disabled = !isComplete(work, ids);
 }
 
-function saveDraft() {
-  const isKept = draft.write({ key, isSent: sent !== null, work, activeMs: activeMs() });
-  find("[data-save-state]").textContent = isKept ? "Draft saved" : "Draft not saved";
-}
-
-const store = {
-  ids,
-  letters,
-  work: () => work,
-  view: () => view,
-  change(changed) {
-    work = changed;
-    if (sent) {
-      [key, sent] = [newKey(), null]; // A correction is another ranking.
-    }
-    messages.clearPassing();
-    render();
-    saveDraft();
-  },
-  look(changed) {
-    view = { ...view, ...changed };
-    render();
-  },
-};
-
 const submit = createSubmit({ taskId, next, messages, button: find("[data-submit]") });
 
 async function trySubmit() {
+  const work = store.work();
   if (isComplete(work, ids)) {
-    sent = work;
-    saveDraft();
-    const isStored = await submit(key, { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs() });
-    if (isStored && sent) {
+    const body = { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs() };
+    const isStored = await submit(store.send(), body);
+    if (isStored && store.isAsSent()) {
       goOn();
     } else if (isStored) {
       messages.show("Stored as it was when you submitted. Submit again to store what you changed since.", { tone: "warn" });
@@ -115,6 +106,7 @@ enableDrag(find("[data-board]"), {
   },
 });
 enableKeyboard(ids.length, perform);
+stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { taskId, leaseToken, next, onSkipped: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -123,8 +115,7 @@ form.addEventListener("submit", (event) => {
   }
 });
 form.reset();
-find("[data-task-note]").value = work.note;
 render();
-if (saved) {
+if (store.isRestored) {
   find("[data-save-state]").textContent = "Draft restored";
 }

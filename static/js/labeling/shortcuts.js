@@ -23,7 +23,7 @@ export function actionOf(press, responseCount) {
     return ["submit"];
   }
   if (ctrlKey || metaKey) {
-    return null;
+    return key.toLowerCase() === "z" && !altKey ? [shiftKey ? "redo" : "undo"] : null;
   }
   if (altKey) {
     return { ArrowUp: [shiftKey ? "moveApart" : "move", -1], ArrowDown: [shiftKey ? "moveApart" : "move", 1] }[key] ?? null;
@@ -37,6 +37,9 @@ export function actionOf(press, responseCount) {
   const position = letter.length === 1 ? letter.charCodeAt(0) - "a".charCodeAt(0) : -1;
   if (!shiftKey && position >= 0 && position < responseCount) {
     return ["focus", position];
+  }
+  if (letter === "u") {
+    return [shiftKey ? "redo" : "undo"];
   }
   return PLAIN[letter] ?? null;
 }
