@@ -4,6 +4,7 @@ Every write names the lease token; no row updated means that the lease was lost.
 """
 
 import hashlib
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from app.accounts.viewer import Viewer
 from app.errors import ConflictError, Fault, InvalidError, NotFoundError
 from app.labeling.queries import leased_task_for, task_columns, task_from
 from app.labeling.ranking import dense_ranks
-from app.labeling.schemas import MAX_ACTIVE_MS, JudgedResponse, RankingIn, TaskOut
+from app.labeling.schemas import MAX_ACTIVE_MS, JudgedResponse, RankingIn, TaskOut, Warned
 
 MAX_SKIPS_PER_PLACE = 3  # then nobody is asked any more: an admin has to look
 
@@ -127,9 +128,11 @@ with done as (
     returning id, slate_id, labeler_id
 ), ranking as (
     insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                          request_hash, guideline_version_id, display_order, note, active_ms)
+                          request_hash, guideline_version_id, display_order, note, active_ms,
+                          warnings)
     select id, slate_id, labeler_id, 1, true, :request_key, :request_hash,
-           :guideline_version_id, :display_order, :note, :active_ms
+           :guideline_version_id, :display_order, :note, :active_ms,
+           cast(:warnings as jsonb)
     from done
     returning id
 ), items as (
@@ -151,9 +154,11 @@ SUPERSEDE = text(
 REVISE = text("""
 with ranking as (
     insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                          request_hash, guideline_version_id, display_order, note, active_ms)
+                          request_hash, guideline_version_id, display_order, note, active_ms,
+                          warnings)
     select task_id, slate_id, labeler_id, version + 1, true, :request_key, :request_hash,
-           :guideline_version_id, display_order, :note, :active_ms
+           :guideline_version_id, display_order, :note, :active_ms,
+           cast(:warnings as jsonb)
     from rankings where id = :ranking_id
     returning id, version
 ), items as (
@@ -321,6 +326,7 @@ async def submit_ranking(
         "guideline_version_id": task.guideline_version_id,
         "note": ranking.note,
         "active_ms": _clamped(ranking.active_ms),
+        "warnings": _as_json(ranking.warnings, task),
     }
     if task.status == "done":
         superseded = await tx.execute(SUPERSEDE, {"ranking_id": task.current_id})
@@ -348,6 +354,19 @@ async def submit_ranking(
 def _clamped(active_ms: int | None) -> int | None:
     """The browser's clock is a hint, never a reason to refuse work."""
     return None if active_ms is None else min(max(active_ms, 0), MAX_ACTIVE_MS)
+
+
+def _as_json(warnings: list[Warned], task: Row[tuple[object, ...]]) -> str:
+    """What the labeler was asked about, as it is stored.
+
+    Raises:
+        InvalidError: one of them names a response that was not shown.
+    """
+    for position, warned in enumerate(warnings):
+        if not set(warned.responses) <= set(task.display_order):
+            fault = Fault(("warnings", position, "responses"), "names a response of another task")
+            raise InvalidError(f"warnings.{position}: {fault.msg}", code="invalid", faults=(fault,))
+    return json.dumps([warned.model_dump() for warned in warnings])
 
 
 def _checked_items(

@@ -9,10 +9,12 @@ from pydantic import Field
 from app.web.schemas import Answer, Body, Id, Note, Text
 
 MAX_RESPONSES = 9
+MAX_WARNINGS = 100  # more than nine responses can give: 36 pairs, twice at most, and the others
 MAX_ACTIVE_MS = 24 * 3600 * 1000
 SkipReason = Literal[
     "prompt_unclear", "language", "expertise", "sensitive", "too_long", "technical", "other"
 ]
+WarningKind = Literal["conflict", "soft_conflict", "unopened", "all_tied", "fast"]
 LeaseToken = Annotated[UUID, Field(strict=False)]
 FlagKey = Annotated[Text, Field(min_length=1, max_length=64)]
 
@@ -28,6 +30,21 @@ class JudgedResponse(Body):
     cannot_judge: bool = False
 
 
+class Warned(Body):
+    """What the labeler was asked about before submitting, and what they did.
+
+    Attributes:
+        kind: a rating gap of two or more against the ranks, one of three or more against a tie, a
+            long response never unfolded, one rank for all, more words a minute than people read.
+        responses: that it is about; empty when it is about all of them.
+        action: whether it still held when the ranking was submitted.
+    """
+
+    kind: WarningKind
+    responses: list[Id] = Field([], max_length=MAX_RESPONSES)
+    action: Literal["kept", "changed"]
+
+
 class RankingIn(Body):
     """A submitted ranking."""
 
@@ -35,6 +52,7 @@ class RankingIn(Body):
     responses: list[JudgedResponse] = Field(min_length=1, max_length=MAX_RESPONSES)
     note: Note | None = None
     active_ms: int | None = Field(None, description="as measured by the browser; clamped")
+    warnings: list[Warned] = Field([], max_length=MAX_WARNINGS)
 
 
 class LeaseIn(Body):

@@ -4,7 +4,9 @@ import asyncio
 import re
 
 from playwright.async_api import Page, Request, Route, expect
+from sqlalchemy import text
 
+from app.db import transaction
 from tests.browser.labeling_data import (
     MODELS,
     PASSWORD,
@@ -108,7 +110,7 @@ async def test_the_keyboard_alone_ranks_and_submits(open_page, engine):
     ids, task = await screen.ids(), await screen.task()
     press = page.keyboard.press
 
-    for rating in "5264":
+    for rating in "4235":
         await press(rating)
     for key in ("a", "Shift+Digit2", "Shift+Digit4", "=", "Shift+Digit1"):
         await press(key)
@@ -118,10 +120,10 @@ async def test_the_keyboard_alone_ranks_and_submits(open_page, engine):
     await screen.is_another_than(task)
     [ranking] = await stored_rankings(engine, place)
     assert ranking.items == {
-        ids["D"]: Item(1, 4, []),
-        ids["A"]: Item(2, 5, []),
+        ids["D"]: Item(1, 5, []),
+        ids["A"]: Item(2, 4, []),
         ids["B"]: Item(3, 2, []),
-        ids["C"]: Item(3, 6, []),
+        ids["C"]: Item(3, 3, []),
     }
 
 
@@ -422,13 +424,13 @@ async def test_a_correction_after_lost_answers_becomes_the_next_version(
     await screen.submit.click()
     await expect(page.get_by_role("alert")).to_contain_text("Not submitted: the server cannot be")
     await page.unroute("**/api/v1/tasks/*/ranking")
-    await screen.rate("B", 7)
+    await screen.rate("B", 5)
     await expect(page.locator("[data-message]")).to_be_empty()
     await screen.submit.click()
 
     await screen.is_another_than(task)
     rankings = await stored_rankings(engine, place)
-    assert [(one.version, one.items[ids["B"]].rating) for one in rankings] == [(1, 4), (2, 7)]
+    assert [(one.version, one.items[ids["B"]].rating) for one in rankings] == [(1, 4), (2, 5)]
     assert all("ERR_CONNECTION_RESET" in line for line in complaints)
     complaints.clear()
 
@@ -449,14 +451,14 @@ async def test_what_is_changed_while_a_ranking_is_sent_is_not_lost(open_page, en
 
     await page.route("**/api/v1/tasks/*/ranking", answer_late)
     await page.keyboard.press("Control+Enter")
-    await screen.rate("B", 7)
+    await screen.rate("B", 5)
     is_changed.set()
     await expect(page.get_by_role("alert")).to_contain_text("Submit again")
     await screen.submit.click()
 
     await screen.is_another_than(task)
     rankings = await stored_rankings(engine, place)
-    assert [one.items[ids["B"]].rating for one in rankings] == [4, 7]
+    assert [one.items[ids["B"]].rating for one in rankings] == [4, 5]
 
 
 async def test_a_reload_in_the_middle_of_a_task_keeps_what_was_done(open_page, engine):
@@ -535,6 +537,9 @@ async def test_on_a_phone_taps_place_and_nothing_overflows(open_page, engine):
         await screen.is_in_row(letter, row)
     assert await overflow(page) == 0
     await screen.submit.tap()
+    await expect(page.get_by_role("alert")).to_contain_text("very short for")
+    assert await overflow(page) == 0
+    await screen.submit.tap()
 
     await expect(page.locator(f'[data-labeling]:not([data-task="{task}"])')).to_be_visible()
     [ranking] = await stored_rankings(engine, place)
@@ -594,3 +599,38 @@ async def test_undo_in_a_note_is_the_browsers_own(open_page, engine):
 
     await expect(screen.card("A").locator("[data-note] textarea")).to_have_value("")
     await expect(screen.card("A").get_by_role("radio", name="5")).to_be_checked()
+
+
+async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    ids, task = await screen.ids(), await screen.task()
+    for letter, rating, row in (("A", 6, 2), ("B", 2, 1), ("C", 1, 3), ("D", 7, 4)):
+        await screen.rate(letter, rating)
+        await page.keyboard.press(letter.lower())
+        await page.keyboard.press(f"Shift+Digit{row}")
+
+    await page.keyboard.press("Control+Enter")
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("You rated A 6 and B 2, but B is ranked above A.")
+    await expect(alert).to_contain_text("You rated D 7 and C 1, but C is ranked above D.")
+    assert [status for status, _ in await task_states(engine, place)] == ["leased", "open"]
+    await alert.get_by_role("button", name="Look at the first").click()
+    await expect(screen.card("A")).to_be_focused()
+    await page.keyboard.press("Shift+Digit1")
+    await page.keyboard.press("b")
+    await page.keyboard.press("Shift+Digit2")
+    await page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+
+    async with transaction(engine) as tx:
+        stored = await tx.scalar(
+            text("select warnings from rankings where labeler_id = :id"), {"id": place.labeler_id}
+        )
+    assert {(one["kind"], *one["responses"], one["action"]) for one in stored} == {
+        ("conflict", ids["A"], ids["B"], "changed"),
+        ("conflict", ids["D"], ids["B"], "kept"),
+        ("conflict", ids["D"], ids["C"], "kept"),
+    }

@@ -498,3 +498,35 @@ async def test_the_form_of_a_browser_without_scripts_is_stored_once(
     assert (first.status_code, second.status_code) == (303, 303)
     assert await count(app, "rankings") == 1
     assert await count(app, "comparisons") == 6
+
+
+async def test_what_the_labeler_was_asked_about_is_stored_with_what_they_did(app, labeler, task):
+    first, second = (response["id"] for response in task["responses"][:2])
+    warnings = [
+        {"kind": "conflict", "responses": [second, first], "action": "kept"},
+        {"kind": "fast", "responses": [], "action": "changed"},
+    ]
+
+    answer = await put(labeler, task, ranking_of(task, warnings=warnings))
+    corrected = await put(labeler, task, ranking_of(task, note="once more"))
+
+    assert (answer.status_code, corrected.status_code) == (201, 201)
+    async with transaction(app.state.engine) as tx:
+        stored = await tx.scalars(text("select warnings from rankings order by version"))
+        assert stored.all() == [warnings, []]
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        {"kind": "conflict", "responses": [2**40], "action": "kept"},
+        {"kind": "mood", "responses": [], "action": "kept"},
+        {"kind": "fast", "responses": [], "action": "kept", "more": 1},
+        {"kind": "fast"},
+    ],
+)
+async def test_warnings_that_make_no_sense_are_refused(warning, labeler, task):
+    answer = await put(labeler, task, ranking_of(task, warnings=[warning]))
+
+    assert answer.status_code == 422
+    assert "warnings" in answer.json()["errors"][0]["loc"]

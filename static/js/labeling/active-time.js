@@ -5,8 +5,13 @@ const TICK_MS = 1000;
 const MIN_IDLE_MS = 60_000;
 const WORDS_PER_MINUTE = 150;
 
-export function countActiveTime(startMs, text) {
-  const words = text.split(/\s+/).length;
+// How many words the prompt and the responses have.
+export function wordsToRead(root) {
+  const texts = [...root.querySelectorAll(".prose")].map((element) => element.textContent);
+  return texts.join(" ").split(/\s+/).filter((word) => word !== "").length;
+}
+
+export function countActiveTime(startMs, words) {
   const idleMs = Math.max(MIN_IDLE_MS, (words / WORDS_PER_MINUTE) * 60_000);
   let activeMs = startMs;
   let lastSign = performance.now();

@@ -3,11 +3,17 @@ import { rowOf } from "./board.js";
 
 const LONG_LINES = 30;
 
-export function createCardView(cards, letters) {
-  for (const card of cards.values()) {
-    foldIfLong(card);
+// `opened` are those that were unfolded in an earlier visit; `onOpen(id)` says of another.
+export function createCardView(cards, letters, { opened, onOpen }) {
+  const folded = new Set();
+  for (const [id, card] of cards) {
+    if (foldIfLong(card, () => { folded.delete(id); onOpen(id); }) && !opened.includes(id)) {
+      folded.add(id);
+    }
   }
   return {
+    // The long responses of which only the beginning was ever seen.
+    unopened: () => [...folded],
     render(work, { active }) {
       for (const [id, card] of cards) {
         const item = work.items[id];
@@ -47,21 +53,25 @@ export function setValue(field, value) {
 }
 
 // Every long response is cut at the same height: the length that shows is no argument for it.
-function foldIfLong(card) {
+function foldIfLong(card, onUnfold) {
   const body = card.querySelector("[data-body]");
   const button = card.querySelector("[data-show-all]");
   const lineHeight = Number.parseFloat(getComputedStyle(body).lineHeight);
   const isLong = body.scrollHeight > LONG_LINES * lineHeight;
   card.classList.add("is-measured");
   if (!isLong) {
-    return;
+    return false;
   }
   button.hidden = false;
   const fold = (isFolded) => {
     card.classList.toggle("is-collapsed", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
     button.textContent = isFolded ? "Show all" : "Show less";
+    if (!isFolded) {
+      onUnfold();
+    }
   };
   button.addEventListener("click", () => fold(!card.classList.contains("is-collapsed")));
   fold(true);
+  return true;
 }

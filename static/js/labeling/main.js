@@ -1,7 +1,8 @@
 // The labeling screen: puts its parts together and renders the work. Everything else is in the modules: the work
 // itself (store, history), what actions mean (board, judgments), what keys mean (shortcuts), how it looks (the views).
-import { countActiveTime } from "./active-time.js";
+import { countActiveTime, wordsToRead } from "./active-time.js";
 import { createActions } from "./actions.js";
+import { concernsOf } from "./concerns.js";
 import { createBoardView } from "./board-view.js";
 import { enableBoardClicks } from "./board-clicks.js";
 import { createCardView, setValue } from "./card-view.js";
@@ -13,6 +14,7 @@ import { enableKeyboard } from "./keyboard.js";
 import { keepLease } from "./lease.js";
 import { createMessages, explain } from "./messages.js";
 import { createRankMenu } from "./rank-menu.js";
+import { createReview } from "./review.js";
 import { enableSkip } from "./skip.js";
 import { createStore } from "./store.js";
 import { createStepView } from "./step-view.js";
@@ -29,10 +31,9 @@ const ids = [...cards.keys()];
 const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
 
 const draft = openDraft(labeler, taskId);
-const activeMs = countActiveTime(draft.read()?.activeMs ?? 0, form.textContent);
+const activeMs = countActiveTime(draft.read()?.activeMs ?? 0, wordsToRead(form));
 const messages = createMessages(find("[data-message]"), find("[data-announcer]"));
 const boardView = createBoardView(find("[data-board]"), ids.map((id) => ({ id, letter: letters.get(id) })));
-const cardView = createCardView(cards, letters);
 const stepView = createStepView(form);
 
 const store = createStore({
@@ -49,6 +50,14 @@ const store = createStore({
   onSaved(isKept) {
     find("[data-save-state]").textContent = isKept ? "Draft saved" : "Draft not saved";
   },
+});
+
+const cardView = createCardView(cards, letters, { opened: store.opened(), onOpen: store.open });
+const review = createReview(messages, {
+  concerns: () => concernsOf(store.work(), letters, {
+    unopened: cardView.unopened(), words: wordsToRead(form), activeMs: activeMs(),
+  }),
+  onLook: (id) => perform(["focus", ids.indexOf(id)], {}),
 });
 
 function render() {
@@ -68,7 +77,10 @@ const submit = createSubmit({ taskId, next, messages, button: find("[data-submit
 async function trySubmit() {
   const work = store.work();
   if (isComplete(work, ids)) {
-    const body = { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs() };
+    if (review.asks()) {
+      return;
+    }
+    const body = { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs(), warnings: review.warnings() };
     const isStored = await submit(store.send(), body);
     if (isStored && store.isAsSent()) {
       goOn();

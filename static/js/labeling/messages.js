@@ -21,6 +21,25 @@ export function createMessages(region, announcer) {
       notice.append(paragraph);
       region.replaceChildren(notice);
     },
+    ask(title, { points, button }) {
+      const notice = document.createElement("div");
+      notice.className = "notice warn";
+      const heading = document.createElement("p");
+      heading.className = "title";
+      heading.append(title);
+      const list = document.createElement("ul");
+      list.append(...points.map((point) => Object.assign(document.createElement("li"), { textContent: point })));
+      notice.append(heading, list);
+      if (button) {
+        const element = Object.assign(document.createElement("button"), {
+          type: "button", className: "button", textContent: button.text, onclick: button.onClick,
+        });
+        const actions = Object.assign(document.createElement("p"), { className: "actions" });
+        actions.append(element);
+        notice.append(actions);
+      }
+      region.replaceChildren(notice);
+    },
     clear: () => region.replaceChildren(),
     // What leads on with a link stays: the work cannot be submitted here any more.
     clearPassing() {

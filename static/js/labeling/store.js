@@ -11,9 +11,10 @@ export function createStore({ ids, letters, draft, activeMs, onChange, onSaved }
   let history = restoredHistory(saved?.history);
   let sent = saved?.isSent ? work : null; // What `key` was used for already.
   let view = { active: ids[0], picked: null };
+  const opened = new Set(Array.isArray(saved?.opened) ? saved.opened : []);
 
   function save() {
-    onSaved(draft.write({ key, isSent: sent !== null, work, history, activeMs: activeMs() }));
+    onSaved(draft.write({ key, isSent: sent !== null, work, history, opened: [...opened], activeMs: activeMs() }));
   }
 
   function become(changed) {
@@ -49,6 +50,13 @@ export function createStore({ ids, letters, draft, activeMs, onChange, onSaved }
     // Each returns the label of what was undone or done again, or null.
     undo: () => step(undo),
     redo: () => step(redo),
+    opened: () => [...opened],
+    open(id) {
+      if (!opened.has(id)) {
+        opened.add(id);
+        save();
+      }
+    },
     look(changed) {
       view = { ...view, ...changed };
       onChange("view");
