@@ -1,6 +1,7 @@
 """Ranked prompts as batches: who is compared with whom, in which step, in which forward pass.
 
-The reward model and DPO share these. Shapes: n responses of a forward pass, m comparisons.
+The reward model and DPO share these. Shapes: n responses of a forward pass, m comparisons. [IG] is
+InstructGPT, arXiv 2203.02155.
 """
 
 import random
@@ -38,7 +39,7 @@ class Comparisons(NamedTuple):
     Attributes:
         chosen: (m,) int64, which of the n responses is preferred.
         rejected: (m,) int64, to which.
-        weights: (m,); those of one prompt add up to the weights of its rankings.
+        weights: (m,); those of one prompt add up to 1.
     """
 
     chosen: Tensor
@@ -49,15 +50,20 @@ class Comparisons(NamedTuple):
 def comparisons_in(prompt: RankedPrompt, ties: Ties) -> list[Comparison]:
     """Expand all rankings of a prompt into comparisons between places of its responses.
 
-    A ranking without a comparison, such as one of ties alone, leaves its weight to the others of
-    the same slate, so that every slate with a comparison counts the same.
+    Their weights add up to 1, so that a prompt counts the same whatever its K and however often it
+    was sampled ([IG] equation 1). Its slates share that 1 as their rankings' weights say. A ranking
+    without a comparison, such as one of ties alone, leaves its weight to the others of the same
+    slate; a slate without any leaves it to the other slates.
     """
     expanded = [(ranking, comparisons_of(ranking.ranks, ties=ties)) for ranking in prompt.rankings]
     compared = [(ranking, rows) for ranking, rows in expanded if rows]
     weighted = reweighted([ranking for ranking, _ in compared], like=prompt.rankings)
+    total = sum(ranking.weight for ranking in weighted)
     return [
         Comparison(
-            ranking.places[row.chosen], ranking.places[row.rejected], row.weight * ranking.weight
+            ranking.places[row.chosen],
+            ranking.places[row.rejected],
+            row.weight * ranking.weight / total,
         )
         for ranking, (_, rows) in zip(weighted, compared, strict=True)
         if ranking.weight > 0

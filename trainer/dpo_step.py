@@ -107,16 +107,18 @@ def reward_all(
     return comparisons.collect(rewards, prompts).tolist() if rewards else []
 
 
-def check_start(
-    loss: float, batch: Sequence[RankedPrompt], settings: DPOSettings, device: torch.device
-) -> None:
+def check_start(loss: float, settings: DPOSettings, device: torch.device) -> None:
     """Make sure that policy and reference agree before the first step: the loss is ln 2.
+
+    Args:
+        loss: of a batch of prompts that each have a comparison, before the first step.
+        settings: of the run.
+        device: that it was computed on.
 
     Raises:
         RunDivergedError: when they do not.
     """
-    weights = comparisons.collate(batch, settings.ties, torch.device("cpu")).weights
-    expected = math.log(2) * float(weights.sum()) / len(batch)
+    expected = math.log(2)
     is_half = compute.is_half(settings.precision, device.type)
     # Anything that is not finite is the guarded step's to report.
     if abs(loss - expected) > (HALF_START_TOLERANCE if is_half else START_TOLERANCE):

@@ -142,7 +142,7 @@ def train_policy(
                     until_stopped=checkpoints.until_stopped,
                 )
                 if step == 0:
-                    check_start(loss, plan[step], settings, policy.device)
+                    check_start(loss, settings, policy.device)
                 norm = optimization.guarded_step(
                     optimizer,
                     policy.parameters(),

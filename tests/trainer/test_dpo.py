@@ -116,7 +116,8 @@ def test_the_prompt_and_each_response_are_forwarded_once_a_step(base, tokenizer)
 
 
 def test_before_the_first_step_the_loss_is_ln_2(base, tokenizer):
-    prompts = prompts_of(tokenizer, *ROWS)
+    sampled_again = ranking("p", ["y", "z"], [1, 2])
+    prompts = prompts_of(tokenizer, *ROWS, sampled_again)
     policy, settings = load(base), DPOSettings()
     references = dpo_step.read_references(policy, prompts, settings)
 
@@ -124,7 +125,7 @@ def test_before_the_first_step_the_loss_is_ln_2(base, tokenizer):
 
     assert loss == pytest.approx(math.log(2), abs=1e-5)
     assert rewards.abs().max().item() < 1e-4
-    dpo_step.check_start(loss, prompts, settings, policy.device)
+    dpo_step.check_start(loss, settings, policy.device)
 
 
 def test_a_reference_that_is_another_model_stops_the_run(base, tokenizer):
@@ -134,7 +135,7 @@ def test_a_reference_that_is_another_model_stops_the_run(base, tokenizer):
     loss, _ = dpo_step.accumulate_loss(policy, references, prompts, settings)
 
     with pytest.raises(RunDivergedError, match=r"step 0: the loss is .* must be 0\.693147"):
-        dpo_step.check_start(loss, prompts, settings, policy.device)
+        dpo_step.check_start(loss, settings, policy.device)
 
 
 def test_what_is_reported_weighs_comparisons_as_the_loss_does(tokenizer):

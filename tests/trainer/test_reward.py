@@ -179,6 +179,21 @@ def test_a_ranking_of_ties_leaves_its_weight_to_the_others_of_its_slate(tokenize
     assert sum(row.weight for row in halved) == pytest.approx(1)
 
 
+def test_the_slates_of_a_prompt_share_its_weight(tokenizer):
+    """R8: a prompt that was sampled again in a later round counts as much as any other."""
+    (prompt,) = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b", "c"], [1, 2, 2]),
+        ranking("p", ["d", "e"], [2, 1], labeler="ada", weight=0.5),
+        ranking("p", ["d", "e"], [1, 1], labeler="bob", weight=0.5),
+        ranking("p", ["f", "g"], [1, 1]),
+    )
+
+    rows = comparisons.comparisons_in(prompt, "drop")
+
+    assert rows == [(0, 1, 0.25), (0, 2, 0.25), (4, 3, 0.5)]
+
+
 @pytest.mark.parametrize("tokens_per_forward", [16_384, 256])
 def test_prompts_of_different_size_weigh_the_same(base, tokenizer, tokens_per_forward):
     """R8, also when the prompts do not fit into one forward pass."""
@@ -206,8 +221,15 @@ def test_with_equal_scores_every_prompt_adds_ln_2_whatever_its_size(tokenizer):
         ranking("q", list("cdefghijk"), [1, 2, 2, 3, 4, 5, 6, 7, 8]),
         ranking("r", ["l", "m", "n"], [1, 2, 3], weight=0.5, labeler="l1"),
         ranking("r", ["l", "m", "n"], [2, 1, 2], weight=0.5, labeler="l2"),
+        # Sampled again in a later round, where nobody could tell the third slate's answers apart.
+        ranking("s", ["o", "p"], [1, 2]),
+        ranking("s", ["q", "r", "s", "t"], [1, 2, 3, 4], weight=0.5, labeler="l1"),
+        ranking("s", ["q", "r", "s", "t"], [1, 1, 1, 1], weight=0.5, labeler="l2"),
+        ranking("s", ["u", "v"], [1, 1]),
+        ranking("t", ["w", "x"], [1, 2], weight=0.25),
     )
 
+    assert len(prompts) == 5
     for prompt in prompts:
         compared = comparisons.collate([prompt], "drop", torch.device("cpu"))
         loss = reward_step.kwise_loss(torch.zeros(len(prompt.tree.responses)), *compared)
