@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from trainer import parallel
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
@@ -17,6 +18,7 @@ from trainer.losses import Comparison, comparisons_of, kwise_loss
 from trainer.parallel import Part
 from trainer.rankings import RankedPrompt, reweighted
 from trainer.rundir import Metrics
+from trainer.shared_prompt import sizes_of
 from trainer.spec import DPOSettings, RewardSettings, Share, Ties
 
 # While training; held-out prompts beyond these are measured at the end only.
@@ -115,9 +117,11 @@ def is_validation_due(step: int, *, steps: int) -> bool:
     return (step + 1) % -(-steps // VALIDATIONS) == 0 or step == steps - 1
 
 
-def micro_batches(prompts: Sequence[RankedPrompt], *, tokens: int) -> Iterator[Micro]:
+def micro_batches(
+    model: PreTrainedModel, prompts: Sequence[RankedPrompt], *, tokens: int
+) -> Iterator[Micro]:
     """Cut prompts, in order, into forward passes of at most so many tokens; yield this rank's."""
-    sizes = [prompt.tree.tokens for prompt in prompts]
+    sizes = sizes_of([prompt.tree for prompt in prompts], model)
     for part in parallel.deal(sizes, tokens=tokens):
         yield Micro(part, [prompts[index] for index in part.items])
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import memory
 from trainer.rundir import RunRefusedError
-from trainer.shared_prompt import Tree
+from trainer.shared_prompt import Size, Tree
 from trainer.spec import Message
 
 NOTHING = r"(?!)"
@@ -211,21 +211,22 @@ def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
     return eos
 
 
-def within_budget(sizes: Sequence[int], *, tokens: int) -> Iterator[list[int]]:
-    """Cut indices, in order, into runs that together hold at most so many tokens.
+def within_budget(sizes: Sequence[Size], *, tokens: int) -> Iterator[list[int]]:
+    """Cut indices, in order, into runs that together take at most so many tokens.
 
     Args:
-        sizes: tokens of each item; a single larger one still goes alone.
+        sizes: of each item; a single larger one still goes alone.
         tokens: the budget of a run; on a CPU small runs are faster, whatever it allows.
     """
     tokens = memory.forward_budget(tokens, "cuda" if torch.cuda.is_available() else "cpu")
     run: list[int] = []
-    used = 0
+    used: Size | None = None
     for index, size in enumerate(sizes):
-        if run and used + size > tokens:
+        together = size if used is None else used + size
+        if run and together.tokens > tokens:
             yield run
-            run, used = [], 0
+            run, together = [], size
         run.append(index)
-        used += size
+        used = together
     if run:
         yield run

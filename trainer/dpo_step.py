@@ -41,7 +41,7 @@ def read_references(
     """Return what the policy says before its first step: (K,) for each prompt, by its id."""
     sums = [
         (micro.part, response_sums(policy, micro.prompts))
-        for micro in comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward)
+        for micro in comparisons.micro_batches(policy, prompts, tokens=settings.tokens_per_forward)
     ]
     sizes = [len(prompt.tree.responses) for prompt in prompts]
     of_prompts = torch.split(comparisons.collect(sums, prompts), sizes)
@@ -77,7 +77,7 @@ def accumulate_loss(
         until_stopped: goes through the forward passes and may end the run between two of them.
     """
     losses, rewards = [], []
-    micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
+    micro_batches = comparisons.micro_batches(policy, batch, tokens=settings.tokens_per_forward)
     for part, prompts in until_stopped(micro_batches):
         rewarded = reward_prompts(policy, references, prompts, settings)  # (n,)
         compared = comparisons.collate(prompts, settings.ties, rewarded.device)
@@ -102,7 +102,9 @@ def reward_all(
     """Return the implicit rewards of any number of prompts, in order."""
     rewards = [
         (micro.part, reward_prompts(policy, references, micro.prompts, settings))
-        for micro in watch(comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward))
+        for micro in watch(
+            comparisons.micro_batches(policy, prompts, tokens=settings.tokens_per_forward)
+        )
     ]
     return comparisons.collect(rewards, prompts).tolist() if rewards else []
 

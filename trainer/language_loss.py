@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from trainer import forward, parallel
 from trainer.data import Example
-from trainer.shared_prompt import Packed, pack
+from trainer.shared_prompt import Packed, pack, sizes_of
 from trainer.watch import Watch
 
 
@@ -39,5 +39,5 @@ def packed_batches(
 ) -> Iterator[tuple[float, Packed]]:
     """Cut examples, in order, into forward passes within the budget; yield weight and pass."""
     trees = [example.tree() for example in examples]
-    for part in parallel.deal([tree.tokens for tree in trees], tokens=tokens_per_forward):
+    for part in parallel.deal(sizes_of(trees, policy), tokens=tokens_per_forward):
         yield part.weight, pack(policy, [trees[index] for index in part.items])

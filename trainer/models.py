@@ -34,7 +34,7 @@ from trainer.pretrained import check_folder, first_line, from_config, from_pretr
 from trainer.reward_head import HEAD_WEIGHT, head_of
 from trainer.rope import constant_length
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
-from trainer.shared_prompt import use_tree_attention
+from trainer.shared_prompt import expected_reach, use_tree_attention
 from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
 from trainer.tensor_file import size_of
 
@@ -243,6 +243,8 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
 def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) -> None:
     """Log how much memory a run will need, before anything is loaded, and refuse what cannot fit.
 
+    The log also says where a window of the model makes rows be padded.
+
     Args:
         spec: what is to be done.
         longest_forward: tokens of the largest forward pass, when the rows are known.
@@ -251,6 +253,8 @@ def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) ->
         RunRefusedError: with the settings with which it would fit.
     """
     reward = spec.reward_model if isinstance(spec, SFTSpec | PPOSpec) else None
+    for location in filter(None, (spec.base_model, reward)):
+        _say_what_is_padded(resolve_folder(location), spec.settings.max_tokens)
     is_gpu = device().type == "cuda"
     free = torch.cuda.mem_get_info()[0] if is_gpu else free_bytes()
     need = memory.require(
@@ -263,6 +267,19 @@ def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) ->
         shards=sharding.shards(),
     )
     log.info("needs about %s of %s (%s)", memory.gib(need.total), memory.gib(free), need)
+
+
+def _say_what_is_padded(folder: Path, longest: int) -> None:
+    """Log once that rows of up to so many tokens are longer than what the model can share."""
+    config = load_config(folder)
+    reach = expected_reach(config)
+    if 0 < reach < limit_of(config, longest):
+        log.warning(
+            "%s sees %d tokens back: a response that is longer with its prompt is computed in a "
+            "padded row of its own, as is all else in the same forward pass",
+            folder,
+            reach,
+        )
 
 
 def require_same_vocabulary(

@@ -23,6 +23,7 @@ from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor
 
 from trainer import data, rundir
+from trainer.shared_prompt import Size
 
 # Longer than rank 0 writes a checkpoint; a rank that ends is noticed at once, without it.
 TIMEOUT = dt.timedelta(minutes=30)
@@ -103,11 +104,11 @@ def connected() -> Iterator[None]:
 # --- forward passes ------------------------------------------------------------------------------
 
 
-def deal(sizes: Sequence[int], *, tokens: int) -> Iterator[Part]:
+def deal(sizes: Sequence[Size], *, tokens: int) -> Iterator[Part]:
     """Cut items into forward passes and yield those of this rank, as many as every other has.
 
     Args:
-        sizes: tokens of each item.
+        sizes: of each item.
         tokens: that a pass may hold; a single larger item still goes alone.
     """
     here = ranks()
@@ -121,7 +122,7 @@ def deal(sizes: Sequence[int], *, tokens: int) -> Iterator[Part]:
     yield from parts[here.rank :: here.count]
 
 
-def cut_evenly(sizes: Sequence[int], *, tokens: int, count: int) -> list[list[int]]:
+def cut_evenly(sizes: Sequence[Size], *, tokens: int, count: int) -> list[list[int]]:
     """Cut items, in order, into passes of about the same size for so many ranks.
 
     There are as few rounds as the budget allows, and within them the largest pass is as small as

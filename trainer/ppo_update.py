@@ -22,7 +22,7 @@ from trainer.pretraining import PretrainingTexts
 from trainer.rollouts import PPOModels, Rollouts
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.seeds import derive_seed
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings
 from trainer.trained import Trained
 from trainer.watch import Watch
@@ -189,10 +189,11 @@ def accumulate_gradients(
 ) -> Sums:
     """Add the gradients of the policy and value loss, means over the minibatch's tokens."""
     sums = Sums(tokens=int(rollouts.is_response_token[minibatch].sum()))
-    sizes = [len(rollouts.examples[row].tokens) for row in minibatch]
+    episodes = [rollouts.examples[row].tree() for row in minibatch]
+    sizes = sizes_of(episodes, models.policy, models.value)
     for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward)):
         rows = [minibatch[item] for item in part.items]
-        trees = [rollouts.examples[row].tree() for row in rows]
+        trees = [episodes[item] for item in part.items]
         is_response = rollouts.is_response_token[rows]
         logprobs = forward.response_logprobs(
             models.policy, pack(models.policy, trees), temperature=settings.temperature

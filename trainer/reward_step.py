@@ -11,7 +11,7 @@ from trainer import comparisons, data, forward, models, parallel, reward_head
 from trainer.evaluate import Judged
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import DemonstrationRow, RewardSettings
 from trainer.watch import Watch
 
@@ -47,7 +47,7 @@ def accumulate_loss(
         until_stopped: goes through the forward passes and may end the run between two of them.
     """
     losses, scored = [], []
-    micro_batches = comparisons.micro_batches(batch, tokens=settings.tokens_per_forward)
+    micro_batches = comparisons.micro_batches(model, batch, tokens=settings.tokens_per_forward)
     for part, prompts in until_stopped(micro_batches):
         scores = score_prompts(model, prompts)  # (n,)
         compared = comparisons.collate(prompts, settings.ties, scores.device)
@@ -77,7 +77,9 @@ def score_all(
     """Score every response of any number of prompts, in order."""
     scored = [
         (micro.part, score_prompts(model, micro.prompts))
-        for micro in watch(comparisons.micro_batches(prompts, tokens=settings.tokens_per_forward))
+        for micro in watch(
+            comparisons.micro_batches(model, prompts, tokens=settings.tokens_per_forward)
+        )
     ]
     return comparisons.collect(scored, prompts).tolist() if scored else []
 
@@ -100,9 +102,8 @@ def center(
     )
     reward_head.set_bias(model, 0.0)
     trees = [example.tree() for example in examples]
-    sizes = [tree.tokens for tree in trees]
     total = 0.0
-    for part in data.within_budget(sizes, tokens=settings.tokens_per_forward):
+    for part in data.within_budget(sizes_of(trees, model), tokens=settings.tokens_per_forward):
         packed = pack(model, [trees[index] for index in part])
         total += float(forward.scores(model, packed).double().sum())
     bias = total / len(examples)

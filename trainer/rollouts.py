@@ -17,7 +17,7 @@ from trainer.data import Example
 from trainer.logprobs import masked_mean, masked_sum
 from trainer.parallel import Part
 from trainer.rundir import Metrics, RunDivergedError
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings
 from trainer.watch import Watch
 
@@ -98,7 +98,8 @@ def assess(
     Raises:
         RunDivergedError: when a model says something that is not finite.
     """
-    sizes = [len(example.tokens) for example in examples]
+    trees = [example.tree() for example in examples]
+    sizes = sizes_of(trees, models.policy, models.reward)
     done = [
         (part, read_models(models, [examples[row] for row in part.items], settings.temperature))
         for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward))

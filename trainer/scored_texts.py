@@ -18,7 +18,7 @@ from trainer.data import Example
 from trainer.generate import Draw, draw_responses
 from trainer.rollouts import PPOModels
 from trainer.seeds import derive_seed
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings, PromptRow
 from trainer.watch import Watch
 
@@ -71,8 +71,8 @@ def sample_scored(
             max_new_tokens=settings.max_new_tokens,
             watch=watch,
         )
-    episodes = [
-        Example((*example.tokens, *one.tokens), example.prompt_length)
+    trees = [
+        Example((*example.tokens, *one.tokens), example.prompt_length).tree()
         for example, one in zip(shown.examples, drawn, strict=True)
     ]
     with adapters.off(models.reward):
@@ -80,12 +80,11 @@ def sample_scored(
             score
             for rows in watch(
                 data.within_budget(
-                    [len(episode.tokens) for episode in episodes],
-                    tokens=settings.tokens_per_forward,
+                    sizes_of(trees, models.reward), tokens=settings.tokens_per_forward
                 )
             )
             for score in forward.scores(
-                models.reward, pack(models.reward, [episodes[row].tree() for row in rows])
+                models.reward, pack(models.reward, [trees[row] for row in rows])
             ).tolist()
         ]
     return [

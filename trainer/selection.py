@@ -16,7 +16,7 @@ from trainer import data, forward, models, sharding
 from trainer.generate import Draw, draw_responses
 from trainer.rundir import Metrics, RunRefusedError
 from trainer.seeds import derive_seed
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import Message, SFTSettings
 from trainer.trained import JSON
 from trainer.watch import Watch
@@ -57,7 +57,7 @@ class Judge:
         with torch.no_grad():
             for part in watch(
                 data.within_budget(
-                    [tree.tokens for tree in trees], tokens=self.settings.tokens_per_forward
+                    sizes_of(trees, self.model), tokens=self.settings.tokens_per_forward
                 )
             ):
                 packed = pack(self.model, [trees[index] for index in part])

@@ -11,13 +11,14 @@ Shapes: b rows, t tokens, h heads, d head width, n responses, r response tokens 
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from trainer.last_layer import READ_PLACES, compute_only_read
 from trainer.rundir import RunRefusedError
@@ -26,8 +27,47 @@ from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 log = logging.getLogger(__name__)
 
 PAD_ID = 0
+# Families that `use_tree_attention` finds to be different: recurrent, biased by distance, or with
+# attention code of their own.
+PADDED: Final = frozenset(
+    (
+        "bloom", "falcon", "falcon_h1", "falcon_mamba", "jamba", "mamba", "mamba2", "minimax",
+        "mpt", "nemotron", "olmo_hybrid", "openai-gpt", "qwen3_5_text", "qwen3_next",
+        "recurrent_gemma", "rwkv", "stablelm", "xglm", "xlstm",
+    )
+)  # fmt: skip
 # Rounding that two ways of computing the same may differ by: in half precision, in float32.
 HALF_ERROR, FLOAT_ERROR = 5e-2, 1e-4
+
+
+@dataclass(frozen=True)
+class Size:
+    """What trees take in one forward pass; with `+` what both together take.
+
+    Attributes:
+        packed: tokens of the row in which they share their prompts.
+        rows: one per response, where they do not.
+        width: of the longest of these rows.
+        is_exact: True when all of them can share their prompts.
+    """
+
+    packed: int
+    rows: int
+    width: int
+    is_exact: bool
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(
+            self.packed + other.packed,
+            self.rows + other.rows,
+            max(self.width, other.width),
+            self.is_exact and other.is_exact,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the pass, padding included."""
+        return self.packed if self.is_exact else self.rows * self.width
 
 
 @dataclass(frozen=True)
@@ -41,6 +81,15 @@ class Tree:
     def tokens(self) -> int:
         """How many tokens a packed row needs for it."""
         return len(self.prompt) + sum(map(len, self.responses))
+
+    @property
+    def longest(self) -> int:
+        """How many tokens its prompt has with the longest response."""
+        return len(self.prompt) + max(map(len, self.responses))
+
+    def size(self, reach: float) -> Size:
+        """Return what it takes in a model with this `reach_of`."""
+        return Size(self.tokens, len(self.responses), self.longest, self.longest <= reach)
 
 
 @dataclass(frozen=True)
@@ -158,7 +207,7 @@ def use_tree_attention(model: PreTrainedModel) -> None:
     except (ValueError, TypeError, RuntimeError, KeyError):
         ours = torch.zeros_like(stock)
     tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
-    is_capped = getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None
+    is_capped = _is_capped(model.config.get_text_config())
     if is_capped or float((ours - stock).abs().max()) > tolerance * float(stock.abs().max()):
         model.set_attn_implementation(name)
         log.warning(
@@ -174,13 +223,41 @@ def _states_of(model: PreTrainedModel, packed: Packed) -> Tensor:
 
 def is_exact_for(model: PreTrainedModel, trees: Sequence[Tree]) -> bool:
     """Tell whether the packed forward of these trees equals the separate one."""
+    return max(tree.longest for tree in trees) <= reach_of(model)
+
+
+def sizes_of(trees: Sequence[Tree], *readers: PreTrainedModel) -> list[Size]:
+    """Return what each tree takes in the forward passes of models that read the same trees."""
+    reach = min(map(reach_of, readers))
+    return [tree.size(reach) for tree in trees]
+
+
+def reach_of(model: PreTrainedModel) -> float:
+    """Return how long a prompt with its longest response may be to be packed exactly.
+
+    0 for a model that keeps one padded row per response, infinite where every token sees all
+    before it.
+    """
     config: Any = model.config.get_text_config()
-    if config._attn_implementation != ATTENTION:  # noqa: SLF001 - kept nowhere else
-        return False
-    longest = max(len(tree.prompt) + max(map(len, tree.responses)) for tree in trees)
-    # What a layer cannot see from the end of a row it must not see here either.
-    reach = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    return all(tokens is None or longest <= tokens for tokens in reach)
+    is_shared = config._attn_implementation == ATTENTION  # noqa: SLF001 - kept nowhere else
+    return _window_of(config) if is_shared else 0
+
+
+def expected_reach(config: PreTrainedConfig) -> float:
+    """Return `reach_of` before the model of a config is loaded, for the families known here."""
+    text: Any = config.get_text_config()
+    is_padded = text.model_type in PADDED or _is_capped(text)
+    return 0 if is_padded else _window_of(text)
+
+
+def _window_of(config: Any) -> float:  # noqa: ANN401 - of any family
+    # What a layer cannot see from the end of a row it must not see in a packed one either.
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((tokens for tokens in windows if tokens is not None), default=math.inf)
+
+
+def _is_capped(config: Any) -> bool:  # noqa: ANN401 - of any family
+    return getattr(config, "attn_logit_softcapping", None) is not None
 
 
 def hidden_states(model: PreTrainedModel, packed: Packed, *, read: Tensor) -> Tensor:

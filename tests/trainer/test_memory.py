@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    LlamaConfig,
+    MistralConfig,
+)
 
 from tests.trainer.conftest import save_base
 from tests.trainer.test_adapters import FAMILIES
@@ -40,6 +45,15 @@ LLAMA_8B = {
     "tie_word_embeddings": False,
 }
 H200 = 139 * GIB
+TINY = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 1024,
+}
 
 
 def sft(**settings) -> SFTSpec:
@@ -212,6 +226,18 @@ def test_a_run_says_what_it_needs_before_it_loads_anything(base, caplog):
     models.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
 
     assert "needs about" in caplog.text
+
+
+@pytest.mark.parametrize(("max_tokens", "lines"), [(64, 0), (65, 1)])
+def test_a_run_says_once_that_its_rows_are_longer_than_a_window(
+    tmp_path, caplog, max_tokens, lines
+):
+    MistralConfig(**TINY, sliding_window=64).save_pretrained(tmp_path)
+    spec = RewardSpec(base_model=str(tmp_path), settings=RewardSettings(max_tokens=max_tokens))
+
+    models.require_memory(spec)
+
+    assert caplog.text.count("sees 64 tokens back") == lines
 
 
 def test_a_run_that_cannot_fit_the_machine_is_refused(base, monkeypatch):

@@ -23,6 +23,7 @@ from tests.trainer.test_reward import rankings_by_share_of_a
 from trainer import checkpoints, data, models, parallel, ppo_sampling, rundir, sharding
 from trainer.__main__ import main
 from trainer.parallel import Part, Ranks
+from trainer.shared_prompt import Size
 from trainer.spec import (
     DPOSettings,
     DPOSpec,
@@ -298,11 +299,16 @@ def test_a_rank_holds_half_of_the_decoder(shared, start):
 # --- the deal ------------------------------------------------------------------------------------
 
 
+def sizes_of_rows(lengths):
+    return [Size(length, 1, length, is_exact=True) for length in lengths]
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 @pytest.mark.parametrize("items", [1, 2, 5, 23])
 def test_each_item_counts_once_and_all_ranks_make_as_many_passes(monkeypatch, count, items):
     """R12."""
-    sizes = [7 * n % 11 + 1 for n in range(items)]
+    lengths = [7 * n % 11 + 1 for n in range(items)]
+    sizes = sizes_of_rows(lengths)
     dealt = []
     for rank in range(count):
         monkeypatch.setattr(parallel, "ranks", lambda rank=rank: Ranks(rank, count))
@@ -313,16 +319,18 @@ def test_each_item_counts_once_and_all_ranks_make_as_many_passes(monkeypatch, co
     )
     assert counted == Counter(range(items))
     assert len({len(parts) for parts in dealt}) == 1
-    assert all(sum(sizes[item] for item in part.items) <= 20 for parts in dealt for part in parts)
+    assert all(sum(lengths[item] for item in part.items) <= 20 for parts in dealt for part in parts)
 
 
 def test_ranks_get_passes_of_about_the_same_size():
     """One pass of 16 and one of 2 tokens would leave a rank idle."""
-    assert parallel.cut_evenly([2] * 9, tokens=16, count=2) == [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
+    parts = parallel.cut_evenly(sizes_of_rows([2] * 9), tokens=16, count=2)
+
+    assert parts == [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 def test_a_batch_that_fits_one_pass_is_still_cut_for_all_ranks():
-    assert parallel.cut_evenly([5, 5, 5, 5], tokens=100, count=4) == [[0], [1], [2], [3]]
+    assert parallel.cut_evenly(sizes_of_rows([5] * 4), tokens=100, count=4) == [[0], [1], [2], [3]]
 
 
 def test_repeated_passes_are_left_out_of_what_is_put_together(monkeypatch):

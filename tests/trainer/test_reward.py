@@ -204,7 +204,7 @@ def test_prompts_of_different_size_weigh_the_same(base, tokenizer, tokens_per_fo
         ranking("p", ["a" * 90, "b" * 90], [1, 2]),
         ranking("q", ["c", "d", "e" * 90, "f"], [1, 2, 3, 4]),
     )
-    passes = list(comparisons.micro_batches(prompts, tokens=tokens_per_forward))
+    passes = list(comparisons.micro_batches(model, prompts, tokens=tokens_per_forward))
 
     both, _ = reward_step.accumulate_loss(model, prompts, settings)
     each = [reward_step.accumulate_loss(model, [one], settings)[0] for one in prompts]

@@ -1,5 +1,6 @@
 """The packed forward: exact for the architectures that Podium names, nothing computed twice."""
 
+import itertools
 import logging
 import random
 
@@ -25,9 +26,18 @@ from transformers import (
     Qwen3Config,
 )
 
-from trainer import forward, logprobs, tree_attention
+from trainer import data, forward, logprobs, tree_attention
 from trainer.losses import comparisons_of, kwise_loss
-from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared, use_tree_attention
+from trainer.shared_prompt import (
+    Tree,
+    expected_reach,
+    pack,
+    pack_separately,
+    pack_shared,
+    reach_of,
+    sizes_of,
+    use_tree_attention,
+)
 
 VOCABULARY = 97
 SMALL = {
@@ -177,6 +187,38 @@ def test_a_row_longer_than_the_sliding_window_is_padded():
 
     assert pack(model, TREES[:2]).layout is not None  # 7 + 5 tokens
     assert pack(model, TREES).layout is None  # 8 + 5
+
+
+@pytest.mark.parametrize("window", [None, 12, 4])
+def test_the_size_of_a_pass_is_what_the_model_is_given(window):
+    model = policy_of(MistralConfig(**SMALL, sliding_window=window), shared=True)
+    sizes = sizes_of(TREES, model)
+
+    for first, second in itertools.combinations(range(4), 2):
+        together = (sizes[first] + sizes[second]).tokens
+        assert together == pack(model, [TREES[first], TREES[second]]).tokens.numel()
+
+
+def test_padding_counts_in_the_budget_of_a_forward_pass():
+    """Two trees of 500 + 9 x 50 tokens are 950 each with a shared prompt, and 9 x 550 without."""
+    model = policy_of(MistralConfig(**SMALL, sliding_window=64), shared=True)
+    tree = Tree(sequences(500)[0], sequences(*[50] * 9))
+    short = Tree(sequences(20)[0], sequences(*[10] * 9))
+
+    sizes = sizes_of([tree, tree, short, short, tree], model)
+    parts = list(data.within_budget(sizes, tokens=2048))
+
+    assert [size.tokens for size in sizes] == [4950, 4950, 110, 110, 4950]
+    assert parts == [[0], [1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize("name", CONFIGS | SCALED | OTHERS)
+def test_a_config_tells_what_the_loaded_model_will_share(name):
+    config = (CONFIGS | SCALED | OTHERS)[name]()
+
+    expected = expected_reach(config)
+
+    assert expected == reach_of(policy_of(config, shared=True))
 
 
 def test_every_prompt_is_computed_once_and_every_response_once():  # R3
