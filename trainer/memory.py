@@ -15,11 +15,14 @@ from trainer.rundir import RunRefusedError
 from trainer.spec import (
     MAX_RESPONSES,
     ComputeSettings,
+    DPOSettings,
     DPOSpec,
     PPOSettings,
     PPOSpec,
     Precision,
+    RewardSettings,
     RewardSpec,
+    SFTSettings,
     SFTSpec,
     TrainingSpec,
 )
@@ -36,6 +39,8 @@ LOGIT_COPIES: Final = 3
 SAMPLING_BYTES: Final = 2**31
 SUGGESTED_RANK: Final = 16
 SMALL_FORWARD: Final = 2048
+# What `max_tokens` may be divided by to make a run fit.
+SHORTER_ROWS: Final = (2, 4)
 # Activations of more do not stay in a CPU's caches: 11,000 tokens at once took 1.7 times as long.
 CPU_TOKENS_PER_FORWARD: Final = 2048
 
@@ -61,6 +66,23 @@ class Need:
         """Say the parts, the largest first."""
         parts = sorted((getattr(self, part.name), part.name) for part in fields(self))
         return ", ".join(f"{name} {gib(size)}" for size, name in reversed(parts) if size)
+
+
+@dataclass(frozen=True)
+class RowLengths:
+    """How long the rows of a run are, once they are known.
+
+    Attributes:
+        longest_forward: tokens of the largest forward pass.
+        largest_tree: tokens of the largest tree, a prompt with its responses, which is never split.
+        responses: the most of one tree.
+        longest_row: the most tokens of a prompt with one response.
+    """
+
+    longest_forward: int
+    largest_tree: int
+    responses: int
+    longest_row: int
 
 
 def gib(size: float) -> str:
@@ -119,13 +141,21 @@ def forward_budget(tokens: int, device_type: str) -> int:
     return min(tokens, CPU_TOKENS_PER_FORWARD) if device_type == "cpu" else tokens
 
 
-def largest_forward(spec: TrainingSpec, device_type: str) -> int:
-    """Return the most tokens in one forward pass: the budget, or a single prompt beyond it."""
+def largest_forward(spec: TrainingSpec, device_type: str, rows: RowLengths | None = None) -> int:
+    """Return the most tokens in one forward pass: the budget, or a single tree beyond it.
+
+    Args:
+        spec: what is to be done.
+        device_type: that it runs on.
+        rows: None: as many responses and as long as the settings allow.
+    """
     settings = spec.settings
-    responses = MAX_RESPONSES if isinstance(spec, RewardSpec | DPOSpec) else 1
-    everything = settings.batch_size * settings.max_tokens * responses
     budget = forward_budget(settings.tokens_per_forward, device_type)
-    return min(everything, max(budget, settings.max_tokens))
+    most = MAX_RESPONSES if isinstance(spec, RewardSpec | DPOSpec) else 1
+    tree = settings.max_tokens * (most if rows is None else rows.responses)
+    if rows is not None:
+        tree, budget = min(tree, rows.largest_tree), min(budget, rows.longest_forward)
+    return max(tree, min(budget, settings.batch_size * tree))
 
 
 def _models(
@@ -209,7 +239,7 @@ def require(
     reward: ModelShape | None = None,
     device: DeviceType,
     free: float,
-    longest_forward: int | None = None,
+    rows: RowLengths | None = None,
     shards: int = 1,
 ) -> Need:
     """Return what a run needs, and refuse it when that is more than is free.
@@ -220,7 +250,7 @@ def require(
         reward: of `spec.reward_model`.
         device: that it runs on.
         free: bytes that are free on it.
-        longest_forward: tokens of the largest forward pass.
+        rows: how long they are; None: as long as the settings allow.
         shards: devices that weights are spread over.
 
     Raises:
@@ -228,9 +258,7 @@ def require(
     """
 
     def needed(spec: TrainingSpec) -> Need:
-        longest = longest_forward
-        if longest is not None:
-            longest = min(longest, max(spec.settings.tokens_per_forward, spec.settings.max_tokens))
+        longest = largest_forward(spec, device, rows)
         return estimate(
             spec, base=base, reward=reward, device=device, longest_forward=longest, shards=shards
         )
@@ -249,19 +277,27 @@ def require(
 
 
 def _smaller(settings: ComputeSettings) -> Iterator[dict[str, int | bool]]:
-    """Yield changes that save memory: first those that leave every number as it is."""
-    exact: list[dict[str, int | bool]] = []
+    """Yield changes that save memory: first those that leave every number as it is.
+
+    Next come fewer trained weights, and last shorter rows, which cut what people wrote.
+    """
+    changes: list[dict[str, int | bool]] = []
     if not settings.gradient_checkpointing:
-        exact.append({"gradient_checkpointing": True})
+        changes.append({"gradient_checkpointing": True})
     if settings.tokens_per_forward > SMALL_FORWARD:
-        exact.append({"tokens_per_forward": SMALL_FORWARD})
-    if len(exact) > 1:
-        exact.append(exact[0] | exact[1])
-    yield from exact
+        changes.append({"tokens_per_forward": SMALL_FORWARD})
+    if len(changes) > 1:
+        changes.append(changes[0] | changes[1])
     if settings.lora_rank is None:
         adapter: dict[str, int | bool] = {"lora_rank": SUGGESTED_RANK}
-        yield adapter
-        yield from (adapter | change for change in exact)
+        changes += [adapter, *(adapter | change for change in changes)]
+    yield from changes
+    # PPO's rows have to hold `max_new_tokens`.
+    if isinstance(settings, SFTSettings | RewardSettings | DPOSettings):
+        for share in SHORTER_ROWS:
+            shorter: dict[str, int | bool] = {"max_tokens": settings.max_tokens // share}
+            yield shorter
+            yield from (shorter | change for change in changes)
 
 
 def _shown(value: int | bool) -> str:  # noqa: FBT001 - a setting's value

@@ -240,21 +240,22 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) -> None:
+def require_memory(spec: TrainingSpec, *, rows: memory.RowLengths | None = None) -> None:
     """Log how much memory a run will need, before anything is loaded, and refuse what cannot fit.
 
     The log also says where a window of the model makes rows be padded.
 
     Args:
         spec: what is to be done.
-        longest_forward: tokens of the largest forward pass, when the rows are known.
+        rows: how long they are; None: as long as the settings allow.
 
     Raises:
         RunRefusedError: with the settings with which it would fit.
     """
     reward = spec.reward_model if isinstance(spec, SFTSpec | PPOSpec) else None
     for location in filter(None, (spec.base_model, reward)):
-        _say_what_is_padded(resolve_folder(location), spec.settings.max_tokens)
+        longest = spec.settings.max_tokens if rows is None else rows.longest_row
+        _say_what_is_padded(resolve_folder(location), longest)
     is_gpu = device().type == "cuda"
     free = torch.cuda.mem_get_info()[0] if is_gpu else free_bytes()
     need = memory.require(
@@ -263,7 +264,7 @@ def require_memory(spec: TrainingSpec, *, longest_forward: int | None = None) ->
         reward=None if reward is None else shape_of(resolve_folder(reward)),
         device="cuda" if is_gpu else "cpu",
         free=free,
-        longest_forward=longest_forward,
+        rows=rows,
         shards=sharding.shards(),
     )
     log.info("needs about %s of %s (%s)", memory.gib(need.total), memory.gib(free), need)

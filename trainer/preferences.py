@@ -11,6 +11,7 @@ from trainer import memory
 from trainer.comparisons import PreferenceSettings, comparisons_in, plan_batches
 from trainer.lineage import NEVER_REACHED, RowUse
 from trainer.losses import comparisons_of
+from trainer.memory import RowLengths
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
 from trainer.rows import read_rows
 from trainer.rundir import RunRefusedError
@@ -41,12 +42,22 @@ class Preferences:
         """Who gave any of the rankings that are trained on."""
         return {ranking.labeler for prompt in self.train for ranking in prompt.rankings}
 
-    def longest_forward(self, settings: PreferenceSettings) -> int:
-        """Return how many tokens the largest forward pass with gradients may have."""
-        largest = max(prompt.tree.tokens for prompt in self.train)
+    def row_lengths(self, settings: PreferenceSettings, *, reach: float) -> RowLengths:
+        """Return how long the rows of forward passes with gradients are.
+
+        Args:
+            settings: of the run.
+            reach: from `shared_prompt.expected_reach`.
+        """
+        sizes = [prompt.tree.size(reach) for prompt in self.train]
+        largest = max(size.tokens for size in sizes)
+        responses, longest = max(size.rows for size in sizes), max(size.width for size in sizes)
+        is_shared = all(size.is_exact for size in sizes)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         budget = memory.forward_budget(settings.tokens_per_forward, device)
-        return max(largest, min(budget, settings.batch_size * largest))
+        # One row that cannot be shared makes all of its pass be padded.
+        batch = settings.batch_size * (largest if is_shared else responses * longest)
+        return RowLengths(max(largest, min(budget, batch)), largest, responses, longest)
 
     def count(self) -> dict[str, int]:
         """Return what `result.json` counts."""

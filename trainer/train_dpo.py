@@ -26,6 +26,7 @@ from trainer.preferences import Preferences, read_preferences
 from trainer.pretrained import load_config
 from trainer.preview import sample_responses
 from trainer.rankings import RankedPrompt
+from trainer.shared_prompt import expected_reach
 from trainer.spec import DPOSettings, DPOSpec, Lineage, RunResult, Sampling
 from trainer.trained import Trained
 from trainer.watch import Watch
@@ -44,9 +45,12 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     settings = spec.settings
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
-    max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
+    config = load_config(folder)
+    max_tokens = models.limit_of(config, settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    models.require_memory(
+        spec, rows=preferences.row_lengths(settings, reach=expected_reach(config))
+    )
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings)
     )

@@ -21,6 +21,7 @@ from trainer.pretrained import load_config
 from trainer.reward_folds import plan_folds, run_folds
 from trainer.reward_step import accumulate_loss, center, load_trainable, score_all
 from trainer.rows import read_rows
+from trainer.shared_prompt import expected_reach
 from trainer.spec import DemonstrationRow, Fold, Lineage, RewardSpec, RunResult
 from trainer.trained import JSON, Trained
 
@@ -51,9 +52,12 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     centered = comparisons.spread(demonstrations, MAX_CENTERING)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
-    max_tokens = models.limit_of(load_config(folder), settings.max_tokens)
+    config = load_config(folder)
+    max_tokens = models.limit_of(config, settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(spec, longest_forward=preferences.longest_forward(settings))
+    models.require_memory(
+        spec, rows=preferences.row_lengths(settings, reach=expected_reach(config))
+    )
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings)
     )

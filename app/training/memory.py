@@ -7,9 +7,11 @@ from app.errors import Fault, InvalidError
 from app.jobs.machine import Machine
 from app.training.handlers import spec_of
 from app.training.settings import TrainingSettings
-from trainer.memory import estimate, gib, require
+from trainer.memory import RowLengths, estimate, gib, require
 from trainer.model_shape import ModelShape, shape_of
 from trainer.rundir import RunRefusedError
+
+SHORTEST = RowLengths(longest_forward=1, largest_tree=1, responses=1, longest_row=1)
 
 
 def memory_text(
@@ -63,7 +65,7 @@ def require_memory(
             reward=(*shapes[1:], None)[0],
             device=machine.device,
             free=machine.memory_bytes,
-            longest_forward=1,
+            rows=SHORTEST,
         )
     except RunRefusedError as error:
         message = f"{error} (on the worker's machine)"

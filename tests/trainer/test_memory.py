@@ -19,9 +19,11 @@ from transformers import (
 
 from tests.trainer.conftest import save_base
 from tests.trainer.test_adapters import FAMILIES
+from tests.trainer.test_reward import prompts_of, ranking
 from trainer import adapters, machine, memory, models
-from trainer.memory import GIB
+from trainer.memory import GIB, RowLengths
 from trainer.model_shape import ModelShape, shape_from_config, shape_of, without_unembedding
+from trainer.preferences import Preferences
 from trainer.rundir import RunRefusedError
 from trainer.spec import (
     DPOSettings,
@@ -44,6 +46,16 @@ LLAMA_8B = {
     "vocab_size": 128256,
     "tie_word_embeddings": False,
 }
+QWEN2_HALF_B = {
+    "model_type": "qwen2",
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_attention_heads": 14,
+    "num_hidden_layers": 24,
+    "num_key_value_heads": 2,
+    "vocab_size": 151936,
+    "tie_word_embeddings": True,
+}
 H200 = 139 * GIB
 TINY = {
     "vocab_size": 97,
@@ -58,6 +70,10 @@ TINY = {
 
 def sft(**settings) -> SFTSpec:
     return SFTSpec(base_model="base", settings=SFTSettings(**settings))
+
+
+def reward(**settings) -> RewardSpec:
+    return RewardSpec(base_model="base", settings=RewardSettings(**settings))
 
 
 def ppo(**settings) -> PPOSpec:
@@ -149,9 +165,9 @@ SHAPE = ModelShape(
     ],
 )
 def test_weights_gradients_and_moments_are_counted_by_hand(spec, device, trained, frozen):
-    reward = SHAPE if getattr(spec, "reward_model", None) else None
+    judge = SHAPE if getattr(spec, "reward_model", None) else None
 
-    need = memory.estimate(spec, base=SHAPE, reward=reward, device=device)
+    need = memory.estimate(spec, base=SHAPE, reward=judge, device=device)
 
     assert (need.trained, need.frozen) == (trained, frozen)
 
@@ -178,6 +194,78 @@ def test_an_upper_bound_needs_no_rows_and_known_rows_need_less():
     assert memory.largest_forward(spec, "cuda") == 4096
     assert memory.largest_forward(spec, "cpu") == 2048  # more at once is slower there
     assert known.activations < bound.activations / 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "tokens"),
+    [
+        # Nine responses of a prompt go together, however small the budget is.
+        (reward(tokens_per_forward=2048), "cuda", 9 * 1024),
+        (reward(), "cpu", 9 * 1024),
+        (reward(), "cuda", 16_384),
+        (reward(batch_size=1), "cuda", 9 * 1024),
+        (DPOSpec(base_model="b", settings=DPOSettings(max_tokens=64)), "cpu", 2048),
+        (sft(tokens_per_forward=256), "cuda", 1024),
+    ],
+)
+def test_a_prompt_with_its_responses_is_never_split(spec, device, tokens):
+    assert memory.largest_forward(spec, device) == tokens
+
+
+LARGE_TREES = RowLengths(longest_forward=16_384, largest_tree=8100, responses=8, longest_row=1024)
+
+
+def test_a_budget_below_the_largest_tree_saves_nothing():
+    shape = shape_from_config(QWEN2_HALF_B)
+
+    needs = [
+        memory.require(
+            reward(tokens_per_forward=tokens),
+            base=shape,
+            device="cuda",
+            free=H200,
+            rows=LARGE_TREES,
+        ).total
+        for tokens in (2048, 8100, 16_384)
+    ]
+
+    assert needs[0] == needs[1] < 0.7 * needs[2]
+    assert (
+        needs[0] == memory.estimate(reward(), base=shape, device="cuda", longest_forward=8100).total
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "free", "advice"),
+    [
+        (reward(), 25 * GIB, "with gradient_checkpointing on it needs"),
+        (reward(tokens_per_forward=8192), 20 * GIB, "with gradient_checkpointing on it needs"),
+        (
+            reward(lora_rank=1, gradient_checkpointing=True),
+            3.5 * GIB,
+            "with max_tokens 512 and tokens_per_forward 2048 it needs",
+        ),
+    ],
+)
+def test_the_advice_for_large_trees_is_what_helps(spec, free, advice):
+    with pytest.raises(RunRefusedError, match=advice):
+        memory.require(
+            spec, base=shape_from_config(QWEN2_HALF_B), device="cuda", free=free, rows=LARGE_TREES
+        )
+
+
+def test_a_window_makes_the_largest_forward_one_padded_row_per_response(tokenizer):
+    texts = [letter * 49 for letter in "abcdefghi"]
+    prompts = prompts_of(tokenizer, ranking("p", texts, range(1, 10)), max_tokens=200)
+    preferences = Preferences(prompts, [], [])
+    settings = RewardSettings(batch_size=1)
+
+    shared = preferences.row_lengths(settings, reach=math.inf)
+    padded = preferences.row_lengths(settings, reach=62)
+
+    # <|user|> "Question p" <|end|> <|assistant|> is 13 tokens; each response has its EOS.
+    assert shared == RowLengths(13 + 9 * 50, 13 + 9 * 50, responses=9, longest_row=63)
+    assert padded == RowLengths(9 * 63, 9 * 63, responses=9, longest_row=63)
 
 
 def test_weights_are_spread_over_shards_and_activations_are_not():
@@ -211,10 +299,10 @@ def test_a_run_that_fits_is_told_its_need():
 )
 def test_what_cannot_fit_is_refused_with_the_setting_that_would(spec, free, advice):
     shape = shape_from_config(LLAMA_8B)
-    reward = without_unembedding(shape) if isinstance(spec, PPOSpec) else None
+    judge = without_unembedding(shape) if isinstance(spec, PPOSpec) else None
 
     with pytest.raises(RunRefusedError, match=advice) as refused:
-        memory.require(spec, base=shape, reward=reward, device="cuda", free=free)
+        memory.require(spec, base=shape, reward=judge, device="cuda", free=free)
 
     assert f"{free / GIB:.1f} GiB are free" in str(refused.value)
     assert "\n" not in str(refused.value)
