@@ -97,21 +97,27 @@ def evaluate(
     )
 
 
-def evaluate_fold(judged: Sequence[Judged], held_out: AbstractSet[str]) -> Fold:
+def evaluate_fold(
+    judged: Sequence[Judged],
+    held_out: AbstractSet[str],
+    *,
+    training_labelers: AbstractSet[str],
+) -> Fold:
     """Measure a model that was trained without some labelers, on theirs and the others' rankings.
 
     Args:
         judged: all rankings of the held-out prompts, with the scores of that model.
         held_out: a group of `labeler_folds`.
+        training_labelers: who gave any of the rankings that the model was trained on. Who ranked
+            held-out prompts alone is in neither group.
 
     Raises:
         RunDivergedError: when a score is not finite.
     """
     outcomes = outcomes_of(judged)
-    others = {ranking.labeler for ranking in judged} - held_out
     return Fold(
         labelers=sorted(held_out),
-        training_labelers=_accuracy_among(outcomes, others),
+        training_labelers=_accuracy_among(outcomes, training_labelers),
         held_out_labelers=_accuracy_among(outcomes, held_out),
     )
 

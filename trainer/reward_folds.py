@@ -8,6 +8,7 @@ section 4.1).
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 from transformers import PreTrainedModel
@@ -36,6 +37,12 @@ class FoldPlan:
     held_out: set[str]
     batches: list[list[RankedPrompt]]
     first_step: int
+
+    @property
+    def training_labelers(self) -> set[str]:
+        """Who gave any of the rankings that it sees."""
+        prompts = chain.from_iterable(self.batches)
+        return {ranking.labeler for prompt in prompts for ranking in prompt.rankings}
 
 
 def plan_folds(train: Sequence[RankedPrompt], settings: RewardSettings) -> list[FoldPlan]:
@@ -77,7 +84,13 @@ def run_folds(
         model = fresh_model()
         _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
         scores = score_all(model, held, settings, watch=checkpoints.until_stopped)
-        folds.append(evaluate_fold(comparisons.judge(held, scores), plan.held_out))
+        folds.append(
+            evaluate_fold(
+                comparisons.judge(held, scores),
+                plan.held_out,
+                training_labelers=plan.training_labelers,
+            )
+        )
         del model
     return folds
 

@@ -570,14 +570,16 @@ def test_one_fold_is_refused_because_nobody_would_be_left():
         labeler_folds({"a": 1, "b": 2}, 1, seed=0)
 
 
-def test_a_fold_compares_the_labelers_it_held_out_with_the_others():
+def test_a_fold_compares_the_labelers_it_held_out_with_those_it_was_trained_on():
+    """R17: dan ranked only held-out prompts, so that no fold was trained on dan or without."""
     judged = [
         compared("a", 1.0, labeler="ann"),
         compared("a", -1.0, labeler="ben"),
         compared("b", 1.0, labeler="cem"),
+        compared("b", -1.0, labeler="dan"),
     ]
 
-    fold = evaluate_fold(judged, {"cem", "ben"})
+    fold = evaluate_fold(judged, {"cem", "ben"}, training_labelers={"ann"})
 
     assert fold.labelers == ["ben", "cem"]
     assert (fold.training_labelers.value, fold.training_labelers.count) == (1.0, 1)

@@ -395,6 +395,22 @@ def test_each_group_of_labelers_is_held_out_once(tmp_path, base, train):
     assert steps[-1]["progress"] == 1
 
 
+def test_a_labeler_of_held_out_prompts_alone_is_in_no_group_of_a_fold(tmp_path, base, train):
+    """R17."""
+    newcomer = [{**row, "labeler": "new"} for row in ROWS if row["split"] == "test"]
+    run_dir = make_preference_run(
+        tmp_path / "run", "reward", base, rows=[*ROWS, *newcomer], labeler_folds=3
+    )
+
+    done = train("reward", run_dir)
+
+    assert done.returncode == 0, done.stderr
+    evaluation = rundir.read_result(run_dir).evaluation
+    assert evaluation.held_out_labelers.count == 4 * 6
+    for fold in evaluation.folds:
+        assert fold.training_labelers.count + fold.held_out_labelers.count == 4 * 6
+
+
 def test_labelers_in_one_group_are_refused(tmp_path, base, train):
     run_dir = make_preference_run(tmp_path / "run", "reward", base, labeler_folds=1)
 
