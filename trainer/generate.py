@@ -17,6 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from trainer import parallel
 from trainer.flight import Flight, Layout, uniform_numbers
+from trainer.rundir import RunDivergedError
 from trainer.shared_cache import bytes_per_token, is_exact_for, shared_attention
 from trainer.shared_prompt import PAD_ID
 from trainer.spec import Finish
@@ -31,6 +32,8 @@ CACHE_SHARE = 0.5
 # A freed row waits until this share of the rows is free: prompts are computed better together.
 REFILL_SHARE = 1 / 8
 MAX_PROBABILITIES = 2**26
+# Stands for the token of a row whose logits are not finite.
+NO_TOKEN = -1
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ def draw_responses(
         max_new_tokens: that a response may have.
         watch: may end the run between two tokens. Several ranks do not ask it, as each has steps
             of its own.
+
+    Raises:
+        RunDivergedError: when the model's logits are not finite.
     """
     if not draws:
         return []
@@ -139,9 +145,9 @@ def _draw_in_flight(
             flight.numbers[every, fed],
             temperature=choice.temperature,
             top_p=choice.top_p,
-        ).tolist()
+        )
         ended = []
-        for row, token in enumerate(chosen):
+        for row, token in enumerate(_read(chosen, model)):
             one = drawn[flight.who[row]]
             one.tokens.append(token)
             flight.last[row] = token
@@ -178,7 +184,7 @@ def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: f
         top_p: only the most likely tokens that together reach this probability are drawn.
 
     Returns:
-        (b,) int64 tokens.
+        (b,) int64 tokens; `NO_TOKEN` where a logit is not a number or infinite.
     """
     rows = max(1, MAX_PROBABILITIES // logits.shape[-1])
     return torch.cat(
@@ -191,12 +197,29 @@ def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: f
 
 def _pick(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Tensor:
     probabilities = torch.softmax(logits.double() / temperature, -1)
+    # One such logit makes all probabilities of its row so.
+    is_lost = probabilities[:, 0].isnan()  # (b,)
     if top_p >= 1:
-        return _invert(probabilities, numbers)
+        return _invert(probabilities, numbers).masked_fill(is_lost, NO_TOKEN)
     ordered, tokens = probabilities.sort(-1, descending=True)
     before = ordered.cumsum(-1) - ordered  # (b, v), the probability of what is more likely
     place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
-    return tokens.gather(-1, place[:, None]).squeeze(-1)
+    return tokens.gather(-1, place[:, None]).squeeze(-1).masked_fill(is_lost, NO_TOKEN)
+
+
+def _read(chosen: Tensor, model: PreTrainedModel) -> list[int]:
+    """Return the chosen tokens, (b,), as numbers; the only wait for a GPU in a decoding step.
+
+    Raises:
+        RunDivergedError: when there is no token, since the logits are not finite.
+    """
+    tokens: list[int] = chosen.tolist()
+    if NO_TOKEN in tokens:
+        raise RunDivergedError(
+            f"{type(model).__name__} gives no probabilities for the next token: its logits are not "
+            "finite; choose another model, or train it again with a lower learning rate"
+        )
+    return tokens
 
 
 def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
@@ -230,7 +253,7 @@ def _draw_chunk(
         chosen = pick_tokens(
             logits, numbers[alive, step], temperature=choice.temperature, top_p=choice.top_p
         )
-        going_on = _record(drawn, alive, chosen.tolist(), choice.eos_id)
+        going_on = _record(drawn, alive, _read(chosen, model), choice.eos_id)
         if not going_on or step == choice.max_new_tokens - 1:
             break
         if len(going_on) < len(alive):

@@ -23,6 +23,7 @@ from transformers import (
 from trainer import generate, models
 from trainer.flight import Flight
 from trainer.generate import Draw, draw_responses, pick_tokens
+from trainer.rundir import RunDivergedError
 from trainer.shared_cache import shared_attention
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
@@ -86,6 +87,22 @@ def test_a_watch_can_end_it_between_any_two_tokens(sliding_window):
         draw(policy, draws, watch=end_at_the_fourth)
 
     assert draw(policy, draws, watch=lambda items: (item for item in items)) == draw(policy, draws)
+
+
+@pytest.mark.parametrize("sliding_window", [None, 8], ids=["shared", "padded"])
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_logits_that_are_not_numbers_end_the_run(sliding_window, top_p, number):
+    """R-17: one response of six reads the damaged weights, when it comes to token 77."""
+    config = small(MistralConfig, num_key_value_heads=1, sliding_window=sliding_window)
+    torch.manual_seed(0)
+    policy = MistralForCausalLM(config).eval()
+    with torch.no_grad():
+        policy.get_input_embeddings().weight[77] = number
+    draws = [Draw((0, 100, 2, 1), seed) for seed in range(5)] + [Draw((0, 77, 2, 1), 5)]
+
+    with pytest.raises(RunDivergedError, match="MistralForCausalLM gives no probabilities"):
+        draw(policy, draws, top_p=top_p)
 
 
 SHARED = {
