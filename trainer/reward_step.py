@@ -1,5 +1,6 @@
 """What the reward model's loops are made of: loading, a batch's gradient, scoring, the bias."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from trainer import comparisons, data, forward, models, parallel, reward_head
 from trainer.evaluate import Judged
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
+from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import DemonstrationRow, RewardSettings
 from trainer.watch import Watch
@@ -93,7 +95,11 @@ def center(
     *,
     max_tokens: int,
 ) -> float:
-    """Set the bias so that demonstrations score 0 on average (arXiv 2203.02155, C.2)."""
+    """Set the bias so that demonstrations score 0 on average (arXiv 2203.02155, C.2).
+
+    Raises:
+        RunDivergedError: when their mean is not finite; the bias is 0 then.
+    """
     examples = data.encode_examples(
         tokenizer,
         [row.messages for row in rows],
@@ -107,5 +113,10 @@ def center(
         packed = pack(model, [trees[index] for index in part])
         total += float(forward.scores(model, packed).double().sum())
     bias = total / len(examples)
+    if not math.isfinite(bias):
+        raise RunDivergedError(
+            f"the demonstrations score {bias} on average, so that no bias makes it 0; train again "
+            "with a lower learning rate, or in float32"
+        )
     reward_head.set_bias(model, bias)
     return bias

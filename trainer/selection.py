@@ -4,6 +4,7 @@ The validation loss rises after the first epoch while answers still get better, 
 chooses (arXiv 2203.02155, C.1). It reads texts: its tokenizer may differ from the policy's.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, forward, models, sharding
 from trainer.generate import Draw, draw_responses
-from trainer.rundir import Metrics, RunRefusedError
+from trainer.rundir import Metrics, RunDivergedError, RunRefusedError
 from trainer.seeds import derive_seed
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import Message, SFTSettings
@@ -30,6 +31,7 @@ class Judge:
     """A reward model with the held-out prompts whose sampled answers it scores.
 
     Attributes:
+        folder: of the reward model.
         model: the reward model.
         tokenizer: of the reward model.
         policy_tokenizer: of what is judged.
@@ -37,6 +39,7 @@ class Judge:
         settings: of the run.
     """
 
+    folder: Path
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     policy_tokenizer: PreTrainedTokenizerBase
@@ -105,8 +108,18 @@ class Selection:
 
     @torch.no_grad()
     def consider(self, policy: PreTrainedModel, *, step: int, watch: Watch = iter) -> float:
-        """Score the policy, keep its weights if they are the best, and return the score."""
+        """Score the policy, keep its weights if they are the best, and return the score.
+
+        Raises:
+            RunDivergedError: when the score is not finite.
+        """
         score = self.judge.mean_score(policy, watch=watch)
+        if not math.isfinite(score):
+            raise RunDivergedError(
+                f"the reward model {self.judge.folder} scores the answers sampled at step {step} "
+                f"{score} on average; choose another reward model, or train it again with a lower "
+                "learning rate"
+            )
         if self.score is None or score > self.score:
             self.score, self.step = score, step
             for name, weights in trained_weights(policy).items():
@@ -146,6 +159,7 @@ def open_selection(
             "out; hold some out or leave reward_model empty"
         )
     judge = Judge(
+        folder,
         models.load_frozen_reward_model(folder, seed=settings.seed, compute=settings),
         models.load_tokenizer(folder),
         tokenizer,

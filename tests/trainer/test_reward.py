@@ -12,8 +12,9 @@ from tests.trainer.conftest import make_run, save_base, user
 from trainer import comparisons, data, forward, models, reward_head, reward_step, rundir
 from trainer.preferences import read_preferences
 from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
+from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
-from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
+from trainer.spec import DemonstrationRow, Message, RankingRow, RewardSettings, RewardSpec
 
 
 def ranking(prompt_id, texts, ranks, **changes):
@@ -416,3 +417,18 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
     assert len(result.lineage.rows_used) == 60
     assert result.lineage.rows_dropped["ties/l1"].startswith("no comparison")
     assert list(result.lineage.parents) == ["base_model"]
+
+
+def test_demonstrations_without_a_mean_end_the_run(base, tokenizer):
+    """R-17: no bias is saved that is not a number."""
+    model = models.load_reward_model(Path(base), seed=0)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids("z")] = torch.nan
+    rows = [
+        DemonstrationRow(prompt_id=text, messages=user("Hi"), response=text) for text in ("a", "z")
+    ]
+
+    with pytest.raises(RunDivergedError, match="the demonstrations score nan on average"):
+        reward_step.center(model, tokenizer, rows, RewardSettings(), max_tokens=99)
+
+    assert reward_head.bias_of(model) == 0

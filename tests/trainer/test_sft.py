@@ -321,9 +321,27 @@ def test_the_saved_model_is_the_one_that_the_reward_model_scores_best(tmp_path, 
     assert loss == pytest.approx(losses[best], abs=1e-6)
 
 
-def save_judge(folder):
+def test_a_reward_model_without_scores_ends_the_run_and_is_named(tmp_path, base, train):
+    """R-17: no score is above one that is not a number, so that the first weights would win."""
+    judge = save_judge(tmp_path / "judge", head=torch.nan)
+    settings = SFTSettings(epochs=1, batch_size=8, checkpoint_minutes=0)
+    spec = SFTSpec(base_model=base, settings=settings, reward_model=judge)
+    run_dir = make_run(tmp_path / "run", spec, demonstrations=DEMONSTRATIONS)
+
+    failed = train("sft", run_dir)
+
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    error = rundir.read_failure(run_dir).error
+    assert error.startswith(f"the reward model {judge} scores the answers sampled at step 0 nan")
+    assert not (run_dir / "model").exists()
+
+
+def save_judge(folder, *, head=None):
     save_base(folder, seed=3)
     judge = models.load_reward_model(folder, seed=0)
+    if head is not None:
+        torch.nn.init.constant_(judge.score.weight, head)
     models.save_model(judge, make_tokenizer(), folder)
     return str(folder)
 
