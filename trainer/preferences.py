@@ -1,6 +1,6 @@
 """The rankings of a run: read, split, fitted to the model, and what became of each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from trainer.lineage import NEVER_REACHED, RowUse
 from trainer.losses import comparisons_of
 from trainer.memory import RowLengths
 from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
-from trainer.rows import read_rows
+from trainer.rows import read_numbered_rows
 from trainer.rundir import RunRefusedError
 from trainer.spec import DPOSpec, RankingRow, RewardSpec
 
@@ -104,16 +104,31 @@ def read_preferences(
     """Read, tokenize and split the rankings of a run.
 
     Raises:
-        RunRefusedError: when the file cannot be read or there is nothing to train on.
+        RunRefusedError: when the file cannot be read, names two prompts by one id, or holds nothing
+            to train on.
     """
-    rows = read_rows(run_dir / spec.rankings, RankingRow)
-    if not rows:
+    numbered = read_numbered_rows(run_dir / spec.rankings, RankingRow)
+    if not numbered:
         raise RunRefusedError(f"{spec.rankings} holds no ranking; rank some slates first")
+    _require_one_text(numbered, name=spec.rankings)
+    rows = list(numbered.values())
     train, held = split_held_out(group_by_prompt(tokenizer, rows, max_tokens=max_tokens))
     usable = require_comparisons(train, spec.settings, name=spec.rankings)
     trained = {prompt.prompt_id for prompt in usable}
     rest = [prompt for prompt in train if prompt.prompt_id not in trained]
     return Preferences(usable, rest, held)
+
+
+def _require_one_text(rows: Mapping[int, RankingRow], *, name: str) -> None:
+    """Refuse two texts under one prompt_id, whose responses would be trained on after the first."""
+    first_of: dict[str, int] = {}
+    for number, row in rows.items():
+        first = first_of.setdefault(row.prompt_id, number)
+        if row.messages != rows[first].messages:
+            raise RunRefusedError(
+                f"{name} lines {first} and {number} are of one prompt, {row.prompt_id!r}, but "
+                "their messages differ; give each text a prompt_id of its own"
+            )
 
 
 def require_comparisons(

@@ -16,14 +16,23 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
     Raises:
         RunRefusedError: when it is missing or a line is not such a row.
     """
-    rows: list[Row] = []
+    return list(read_numbered_rows(path, row_type).values())
+
+
+def read_numbered_rows(path: Path, row_type: type[Row]) -> dict[int, Row]:
+    """Read a `.jsonl` file; return its rows by the number of their line, in order.
+
+    Raises:
+        RunRefusedError: when it is missing or a line is not such a row.
+    """
+    rows: dict[int, Row] = {}
     number = 0
     try:
         with path.open("rb") as file:
             for line in file:
                 number += 1
                 if line.strip():
-                    rows.append(row_type.model_validate_json(line))
+                    rows[number] = row_type.model_validate_json(line)
     except FileNotFoundError:
         raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
     except ValidationError as error:

@@ -365,6 +365,22 @@ def test_a_tokenizer_that_is_larger_than_the_model_is_refused(tmp_path, train, k
     assert_refused(ended, run_dir, "the tokenizer has 259 tokens but the model only 100")
 
 
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+def test_rows_of_one_prompt_with_other_messages_are_refused_with_both_lines(
+    tmp_path, base, train, kind
+):
+    other = {**ROWS[2], "messages": [{"role": "user", "content": "Something else"}]}
+    run_dir = make_preference_run(tmp_path / "run", kind, base)
+    lines = [json.dumps(row) for row in ROWS]
+    # Line 4 is empty.
+    text = "\n".join([*lines[:3], "", *lines[3:], json.dumps(other)])
+    (run_dir / "rankings.jsonl").write_text(text)
+
+    ended = train(kind, run_dir)
+
+    assert_refused(ended, run_dir, "rankings.jsonl lines 3 and 18 are of one prompt, '2', but")
+
+
 def assert_refused(ended, run_dir, cause):
     """One line says why, in the log and in the result; nothing is half-written."""
     assert ended.returncode == 2
