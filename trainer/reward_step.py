@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, data, forward, models, parallel, reward_head
+from trainer import comparisons, forward, models, parallel, reward_head
+from trainer.data import Example
 from trainer.evaluate import Judged
 from trainer.losses import kwise_loss
 from trainer.rankings import RankedPrompt
 from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import pack, sizes_of
-from trainer.spec import DemonstrationRow, RewardSettings
+from trainer.spec import RewardSettings
 from trainer.watch import Watch
 
 
@@ -89,30 +90,29 @@ def score_all(
 @torch.no_grad()
 def center(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[DemonstrationRow],
+    demonstrations: Sequence[Example],
     settings: RewardSettings,
     *,
-    max_tokens: int,
+    watch: Watch = iter,
 ) -> float:
     """Set the bias so that demonstrations score 0 on average (arXiv 2203.02155, C.2).
+
+    Args:
+        model: a reward model.
+        demonstrations: at least one.
+        settings: of the run.
+        watch: goes through the forward passes and may end the run between two of them.
 
     Raises:
         RunDivergedError: when their mean is not finite; the bias is 0 then.
     """
-    examples = data.encode_examples(
-        tokenizer,
-        [row.messages for row in rows],
-        [row.response for row in rows],
-        max_tokens=max_tokens,
-    )
     reward_head.set_bias(model, 0.0)
-    trees = [example.tree() for example in examples]
+    trees = [example.tree() for example in demonstrations]
     total = 0.0
-    for part in data.within_budget(sizes_of(trees, model), tokens=settings.tokens_per_forward):
-        packed = pack(model, [trees[index] for index in part])
-        total += float(forward.scores(model, packed).double().sum())
-    bias = total / len(examples)
+    for part in watch(parallel.deal(sizes_of(trees, model), tokens=settings.tokens_per_forward)):
+        packed = pack(model, [trees[index] for index in part.items])
+        total += part.weight * float(forward.scores(model, packed).double().sum())
+    bias = parallel.total_of(total) / len(trees)
     if not math.isfinite(bias):
         raise RunDivergedError(
             f"the demonstrations score {bias} on average, so that no bias makes it 0; train again "

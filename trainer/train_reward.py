@@ -4,15 +4,16 @@ A batch counts prompts. After training the bias is set so that demonstrations sc
 With `labeler_folds`, fresh models are trained first, each without one group of labelers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
-from trainer import comparisons, models, optimization, parallel, rundir, sharding
+from trainer import comparisons, data, models, optimization, parallel, rundir, sharding
 from trainer.checkpoints import Checkpointer
+from trainer.data import Example
 from trainer.evaluate import evaluate, pairwise_accuracy
 from trainer.lineage import describe_lineage
 from trainer.pace import Pace
@@ -24,9 +25,6 @@ from trainer.rows import read_rows
 from trainer.shared_prompt import expected_reach
 from trainer.spec import DemonstrationRow, Fold, Lineage, RewardSpec, RunResult
 from trainer.trained import JSON, Trained
-
-# Evenly spread over the file: their mean is then as good as that of all, and costs seconds.
-MAX_CENTERING = 512
 
 
 class Outcome(NamedTuple):
@@ -45,11 +43,9 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         StoppedError: SIGTERM came.
     """
     settings = spec.settings
-    demonstrations: list[DemonstrationRow] = []
+    rows: list[DemonstrationRow] = []
     if spec.demonstrations is not None:
         rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
-        demonstrations = [row for row in rows if row.response.strip()]
-    centered = comparisons.spread(demonstrations, MAX_CENTERING)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     config = load_config(folder)
@@ -61,11 +57,19 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     lineage = describe_lineage(
         spec, run_dir, parents={"base_model": folder}, rows=preferences.row_use(settings)
     )
+    written = [row for row in rows if row.response.strip()]
+    demonstrations = data.encode_examples(
+        tokenizer,
+        [row.messages for row in written],
+        [row.response for row in written],
+        max_tokens=max_tokens,
+    )
     model = load_trainable(folder, tokenizer, settings)
 
     metrics, folds = train_reward(
         model,
         preferences,
+        demonstrations,
         spec,
         run_dir,
         lineage=lineage,
@@ -81,8 +85,6 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         pairwise_accuracy(judged),
         loss=comparisons.mean_loss(held, scores, settings.ties),
     )
-    if centered:
-        metrics["reward/bias"] = center(model, tokenizer, centered, settings, max_tokens=max_tokens)
     state = sharding.whole_state(model)
     if not parallel.ranks().is_main:
         return
@@ -94,7 +96,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
             kind="reward",
             metrics=rundir.finite(metrics),
             model=rundir.MODEL_FOLDER,
-            rows={**preferences.count(), "demonstrations": len(centered)},
+            rows={**preferences.count(), "demonstrations": len(demonstrations)},
             versions=rundir.versions(),
             lineage=lineage,
             evaluation=evaluation,
@@ -105,6 +107,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
 def train_reward(
     model: PreTrainedModel,
     preferences: Preferences,
+    demonstrations: Sequence[Example],
     spec: RewardSpec,
     run_dir: Path,
     *,
@@ -116,6 +119,7 @@ def train_reward(
     Args:
         model: is trained on all rankings.
         preferences: to train and validate on.
+        demonstrations: score 0 on average afterwards, if there are any.
         spec: of the run.
         run_dir: where metrics and checkpoints go.
         lineage: of what was read; checkpoints of other files or models are not resumed from.
@@ -174,6 +178,9 @@ def train_reward(
                     metrics |= comparisons.validation_numbers(watched, scores, settings.ties)
                 rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)
         checkpoints.at_border(len(tokens), _state(metrics, folds))
+        if demonstrations:
+            watch = checkpoints.until_stopped
+            metrics["reward/bias"] = center(model, demonstrations, settings, watch=watch)
     return Outcome(metrics, folds)
 
 

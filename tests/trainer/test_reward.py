@@ -1,7 +1,9 @@
 """The reward model: what is forwarded, where the reward is read, what is saved, a whole run."""
 
 import math
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from trainer.preferences import read_preferences
 from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
 from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
-from trainer.spec import DemonstrationRow, Message, RankingRow, RewardSettings, RewardSpec
+from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
 
 
 def ranking(prompt_id, texts, ranks, **changes):
@@ -419,16 +421,57 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
     assert list(result.lineage.parents) == ["base_model"]
 
 
+def test_the_bias_is_the_mean_of_all_demonstrations(tmp_path, base, train, monkeypatch):
+    """R10, E2: also of 600, and a SIGTERM while they are scored loses no step."""
+    rows = rankings_by_share_of_a(8)
+    demonstrations = [
+        {"prompt_id": str(n), "messages": user("Hi"), "response": "b" * (n % 7) + "z" * (n > 512)}
+        for n in range(1, 600)
+    ]
+    spec = RewardSpec(
+        base_model=base,
+        settings=RewardSettings(learning_rate=1e-3, batch_size=2, tokens_per_forward=256),
+        demonstrations="demonstrations.jsonl",
+    )
+    run_dir = make_run(tmp_path / "run", spec, rankings=rows, demonstrations=demonstrations)
+    set_bias, calls = reward_head.set_bias, []
+
+    def stop_when_centering_begins(model, bias):
+        calls.append(bias)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        set_bias(model, bias)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reward_head, "set_bias", stop_when_centering_begins)
+        stopped = train("reward", run_dir)
+    assert stopped.returncode == 143
+    assert rundir.checkpoint_steps(run_dir)[0] == 3
+    done = train("reward", run_dir)
+
+    assert done.returncode == 0, done.stderr
+    written = [row for row in demonstrations if row["response"]]
+    assert rundir.read_result(run_dir).rows["demonstrations"] == len(written) == 526
+    model = models.load_reward_model(run_dir / "model", seed=0)
+    scores = pack_and_score(model, models.load_tokenizer(run_dir / "model"), written)
+    assert sum(scores) / len(scores) == pytest.approx(0, abs=1e-3)
+    assert abs(sum(scores[:450]) / 450) > 1e-3
+
+
+def pack_and_score(model, tokenizer, rows):
+    texts = [row["response"] for row in rows]
+    return forward.scores(model, pack_texts(model, tokenizer, texts)).tolist()
+
+
 def test_demonstrations_without_a_mean_end_the_run(base, tokenizer):
     """R-17: no bias is saved that is not a number."""
     model = models.load_reward_model(Path(base), seed=0)
     with torch.no_grad():
         model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids("z")] = torch.nan
-    rows = [
-        DemonstrationRow(prompt_id=text, messages=user("Hi"), response=text) for text in ("a", "z")
-    ]
+    conversations = [[Message(role="user", content="Hi")]] * 2
+    examples = data.encode_examples(tokenizer, conversations, ["a", "z"], max_tokens=99)
 
     with pytest.raises(RunDivergedError, match="the demonstrations score nan on average"):
-        reward_step.center(model, tokenizer, rows, RewardSettings(), max_tokens=99)
+        reward_step.center(model, examples, RewardSettings())
 
     assert reward_head.bias_of(model) == 0
