@@ -1,8 +1,8 @@
 """One run, from files: `python -m trainer {sample,sft,reward,dpo,ppo} RUN_DIR`.
 
 Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
-failed, 75 that the disk is full, 143 that SIGTERM stopped it; the last line on stderr says why, and
-so does `error` in the `result.json` of a run that was refused or failed. A run that is started
+failed, 75 that the disk is full, 143 that SIGTERM stopped it; the last line on stderr says why. But
+for SIGTERM so does `error` in `result.json`, where the disk has room for it. A run that is started
 again goes on from its last checkpoint. On Linux the run ends with the process that started it.
 
 Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`; see `parallel.py`.
@@ -73,6 +73,7 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
     if rundir.is_disk_full(error) and not isinstance(error, rundir.DiskFullError):
         error = rundir.DiskFullError(run_dir, needed_bytes=SOME_BYTES)
     if isinstance(error, rundir.DiskFullError):
+        _record(kind, run_dir, str(error), error)
         _say(str(error))
         return error.exit_code
     if isinstance(error, rundir.RunRefusedError | rundir.RunDivergedError):
@@ -83,14 +84,16 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
         code = 1
     if steps := rundir.checkpoint_steps(run_dir):
         reason += f" (the last good state is the checkpoint of step {steps[0]})"
-    with contextlib.suppress(OSError):
-        _record(kind, run_dir, reason, error)
+    _record(kind, run_dir, reason, error)
     _say(f"error: {reason}")
     return code
 
 
 def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None:
-    """Write why the run failed, unless another rank has: the first cause counts."""
+    """Write why the run failed if the disk has room, unless another rank has.
+
+    The first cause counts; the next attempt removes it.
+    """
     if not _is_main():
         if importlib.import_module("trainer.parallel").is_lost_peer(error):
             return
@@ -98,8 +101,9 @@ def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None
         deadline = time.monotonic() + RECORD_SECONDS
         while rundir.read_failure(run_dir) is None and time.monotonic() < deadline:
             time.sleep(0.1)
-    if rundir.read_failure(run_dir) is None:
-        rundir.write_failure(run_dir, kind, reason)
+    with contextlib.suppress(OSError):
+        if rundir.read_failure(run_dir) is None:
+            rundir.write_failure(run_dir, kind, reason)
 
 
 def _run(kind: RunKind, run_dir: Path) -> None:
@@ -164,8 +168,9 @@ def _end_with_parent() -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(" ".join(line.split()) + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log's disk may be the full one
+        sys.stderr.write(" ".join(line.split()) + "\n")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -63,14 +63,18 @@ class DiskFullError(Exception):
     exit_code = DISK_FULL_EXIT_CODE
 
     def __init__(self, path: Path, *, needed_bytes: int) -> None:
-        free = shutil.disk_usage(path).free
-        super().__init__(
-            f"waiting for disk: needs {needed_bytes / 1e6:,.1f} MB, has {free / 1e6:,.1f} MB"
-        )
+        super().__init__(say_disk_full(needed_bytes, shutil.disk_usage(path).free))
 
 
 class StoppedError(BaseException):
     """SIGTERM came; not an `Exception`, so that no handler in between keeps the run going."""
+
+
+def say_disk_full(needed_bytes: int, free_bytes: int) -> str:
+    """Say what a run waits for, with as many digits as show that the numbers differ."""
+    needed, free = needed_bytes / 1e6, free_bytes / 1e6
+    digits = next((n for n in (1, 2, 3) if f"{needed:.{n}f}" != f"{free:.{n}f}"), 6)
+    return f"waiting for disk: needs {needed:,.{digits}f} MB, has {free:,.{digits}f} MB"
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,8 @@ def failure_of(exit_code: int, run_dir: Path, *, is_out_of_memory: bool = False)
         is_out_of_memory: whether the kernel killed a process for its memory while it ran.
     """
     if exit_code == rundir.DISK_FULL_EXIT_CODE:
-        needs, has = needed_disk_bytes(run_dir), free_disk_bytes(run_dir)
-        reason = f"waiting for disk: needs {needs / 1e6:,.1f} MB, has {has / 1e6:,.1f} MB"
+        needs = needed_disk_bytes(run_dir)
+        reason = rundir.say_disk_full(needs, free_disk_bytes(run_dir))
         return Failure(reason, is_retryable=True, needs_disk_bytes=needs)
     if exit_code in KILLED_CODES:
         reason = "killed by signal 9; most often the machine ran out of memory"

@@ -48,7 +48,10 @@ if end == "explained":
     (run_dir / "result.json").write_text(json.dumps(result))
     sys.exit(2)
 if end == "disk full":
-    sys.stderr.write("waiting for disk: needs 2,000.0 MB, has 1.0 MB\n")
+    reason = "waiting for disk: needs 2,000.0 MB, has 1.0 MB"
+    result = {"kind": kind, "metrics": {}, "rows": {}, "versions": {}, "error": reason}
+    (run_dir / "result.json").write_text(json.dumps(result))
+    sys.stderr.write(f"{reason}\n")
     sys.exit(75)
 if end == "result":
     result = {

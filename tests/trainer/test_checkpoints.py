@@ -198,7 +198,9 @@ def test_no_checkpoint_is_written_into_less_than_twice_its_size(run_dir, monkeyp
     usage = shutil._ntuple_diskusage(10**9, 0, 2 * size - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
-    with pytest.raises(rundir.DiskFullError, match=r"^waiting for disk: needs 0\.0 MB, has 0\.0"):
+    with pytest.raises(
+        rundir.DiskFullError, match=r"^waiting for disk: needs 0\.000160 MB, has 0\.000159"
+    ):
         train(run_dir, trained, steps=2)
 
     assert rundir.checkpoint_steps(run_dir) == [1]

@@ -512,8 +512,9 @@ def test_a_full_disk_is_no_failure_of_the_run_on_two_ranks_either(tmp_path, shar
     run_dir = make(tmp_path / "run", "sft", shared)
 
     assert end(start(train_on_a_full_disk, run_dir)) == [75, 1]
-    assert stderr_of(run_dir, 0).splitlines()[-1].startswith("waiting for disk: needs ")
-    assert not (run_dir / "result.json").exists()
+    reason = stderr_of(run_dir, 0).splitlines()[-1]
+    assert reason.startswith("waiting for disk: needs ")
+    assert rundir.read_failure(run_dir).error == reason
 
 
 def test_a_sample_run_is_refused_on_two_ranks(tmp_path, shared, start):

@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from tests.trainer.conftest import (
     write_lines,
 )
 from trainer import checkpoints, forward, generate, models, rundir, tensor_file, train_sft
+from trainer.__main__ import main
 from trainer.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
 
@@ -402,7 +405,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_a_run_that_waits(
     steps = rundir.checkpoint_steps(run_dir)
     names = {path.name for path in (run_dir / "checkpoints").iterdir()}
     assert names == {f"step-{step:08d}" for step in steps}
-    assert not (run_dir / "result.json").exists()
+    assert rundir.read_failure(run_dir).error == full.stderr.splitlines()[-1]
 
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     done = train("sft", run_dir)
@@ -433,6 +436,26 @@ def test_a_disk_that_is_full_at_any_point_of_a_checkpoint_loses_nothing(
     assert train("sft", run_dir).returncode == 0
     assert "resuming at step 2" in caplog.messages
     assert outcome(run_dir) == uninterrupted
+
+
+def test_a_disk_without_room_for_the_reason_is_waited_for_all_the_same(
+    tmp_path, shared, train, monkeypatch
+):
+    """R-07: neither `result.json` nor the log can be written."""
+    run_dir = make_sft(tmp_path / "run", shared)
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        for name in ("append_line", "write_failure"):
+            patched.setattr(rundir, name, fail)
+        patched.setattr(sys, "stderr", SimpleNamespace(write=fail, flush=fail))
+        code = main(["sft", str(run_dir), "--detached"])
+
+    assert code == 75
+    assert not (run_dir / "result.json").exists()
+    assert train("sft", run_dir).returncode == 0
 
 
 @pytest.mark.parametrize("where", ["metrics", "model"])

@@ -124,6 +124,19 @@ def test_a_disk_that_fills_while_a_model_is_saved_leaves_the_earlier_model(tmp_p
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["config.json"]
 
 
+@pytest.mark.parametrize(
+    ("needed", "free", "said"),
+    [
+        (2_000_000_000, 500_000, "needs 2,000.0 MB, has 0.5 MB"),
+        (640_000, 560_000, "needs 0.64 MB, has 0.56 MB"),
+        (640_001, 640_000, "needs 0.640001 MB, has 0.640000 MB"),
+        (600_000, 600_000, "needs 0.600000 MB, has 0.600000 MB"),
+    ],
+)
+def test_what_the_disk_lacks_can_be_seen(needed, free, said):
+    assert rundir.say_disk_full(needed, free) == f"waiting for disk: {said}"
+
+
 def test_the_time_left_follows_from_the_tokens_and_not_from_an_earlier_attempt(monkeypatch):
     clock = [10.0]
     monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
