@@ -1,9 +1,10 @@
 """One run, from files: `python -m trainer {sample,sft,reward,dpo,ppo} RUN_DIR`.
 
 Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
-failed, 75 that the disk is full, 143 that SIGTERM stopped it; the last line on stderr says why. But
-for SIGTERM so does `error` in `result.json`, where the disk has room for it. A run that is started
-again goes on from its last checkpoint. On Linux the run ends with the process that started it.
+failed, 75 that the disk is full, 143 that SIGTERM or Ctrl-C stopped it; the last line on stderr
+says why. Unless it was stopped so does `error` in `result.json`, where the disk has room for it. A
+run that is started again goes on from its last checkpoint. On Linux the run ends with the process
+that started it.
 
 Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`; see `parallel.py`.
 """
@@ -57,11 +58,12 @@ def main(arguments: list[str]) -> int:
         _end_with_parent()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("trainer").setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, _stop)
+    for number in rundir.STOP_SIGNALS:
+        signal.signal(number, _stop)
     try:
         _run(options.kind, options.run_dir)
     except rundir.StoppedError:
-        _say("stopped: SIGTERM was received before the run was complete")
+        _say("stopped: SIGTERM or Ctrl-C was received before the run was complete")
         return STOPPED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the process edge: the last line of the log says why
         return _fail(options.kind, options.run_dir, error)
@@ -154,7 +156,8 @@ def _beat(run_dir: Path, ended: threading.Event) -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, _stop_at_once)
+    for number in rundir.STOP_SIGNALS:
+        signal.signal(number, _stop_at_once)
     raise rundir.StoppedError
 
 

@@ -4,16 +4,16 @@
     with Checkpointer(run_dir, spec, trained, lineage=lineage, minutes=...) as checkpoints:
         done = checkpoints.resume()                # puts everything back; step 0 when there is none
         for step in range(done.step, steps):
-            checkpoints.at_border(step, {...})     # saves when it is time, or when SIGTERM came
+            checkpoints.at_border(step, {...})     # saves when it is time, or a signal came
             for micro in checkpoints.until_stopped(micro_batches):
                 ...                                # gradients only: nothing is changed here
             guarded_step(...)
         checkpoints.at_border(steps, {...})
 
-Inside the block SIGTERM sets a flag. At the next border, or between two items of `until_stopped`,
-the state of the last border is saved and `StoppedError` ends the run. What is done after the
-weights were changed goes through `until_abandoned`. With several ranks every rank calls all of
-this, with equally many items; rank 0 writes, and they stop together.
+Inside the block SIGTERM and Ctrl-C set a flag. At the next border, or between two items of
+`until_stopped`, the state of the last border is saved and `StoppedError` ends the run. What is done
+after the weights were changed goes through `until_abandoned`. With several ranks every rank calls
+all of this, with equally many items; rank 0 writes, and they stop together.
 
 A checkpoint is a folder of safetensors and JSON: no pickle is ever read. It belongs to one spec, to
 the rows and to the models that the run read: with others the run starts again.
@@ -46,7 +46,7 @@ FORMAT = 2
 KEPT = 2
 TENSORS_FILE, STATE_FILE, MANIFEST_FILE = "tensors.safetensors", "state.json", "manifest.json"
 UNFINISHED_FOLDER = "unfinished"
-# A launcher passes the group's SIGTERM on to its ranks, which then see it twice.
+# A launcher passes the group's signal on to its ranks, which then see it twice.
 SAME_SIGNAL_SECONDS = 1.0
 
 Item = TypeVar("Item")
@@ -104,16 +104,18 @@ class Checkpointer:
         self._saved_at = self._stop_requested_at = time.monotonic()
         self._saved_step = 0
         self._border: Border | None = None
-        self._previous_handler: Any = None
+        self._previous_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
+        for number in rundir.STOP_SIGNALS:
+            self._previous_handlers[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGTERM, self._previous_handler)
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)
         if error is None and self._is_stop_agreed():
             raise rundir.StoppedError
 
@@ -137,7 +139,7 @@ class Checkpointer:
     def at_border(
         self, step: int, state: Mapping[str, JSON], *, is_one_needed: bool = False
     ) -> None:
-        """Save if it is time to; if SIGTERM came, save and end the run.
+        """Save if it is time to; after a signal save and end the run.
 
         Args:
             step: the next one to be done.
@@ -146,7 +148,7 @@ class Checkpointer:
                 the next border.
 
         Raises:
-            StoppedError: SIGTERM came.
+            StoppedError: SIGTERM or Ctrl-C came.
             DiskFullError: there is no room; earlier checkpoints are as they were.
         """
         self._border = Border(step, state, random_state())
@@ -157,13 +159,13 @@ class Checkpointer:
             self._save(self._border)
 
     def until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield items; when SIGTERM came, save the last border and end the run instead.
+        """Yield items; after a signal save the last border and end the run instead.
 
         Only for work that changes nothing of what is saved: the weights still have to be those
         of the border.
 
         Raises:
-            StoppedError: SIGTERM came.
+            StoppedError: SIGTERM or Ctrl-C came.
         """
         for item in items:
             if self._is_stop_agreed():
@@ -171,12 +173,12 @@ class Checkpointer:
             yield item
 
     def until_abandoned(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield items; when SIGTERM came, end the run, which then goes on from its last checkpoint.
+        """Yield items; after a signal end the run, which then goes on from its last checkpoint.
 
         For work after the weights were changed. Without a checkpoint it goes on to the next border.
 
         Raises:
-            StoppedError: SIGTERM came.
+            StoppedError: SIGTERM or Ctrl-C came.
         """
         for item in items:
             if self._is_stop_agreed() and self._is_any_there():
@@ -184,7 +186,7 @@ class Checkpointer:
             yield item
 
     def _is_stop_agreed(self) -> bool:
-        # A SIGTERM to any rank; all ranks have to ask at the same place.
+        # A signal to any rank; all ranks have to ask at the same place.
         return parallel.any_rank(self.stop_requested)
 
     def _is_any_there(self) -> bool:
@@ -198,12 +200,14 @@ class Checkpointer:
             self._save(self._border)
         raise rundir.StoppedError
 
-    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self.stop_requested:
             self.stop_requested, self._stop_requested_at = True, now
         elif now - self._stop_requested_at > SAME_SIGNAL_SECONDS:
-            sys.stderr.write("stopped: a second SIGTERM came before the checkpoint was complete\n")
+            sys.stderr.write(
+                "stopped: a second SIGTERM or Ctrl-C came before the checkpoint was complete\n"
+            )
             sys.stderr.flush()
             os._exit(128 + signal.SIGTERM)
 

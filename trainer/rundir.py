@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +39,8 @@ UNFINISHED_MODEL_FOLDER = "model.tmp"
 CHECKPOINTS_FOLDER = "checkpoints"
 CHECKPOINT_PREFIX = "step-"
 
+# Each asks for a checkpoint and a clean stop.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
 DISK_FULL_EXIT_CODE = 75
 
@@ -67,7 +70,7 @@ class DiskFullError(Exception):
 
 
 class StoppedError(BaseException):
-    """SIGTERM came; not an `Exception`, so that no handler in between keeps the run going."""
+    """SIGTERM or Ctrl-C came; not an `Exception`, so that no handler in between goes on."""
 
 
 def say_disk_full(needed_bytes: int, free_bytes: int) -> str:

@@ -32,7 +32,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
     Raises:
         RunRefusedError: when data is missing or policy and reward model do not fit together.
         RunDivergedError: when a start-up check fails or a number stops being finite.
-        StoppedError: SIGTERM came.
+        StoppedError: SIGTERM or Ctrl-C came.
     """
     models.require_memory(spec)
     folder = models.resolve_folder(spec.base_model)
@@ -87,7 +87,7 @@ def train_policy(
 
     Raises:
         RunDivergedError: when a start-up check fails or a number stops being finite.
-        StoppedError: SIGTERM came; there is a checkpoint then.
+        StoppedError: SIGTERM or Ctrl-C came; there is a checkpoint then.
     """
     settings = spec.settings
     trainee = Trainee.of(loaded, settings)

@@ -40,7 +40,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     Raises:
         RunRefusedError: when there is no comparison to train on or the model cannot be loaded.
         RunDivergedError: when a number stops being finite.
-        StoppedError: SIGTERM came.
+        StoppedError: SIGTERM or Ctrl-C came.
     """
     settings = spec.settings
     rows: list[DemonstrationRow] = []

@@ -37,7 +37,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     Raises:
         RunRefusedError: when there is nothing to train on or a model cannot be loaded.
         RunDivergedError: when the loss stops being finite.
-        StoppedError: SIGTERM came.
+        StoppedError: SIGTERM or Ctrl-C came.
     """
     models.require_memory(spec)
     settings = spec.settings

@@ -136,7 +136,7 @@ class Ended:
 @pytest.fixture
 def train(capfd, monkeypatch) -> Iterator[Callable[..., Ended]]:
     """Do a run in this process: importing torch again takes seconds."""
-    on_sigterm = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in rundir.STOP_SIGNALS}
 
     def run(kind: str, run_dir: Path, **variables: str) -> Ended:
         for name, value in variables.items():
@@ -146,7 +146,8 @@ def train(capfd, monkeypatch) -> Iterator[Callable[..., Ended]]:
         return Ended(code, capfd.readouterr().err)
 
     yield run
-    signal.signal(signal.SIGTERM, on_sigterm)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -161,8 +161,9 @@ def test_a_checkpoint_of_other_tensors_is_not_used(run_dir, caplog):
     assert "its tensors are not those that this run trains" in caplog.text
 
 
-def test_a_second_sigterm_ends_the_run_at_once_unless_it_is_the_first_one_passed_on(
-    run_dir, monkeypatch, capfd
+@pytest.mark.parametrize("number", rundir.STOP_SIGNALS)
+def test_a_second_signal_ends_the_run_at_once_unless_it_is_the_first_one_passed_on(
+    run_dir, monkeypatch, capfd, number
 ):
     clock, codes = [0.0], []
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
@@ -172,21 +173,21 @@ def test_a_second_sigterm_ends_the_run_at_once_unless_it_is_the_first_one_passed
         with checkpointing(run_dir, make_trained(), minutes=2):
             for seconds in (0.0, 0.5, 1.5):
                 clock[0] = seconds
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
 
     with pytest.raises(rundir.StoppedError):
         be_terminated_three_times()
 
     assert codes == [143]
-    assert capfd.readouterr().err.startswith("stopped: a second SIGTERM")
+    assert capfd.readouterr().err.startswith("stopped: a second SIGTERM or Ctrl-C")
 
 
-def test_after_the_loop_sigterm_means_what_it_meant_before(run_dir):
-    before = signal.getsignal(signal.SIGTERM)
+def test_after_the_loop_signals_mean_what_they_meant_before(run_dir):
+    before = [signal.getsignal(number) for number in rundir.STOP_SIGNALS]
 
     train(run_dir, make_trained(), steps=1)
 
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in rundir.STOP_SIGNALS] == before
 
 
 def test_no_checkpoint_is_written_into_less_than_twice_its_size(run_dir, monkeypatch):

@@ -566,5 +566,5 @@ def test_sigterm_to_the_launcher_leaves_a_checkpoint_and_no_process(tmp_path, sh
 
     assert len(ranks) == 2
     assert not any(rank.is_running() for rank in ranks)
-    assert said.count("stopped: SIGTERM was received before the run was complete") == 2
+    assert said.count("stopped: SIGTERM or Ctrl-C was received before the run was complete") == 2
     stopped_at(run_dir)
