@@ -62,7 +62,8 @@ def resolve_folder(location: str) -> Path:
     """Return the folder of a model, fetching `owner/name@revision` from the hub when it is one.
 
     Raises:
-        RunRefusedError: when there is no such folder or it holds what must not be loaded.
+        RunRefusedError: when there is no such folder, it holds what must not be loaded, or it
+            cannot be downloaded.
     """
     folder = Path(location)
     hub = HUB_ID.fullmatch(location)
@@ -71,7 +72,16 @@ def resolve_folder(location: str) -> Path:
         from huggingface_hub import snapshot_download  # noqa: PLC0415
 
         patterns = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
-        folder = Path(snapshot_download(hub[1], revision=hub[2], allow_patterns=patterns))
+        try:
+            folder = Path(snapshot_download(hub[1], revision=hub[2], allow_patterns=patterns))
+        # The hub has errors of its own, of its HTTP client and of the file system.
+        except Exception as error:
+            if is_disk_full(error):
+                raise
+            raise RunRefusedError(
+                f"{location} cannot be downloaded: {type(error).__name__}: {first_line(error)}; "
+                "look at its name, its revision and the network, or give a folder"
+            ) from error
     check_folder(folder)
     return folder
 

@@ -1,8 +1,10 @@
 """Loading models: what is refused, and what an untrained base gives."""
 
+import errno
 import json
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -323,3 +325,31 @@ def test_a_config_may_name_no_longest_sequence(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bloom", "hidden_size": 64}')
 
     assert positions_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("no route to host\nsecond line"), ValueError("no such revision")],
+)
+def test_a_model_that_cannot_be_downloaded_is_refused_in_one_line(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+
+    with pytest.raises(rundir.RunRefusedError) as refused:
+        models.resolve_folder("owner/name@" + "0" * 40)
+
+    cause = str(error).splitlines()[0]
+    assert str(refused.value).startswith("owner/name@0000")
+    assert f"cannot be downloaded: {type(error).__name__}: {cause};" in str(refused.value)
+
+
+def test_a_disk_that_a_download_fills_is_waited_for(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+
+    with pytest.raises(OSError, match="No space left"):
+        models.resolve_folder("owner/name@" + "0" * 40)
