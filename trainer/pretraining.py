@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from trainer import data
 from trainer.data import Example
 from trainer.endless import order_between
+from trainer.rows import open_rows
 from trainer.rundir import RunRefusedError, first_error
 from trainer.seeds import derive_seed
 from trainer.spec import PretrainingRow
@@ -65,14 +66,12 @@ def open_texts(
 def _lines_with_text(path: Path) -> Iterator[int]:
     at = number = 0
     try:
-        with path.open("rb") as file:
+        with open_rows(path) as file:
             for line in file:
                 number += 1
                 # An empty text has no token that could be predicted.
                 if line.strip() and PretrainingRow.model_validate_json(line).text:
                     yield at
                 at += len(line)
-    except FileNotFoundError:
-        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
     except ValidationError as error:
         raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None

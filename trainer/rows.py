@@ -1,7 +1,7 @@
 """Reading the `.jsonl` files of a run; needs no torch."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,13 +28,27 @@ def read_numbered_rows(path: Path, row_type: type[Row]) -> dict[int, Row]:
     rows: dict[int, Row] = {}
     number = 0
     try:
-        with path.open("rb") as file:
+        with open_rows(path) as file:
             for line in file:
                 number += 1
                 if line.strip():
                     rows[number] = row_type.model_validate_json(line)
-    except FileNotFoundError:
-        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
     except ValidationError as error:
         raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
     return rows
+
+
+def open_rows(path: Path) -> IO[bytes]:
+    """Open a `.jsonl` file.
+
+    Raises:
+        RunRefusedError: when it is missing or no file that can be read.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
+    except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        raise RunRefusedError(
+            f"{path} cannot be read: {error.strerror}; spec.json has to name a .jsonl file"
+        ) from None

@@ -356,6 +356,17 @@ def test_a_wrong_key_of_the_spec_is_refused_in_one_line(tmp_path, base, train):
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, base, train, kind):
+    run_dir = make_preference_run(tmp_path / "run", kind, base)
+    spec = json.loads((run_dir / "spec.json").read_text())
+    (run_dir / "spec.json").write_text(json.dumps({**spec, "rankings": "."}))
+
+    ended = train(kind, run_dir)
+
+    assert_refused(ended, run_dir, "cannot be read: Is a directory; spec.json has to name")
+
+
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
 def test_a_tokenizer_that_is_larger_than_the_model_is_refused(tmp_path, train, kind):
     base = save_base(tmp_path / "base", vocab_size=100)
     run_dir = make_preference_run(tmp_path / "run", kind, base)
