@@ -84,7 +84,9 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
         traceback.print_exception(error)
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         code = 1
-    if steps := rundir.checkpoint_steps(run_dir):
+    steps = rundir.checkpoint_steps(run_dir)
+    # Before the first step is done the only checkpoint is what the run started from.
+    if steps and rundir.read_metrics_from(run_dir, 0).rows:
         reason += f" (the last good state is the checkpoint of step {steps[0]})"
     _record(kind, run_dir, reason, error)
     _say(f"error: {reason}")

@@ -84,9 +84,14 @@ def guarded_step(
     trained = list(parameters)
     norm = gradient_norm(trained)
     if not (math.isfinite(loss) and math.isfinite(norm)):
+        advice = (
+            "the step was not applied; lower the learning rate and look at the data"
+            if step
+            else "this is before any training: the starting model or the data is the cause"
+        )
         raise RunDivergedError(
-            f"non-finite loss at step {step}: the loss is {loss}, the gradient norm {norm}; the "
-            "step was not applied; lower the learning rate and look at the data"
+            f"non-finite loss at step {step}: the loss is {loss}, the gradient norm {norm}; "
+            f"{advice}"
         )
     # Otherwise every gradient would be read and written once more, to be multiplied with 1.
     if max_norm is not None and norm > max_norm:

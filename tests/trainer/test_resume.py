@@ -532,7 +532,10 @@ def test_weights_that_are_not_numbers_end_the_run_at_once(tmp_path, train):
     failed = train("sft", run_dir)
 
     assert failed.returncode == 1
-    assert rundir.read_failure(run_dir).error.startswith("non-finite loss at step 0: ")
+    error = rundir.read_failure(run_dir).error
+    assert error.startswith("non-finite loss at step 0: ")
+    assert error.endswith("before any training: the starting model or the data is the cause")
+    assert failed.stderr.splitlines()[-1] == f"error: {error}"
     assert not (run_dir / "model").exists()
 
 
