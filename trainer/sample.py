@@ -9,7 +9,7 @@ import importlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trainer import endpoint, rundir
@@ -79,12 +79,14 @@ def run(spec: SampleSpec, run_dir: Path) -> None:
             )
     complete = [slates[prompt.prompt_id] for prompt in prompts]
     texts = [response.text for slate in complete for response in slate.responses]
+    cut = {slate.prompt_id: slate.cut for slate in complete if slate.cut}
     rundir.write_result(
         run_dir,
         RunResult(
             kind="sample",
             metrics=_count(complete),
-            rows={"prompts": len(complete), "responses": len(texts)},
+            rows={"prompts": len(complete), "responses": len(texts), "cut": len(cut)},
+            rows_cut=cut,
             texts=texts[:SHOWN_TEXTS],
             versions=rundir.versions(),
         ),
@@ -127,6 +129,7 @@ def fill_slates(
         SampledSlate(
             prompt_id=prompt.prompt_id,
             responses=[_finished(place, spec.sampling) for place in slate],
+            cut=_cut_of(slate),
         )
         for prompt, slate in zip(prompts, slates, strict=True)
     ]
@@ -165,7 +168,13 @@ def _sample(
             place.seed = derive_seed(seed, place.prompt.prompt_id, place.index, attempt)
         answers = sampler([Request(place.prompt, place.seed) for place in wanted])
         for place, answer in zip(wanted, answers, strict=True):
-            place.sampled = Sampled(clean(answer.text), answer.finish)
+            place.sampled = replace(answer, text=clean(answer.text))
+
+
+def _cut_of(slate: Sequence[Place]) -> str:
+    """Say which models did not read the whole prompt; empty when all did."""
+    said = (f"{place.sampled.cut} for {place.model}" for place in slate if place.sampled.cut)
+    return ", ".join(dict.fromkeys(said))
 
 
 def _finished(place: Place, sampling: Sampling) -> SampledResponse:

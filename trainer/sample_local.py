@@ -1,6 +1,5 @@
 """Sampling from a model folder on this machine; `sample` loads this module only when it must."""
 
-import logging
 from collections.abc import Sequence
 
 import torch
@@ -9,8 +8,6 @@ from trainer import data, models
 from trainer.generate import Draw, draw_responses
 from trainer.sampler import Request, Sampled, Sampler
 from trainer.spec import Sampling
-
-log = logging.getLogger(__name__)
 
 # A model whose config names no limit is taken to read this much.
 DEFAULT_CONTEXT_TOKENS = 131_072
@@ -32,11 +29,6 @@ def open_sampler(location: str, sampling: Sampling) -> Sampler:
         prompts = data.encode_prompts(
             tokenizer, [request.prompt.messages for request in requests], max_tokens=room
         )
-        for request, prompt in zip(requests, prompts, strict=True):
-            if prompt.is_cut:
-                log.warning(
-                    "prompt %s is cut to its last %d tokens", request.prompt.prompt_id, room
-                )
         drawn = draw_responses(
             policy,
             [
@@ -49,8 +41,12 @@ def open_sampler(location: str, sampling: Sampling) -> Sampler:
             max_new_tokens=sampling.max_new_tokens,
         )
         return [
-            Sampled(str(tokenizer.decode(one.tokens, skip_special_tokens=True)), one.finish)
-            for one in drawn
+            Sampled(
+                str(tokenizer.decode(one.tokens, skip_special_tokens=True)),
+                one.finish,
+                cut=f"its beginning, to {room} tokens" if prompt.is_cut else "",
+            )
+            for one, prompt in zip(drawn, prompts, strict=True)
         ]
 
     return sample

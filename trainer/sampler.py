@@ -16,10 +16,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Sampled:
-    """One response as a model gave it."""
+    """One response as a model gave it.
+
+    Attributes:
+        text: what it wrote.
+        finish: why it ended.
+        cut: what of the prompt the model did not read, in words; empty when it read all of it.
+    """
 
     text: str
     finish: Finish
+    cut: str = ""
 
 
 Sampler = Callable[[Sequence[Request]], list[Sampled]]

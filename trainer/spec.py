@@ -118,6 +118,7 @@ class SampledSlate(Frozen):
 
     prompt_id: str
     responses: list[SampledResponse]
+    cut: str = Field("", description="what of the prompt was not read, by which model")
 
 
 # --- settings: what people choose, with units and bounds ------------------------------------------
@@ -491,6 +492,9 @@ class RunResult(Frozen):
     metrics: dict[str, float | None] = Field(description="the run's closing numbers")
     model: str | None = Field(None, description="folder of the trained model, relative to the run")
     rows: dict[str, int] = Field(description="rows used, dropped and cut, by name")
+    rows_cut: dict[str, str] = Field(
+        {}, description="why, by id, of a sample run's prompts; a training run's are in `lineage`"
+    )
     texts: list[str] = Field([], description="a few sampled texts, for people")
     versions: dict[str, str] = Field(description="python, torch, transformers, ...")
     lineage: Lineage | None = None

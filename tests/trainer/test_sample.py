@@ -48,6 +48,26 @@ def test_a_sample_run_gives_each_prompt_its_slate_with_seeds(tmp_path, base, tra
     assert [row["progress"] for row in rundir.read_metrics_from(run_dir, 0).rows] == [0.4, 0.8, 1]
 
 
+def test_prompts_that_are_cut_are_named_in_the_result(tmp_path, base, train):
+    """R16: the model reads 256 tokens, of which 12 are the response's, also after a restart."""
+    texts = ["short", "x" * 300, "y" * 241, "y" * 242]
+    prompts = [{"prompt_id": f"p{n}", "messages": user(text)} for n, text in enumerate(texts)]
+    wide = save_base(tmp_path / "wide", seed=5, max_position_embeddings=512)
+    models = [folder_model(base, "sft"), folder_model(wide, "policy")]
+    run_dir = make_run(tmp_path / "run", spec_of(*models), prompts=prompts)
+
+    for _ in range(2):
+        done = train("sample", run_dir)
+
+        assert done.returncode == 0, done.stderr
+        result = rundir.read_result(run_dir)
+        assert result.rows["cut"] == 2
+        # <|user|>, <|end|> and <|assistant|> are a token each.
+        assert result.rows_cut == dict.fromkeys(
+            ("p1", "p3"), "its beginning, to 244 tokens for sft"
+        )
+
+
 def test_the_first_slates_are_written_before_the_run_ends(tmp_path, base, spawn):
     prompts = [{"prompt_id": f"p{n}", "messages": user("Hi")} for n in range(400)]
     run_dir = make_run(tmp_path / "run", spec_of(folder_model(base)), prompts=prompts)
