@@ -388,7 +388,8 @@ def small_disk(tmp_path):
     if not is_mounted:
         pytest.skip("a small file system cannot be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    # Lazily: the weights that the test has read stay mapped until their tensors are collected.
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("is_checked", [True, False])
