@@ -86,7 +86,7 @@ class Sums:
     tokens: int = 0
     policy_loss: float = 0.0
     value_loss: float = 0.0
-    log_ratio: float = 0.0
+    absolute_log_ratio: float = 0.0
     squared_log_ratio: float = 0.0
     clipped: float = 0.0
     max_log_ratio: float = 0.0
@@ -138,7 +138,7 @@ def update(
             device_type = models.policy.device.type
             check_first_ratio(
                 sums.max_log_ratio,
-                sums.log_ratio / sums.tokens,
+                sums.absolute_log_ratio / sums.tokens,
                 device_type=device_type,
                 is_half=compute.is_half(settings.precision, device_type),
             )
@@ -327,7 +327,7 @@ def _add(
     ).tolist()
     sums.policy_loss += policy
     sums.value_loss += value
-    sums.log_ratio += absolute
+    sums.absolute_log_ratio += absolute
     sums.squared_log_ratio += squared
     sums.clipped += clipped
     sums.max_log_ratio = max(sums.max_log_ratio, most)
@@ -338,7 +338,7 @@ def _over_ranks(sums: Sums) -> Sums:
         tokens=sums.tokens,
         policy_loss=parallel.total_of(sums.policy_loss),
         value_loss=parallel.total_of(sums.value_loss),
-        log_ratio=parallel.total_of(sums.log_ratio),
+        absolute_log_ratio=parallel.total_of(sums.absolute_log_ratio),
         squared_log_ratio=parallel.total_of(sums.squared_log_ratio),
         clipped=parallel.total_of(sums.clipped),
         max_log_ratio=parallel.largest_of(sums.max_log_ratio),
