@@ -229,11 +229,11 @@ def add_mix_gradient(
     *,
     watch: Watch,
 ) -> Mix:
-    """Add gamma times the gradient of the mean token loss of pretraining texts (C.4).
+    """Add the gradient of the mean token loss of pretraining texts, times a coefficient (C.4).
 
-    gamma multiplies the mean over the tokens of all texts of the step. Both gradients are computed
-    one after the other and added in the gradient buffers; the caller makes one optimizer step.
-    With a coefficient of 0 the loss is only measured.
+    The coefficient, gamma in the paper, multiplies the mean over the tokens of all texts of the
+    step. Both gradients are computed one after the other and added in the gradient buffers; the
+    caller makes one optimizer step. With a coefficient of 0 the loss is only measured.
 
     Args:
         policy: with the gradient of PPO in its buffers.
@@ -244,20 +244,20 @@ def add_mix_gradient(
     if not examples:
         return Mix()
     started = time.monotonic()
-    gamma = settings.ptx_coefficient
+    coefficient = settings.ptx_coefficient
     parameters = [parameter for _, parameter in trained_parameters(policy)]
     of_ppo = [parameter.grad for parameter in parameters]
     policy.zero_grad(set_to_none=True)
     targets = response_tokens_of(examples)
     loss = 0.0
-    with torch.set_grad_enabled(gamma > 0):
+    with torch.set_grad_enabled(coefficient > 0):
         for weight, packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
             part = weight * forward.text_loss(policy, packed) / targets
-            if gamma > 0:
-                (gamma * part).backward()  # type: ignore[no-untyped-call]
+            if coefficient > 0:
+                (coefficient * part).backward()  # type: ignore[no-untyped-call]
             loss += part.item()
     parallel.sum_gradients(parameters)
-    norm = optimization.gradient_norm(parameters) if gamma > 0 else None
+    norm = optimization.gradient_norm(parameters) if coefficient > 0 else None
     for parameter, gradient in zip(parameters, of_ppo, strict=True):
         _add_gradient(parameter, gradient)
     return Mix(
