@@ -115,7 +115,16 @@ def accumulate(loaded, rolled, rows, settings=SETTINGS):
     return ppo_update.accumulate_gradients(loaded, rolled, rows, settings, watch=iter)
 
 
-def update(loaded, rolled, settings=SETTINGS, *, trainee=None, texts=None, iteration=0):
+def update(
+    loaded,
+    rolled,
+    settings=SETTINGS,
+    *,
+    trainee=None,
+    texts=None,
+    iteration=0,
+    checks_ratio=True,
+):
     steps = ppo_update.update(
         loaded,
         rolled,
@@ -123,7 +132,7 @@ def update(loaded, rolled, settings=SETTINGS, *, trainee=None, texts=None, itera
         texts,
         settings,
         iteration=iteration,
-        checks_ratio=True,
+        checks_ratio=checks_ratio,
         before_a_step=iter,
         between_steps=iter,
     )
