@@ -1,5 +1,6 @@
 """Whole PPO runs: what they leave, resuming, stopping, and what is refused."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -460,6 +461,31 @@ def test_a_kl_at_the_limit_ends_nothing():
         ppo_checks.check_kl_limit(2.01, limit_nats=2.0, iteration=3)
     with pytest.raises(rundir.RunDivergedError, match="nan"):
         ppo_checks.check_kl_limit(math.nan, limit_nats=2.0, iteration=3)
+
+
+def test_the_coefficient_rises_with_a_kl_above_its_target_and_falls_with_one_below(
+    tmp_path, loaded, tokenizer, monkeypatch
+):
+    """P13: by as much as the KL is away from it, while that is less than a fifth."""
+    kls = iter([0.0, 2.2, 1.8, 2.0])
+    assess = train_ppo.assess
+
+    def assess_with_the_next_kl(*args, **options):
+        rolled = assess(*args, **options)
+        is_response = rolled.is_response_token
+        per_token = is_response * next(kls) / is_response.sum(1, keepdim=True)
+        return dataclasses.replace(rolled, reference_logprobs=rolled.logprobs - per_token)
+
+    monkeypatch.setattr(train_ppo, "assess", assess_with_the_next_kl)
+    settings = settings_with(steps=4, kl_target_nats=2.0, kl_horizon_episodes=16)
+    inputs = inputs_of(tokenizer, prompts_of(tokenizer))
+    train_policy(loaded, inputs, settings, tmp_path)
+    rows = lines(tmp_path / "metrics.jsonl")
+
+    assert [row["objective/kl"] for row in rows] == pytest.approx([0.0, 2.2, 1.8, 2.0], abs=1e-5)
+    # 8 episodes of 16: half of -0.2, where it is clipped, of 0.1 and of -0.1.
+    expected = [0.02, 0.02 * 0.9, 0.02 * 0.9 * 1.05, 0.02 * 0.9 * 1.05 * 0.95]
+    assert [row["objective/kl_coefficient"] for row in rows] == pytest.approx(expected)
 
 
 def test_the_first_held_out_prompts_are_shown_and_others_only_to_fill_up():
