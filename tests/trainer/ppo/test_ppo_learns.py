@@ -92,15 +92,22 @@ def pretrain(folder, examples):
     policy.save_pretrained(folder)
 
 
+def mean_of_last(steps, name):
+    return sum(row[name] for row in steps[-10:]) / 10
+
+
 @pytest.mark.slow
-def test_ppo_learns_and_the_pretraining_mix_keeps_the_pretraining_loss(train):
+def test_ppo_learns_near_the_reference_and_the_pretraining_mix_keeps_the_pretraining_loss(train):
     """P24."""
-    without, mixed = train(ptx_coefficient=0.0), train(ptx_coefficient=2.0)
+    without, mixed = (train(kl_coefficient=0.04, ptx_coefficient=share) for share in (0.0, 2.0))
+    unbounded = train(kl_coefficient=0.0)
 
     for steps in (without, mixed):
-        assert steps[-1]["objective/scores"] > steps[0]["objective/scores"] + 0.5
-        # Four tokens of 1 in 259 each would be 22.2 nats if nothing held the policy back.
-        assert max(row["objective/kl"] for row in steps) < 22.5
+        assert mean_of_last(steps, "objective/scores") > steps[0]["objective/scores"] + 0.5
+        # 13 to 16 nats with several seeds; without a penalty the policy says nothing but the
+        # letter, which is at 21.
+        assert max(row["objective/kl"] for row in steps) < 18
+    assert mean_of_last(unbounded, "objective/kl") > 20
     assert without[-1]["loss/ptx"] > without[0]["loss/ptx"] + 0.2
     assert mixed[-1]["loss/ptx"] < mixed[0]["loss/ptx"] + 0.05
 
