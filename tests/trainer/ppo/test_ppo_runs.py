@@ -523,6 +523,8 @@ def test_the_rate_of_the_policy_warms_up_and_that_of_the_value_model_is_fixed(
     expected = [1e-4 * (0.1 + 0.09 * iteration) for iteration in range(10)]
     assert [policy for policy, _ in rates] == pytest.approx([*expected, 1e-4, 1e-4])
     assert {value for _, value in rates} == {3e-4}
+    reported = [row["learning_rate"] for row in lines(tmp_path / "metrics.jsonl")]
+    assert reported == [policy for policy, _ in rates]
 
 
 # --- refused -------------------------------------------------------------------------------------
