@@ -22,6 +22,8 @@ from tests.trainer.ppo.conftest import (
     spec_of,
     train_policy,
 )
+from tests.trainer.test_preference_runs import KilledError, kill_at
+from tests.trainer.test_resume import Crash, crash
 from trainer import (
     generate,
     models,
@@ -314,6 +316,67 @@ def test_a_run_whose_reward_model_was_replaced_is_not_resumed(
     assert done.returncode == 0, done.stderr
     assert "the checkpoint of step 2 is not used: its parents differs" in caplog.text
     assert [row["step"] for row in lines(run_dir / "metrics.jsonl")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("point", "survived"),
+    [
+        ("mid write", 2),
+        ("before the manifest", 2),
+        ("before the rename", 2),
+        ("after the rename", 3),
+    ],
+)
+def test_a_run_killed_while_a_checkpoint_is_written_ends_as_if_it_had_not_been(
+    make, train, monkeypatch, caplog, point, survived
+):
+    """R-06, E1."""
+    caplog.set_level("INFO")
+    whole, killed = (
+        make(name, EVERYTHING, pretraining="pretraining.jsonl") for name in ("whole", "killed")
+    )
+    assert train("ppo", whole).returncode == 0
+    with monkeypatch.context() as patched:
+        crash(patched, point, step=3)
+        with pytest.raises(Crash):
+            train("ppo", killed)
+
+    assert train("ppo", killed).returncode == 0
+
+    assert f"resuming at step {survived}" in caplog.messages
+    assert everything_of(killed) == everything_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "when", "survived"),
+    [
+        # Its texts and optimizer steps are written, its metrics are not; then they are as well.
+        (rundir, "append_metrics", {"call": 3}, 2),
+        (rundir, "append_metrics", {"call": 3, "after": True}, 2),
+        (ppo_update, "step", {"call": 5, "after": True}, 2),
+        (rundir, "write_result", {"call": 1}, 4),
+    ],
+    ids=["before the metrics", "after the metrics", "between two steps", "after the last step"],
+)
+def test_a_run_killed_between_two_checkpoints_ends_as_if_it_had_not_been(
+    make, train, monkeypatch, caplog, module, name, when, survived
+):
+    """R-06, E1."""
+    caplog.set_level("INFO")
+    whole, killed = (
+        make(name, EVERYTHING, pretraining="pretraining.jsonl") for name in ("whole", "killed")
+    )
+    assert train("ppo", whole).returncode == 0
+    with monkeypatch.context() as patched:
+        kill_at(patched, module, name, **when)
+        with pytest.raises(KilledError):
+            train("ppo", killed)
+    assert rundir.read_result(killed) is None
+
+    assert train("ppo", killed).returncode == 0
+
+    assert f"resuming at step {survived}" in caplog.messages
+    assert everything_of(killed) == everything_of(whole)
 
 
 def test_a_disk_without_room_is_known_before_anything_is_sampled(make, train, monkeypatch):
