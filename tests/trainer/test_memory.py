@@ -384,33 +384,43 @@ def test_free_memory_is_the_least_of_machine_and_control_groups(tmp_path, files,
 # --- the real thing ------------------------------------------------------------------------------
 
 MEASURED = """
-import resource, sys, torch
+import json, resource, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
+from torch.profiler import ProfilerActivity, profile
 from trainer import forward, model_shape, models, memory, optimization
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import RewardSettings, RewardSpec
+imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+folder, trace = Path(sys.argv[1]), sys.argv[3]
 spec = RewardSpec(base_model=sys.argv[1], settings=RewardSettings.model_validate_json(sys.argv[2]))
-model = models.load_reward_model(Path(sys.argv[1]), seed=0, compute=spec.settings)
-optimizer = optimization.make_optimizer(model, learning_rate=1e-5)
 trees = [Tree(tuple(range(3, 131)), (tuple(range(3, 67)),) * 4)] * 3
-loss = forward.scores(model, pack(model, trees)).sum()
-loss.backward()
-optimization.guarded_step(optimizer, model.parameters(), loss=loss.item(), step=0, max_norm=1.0)
+with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    model = models.load_reward_model(folder, seed=0, compute=spec.settings)
+    optimizer = optimization.make_optimizer(model, learning_rate=1e-5)
+    loss = forward.scores(model, pack(model, trees)).sum()
+    loss.backward()
+    optimization.guarded_step(
+        optimizer, model.parameters(), loss=loss.item(), step=0, max_norm=1.0
+    )
+profiled.export_chrome_trace(trace)
+events = json.loads(Path(trace).read_text())["traceEvents"]
+made = max(event["args"]["Total Allocated"] for event in events if event["name"] == "[memory]")
+read = (folder / "model.safetensors").stat().st_size  # mapped, not allocated
 need = memory.estimate(
     spec,
-    base=model_shape.shape_of(Path(sys.argv[1])),
+    base=model_shape.shape_of(folder),
     device="cpu",
     longest_forward=sum(tree.tokens for tree in trees),
 )
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(need.total / peak, (need.total - need.runtime) / need.runtime)
+print((need.total - need.runtime) / (made + read), imported / need.runtime)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"gradient_checkpointing": True}, {"lora_rank": 8}])
-def test_the_estimate_is_within_twice_the_peak_of_a_real_run(tmp_path, settings):
+def test_the_estimate_is_above_what_a_real_run_holds_at_its_peak_and_near_it(tmp_path, settings):
+    """By torch's own count, which is the same each time; 1.05 to 1.36 times as much."""
     folder = save_base(
         tmp_path / "base",
         hidden_size=256,
@@ -429,6 +439,7 @@ def test_the_estimate_is_within_twice_the_peak_of_a_real_run(tmp_path, settings)
             MEASURED,
             folder,
             RewardSettings(**settings).model_dump_json(),
+            str(tmp_path / "trace.json"),
         ],
         capture_output=True,
         text=True,
@@ -436,7 +447,7 @@ def test_the_estimate_is_within_twice_the_peak_of_a_real_run(tmp_path, settings)
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
-    ratio, share = map(float, done.stdout.split())
-    assert 0.5 <= ratio <= 2
-    # And it is the run that is measured, not the import of torch.
-    assert share > 0.1
+    of_tensors, imported = map(float, done.stdout.splitlines()[-1].split())
+    assert 1.0 <= of_tensors <= 1.4
+    # 0.67 with a build of torch for CPUs; one with CUDA imports more.
+    assert imported <= 1.5
