@@ -1,5 +1,6 @@
 """The reward model: what is forwarded, where the reward is read, what is saved, a whole run."""
 
+import dataclasses
 import math
 import os
 import random
@@ -103,6 +104,56 @@ def test_what_else_is_in_the_forward_pass_changes_no_score(base, tokenizer):
 
     assert torch.allclose(together[:2], alone, atol=1e-6)
     assert torch.allclose(padded[:2], alone, atol=1e-6)
+
+
+def widened(packed, columns, pad_id):
+    """Rows of one response each with more padding, and with another id."""
+    width = packed.tokens.shape[1]
+    is_token = torch.arange(width) <= (packed.ends % width)[:, None]
+    tokens = torch.nn.functional.pad(
+        packed.tokens.where(is_token, pad_id), (0, columns), value=pad_id
+    )
+    return dataclasses.replace(
+        packed, tokens=tokens, ends=packed.ends + packed.ends // width * columns
+    )
+
+
+@pytest.mark.parametrize("pad_id", [0, 2, 40])
+def test_padding_columns_and_the_pad_id_change_no_score(base, pad_id):
+    """R6: seven more on the right of rows, or pad tokens left and right of trees in one row."""
+    model = models.load_reward_model(Path(base), seed=0)
+    trees = [Tree((5, 6), ((7, 2), (8, 9, 10, 2))), Tree((5, 9, 11), ((3, 2),))]
+    padding = Tree((pad_id,) * 6, ((pad_id,),))
+
+    expected = forward.scores(model, pack_shared(trees))
+    wide = forward.scores(model, widened(pack_separately(trees), 7, pad_id))
+    left = forward.scores(model, pack_shared([padding, *trees]))
+    right = forward.scores(model, pack_shared([*trees, padding]))
+
+    for scores in (wide, left[1:], right[:-1]):
+        assert torch.allclose(scores, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [(7, 0), (0, 7)], ids=["left", "right"])
+@pytest.mark.parametrize("pad", ["<|user|>", "a"])
+def test_the_plain_classifier_reads_the_same_reward_from_padded_rows(tmp_path, pad, side):
+    """R6: a saved reward model, as others use it."""
+    folder = Path(save_base(tmp_path / "base", pad=pad))
+    tokenizer = models.load_tokenizer(folder)
+    model = models.load_reward_model(folder, seed=1)
+    reward_head.use_padding_of(model, tokenizer)
+    packed = pack_texts(model, tokenizer, ["an answer"])
+    expected = forward.scores(model, packed)
+    (tmp_path / "saved").mkdir()
+    models.save_model(model, tokenizer, tmp_path / "saved")
+
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved", num_labels=1)
+    tokens = torch.nn.functional.pad(packed.tokens, side, value=tokenizer.pad_token_id)
+    is_token = torch.nn.functional.pad(torch.ones_like(packed.tokens), side)
+    positions = (is_token.cumsum(1) - 1).clamp(min=0)
+    logits = plain(tokens, attention_mask=is_token, position_ids=positions).logits
+
+    assert logits[0].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_shared_and_separate_forward_give_the_same_scores_and_gradients(base, tokenizer):
