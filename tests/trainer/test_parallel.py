@@ -20,7 +20,7 @@ from torch.distributed.tensor import DTensor
 
 from tests.trainer.conftest import environment, make_run, make_tokenizer, save_base, user
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import checkpoints, data, models, parallel, ppo_sampling, rundir, sharding
+from trainer import checkpoints, comparisons, data, models, parallel, ppo_sampling, rundir, sharding
 from trainer.__main__ import main
 from trainer.parallel import Part, Ranks
 from trainer.shared_prompt import Size
@@ -73,19 +73,19 @@ def processes():
 
 @pytest.fixture
 def start(processes):
-    """Start a function on two ranks that find each other as a launcher makes them."""
+    """Start a function on some ranks that find each other as a launcher makes them."""
     started = []
 
-    def start(function, *arguments, **variables):
+    def start(function, *arguments, count=2, **variables):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        for rank in range(2):
+        for rank in range(count):
             places = {
                 "RANK": rank,
                 "LOCAL_RANK": rank,
-                "WORLD_SIZE": 2,
-                "LOCAL_WORLD_SIZE": 2,
+                "WORLD_SIZE": count,
+                "LOCAL_WORLD_SIZE": count,
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": port,
                 "OMP_NUM_THREADS": 1,
@@ -94,7 +94,7 @@ def start(processes):
                 processes.Process(target=be_rank, args=(places | variables, function, arguments))
             )
             started[-1].start()
-        return started[-2:]
+        return started[-count:]
 
     yield start
     for process in started:
@@ -117,7 +117,7 @@ def train(kind, run_dir):
 
 
 def end(ranks, *, seconds=120):
-    """Wait for both ranks and return their exit codes."""
+    """Wait for all ranks and return their exit codes."""
     for rank in ranks:
         rank.join(seconds)
     return [rank.exitcode for rank in ranks]
@@ -246,6 +246,39 @@ def test_two_ranks_give_the_numbers_of_one(tmp_path, shared, alone, start, kind)
 
     assert end(ranks) == [0, 0], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
     assert_same_numbers(run_dir, alone(kind))
+
+
+def train_and_note_prompts(run_dir):
+    """Train a reward model and write which prompts count in this rank's backward passes."""
+    seen, deal = [], comparisons.micro_batches
+
+    def note(*arguments, **options):
+        for micro in deal(*arguments, **options):
+            if torch.is_grad_enabled():
+                seen.extend(one.prompt_id for one in micro.prompts if micro.part.weight)
+            yield micro
+
+    comparisons.micro_batches = note
+    code = train("reward", run_dir)
+    (run_dir / f"seen{os.environ['RANK']}.json").write_text(json.dumps(seen))
+    return code
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_any_number_of_ranks_sees_each_prompt_once_an_epoch_and_gives_the_numbers_of_one(
+    tmp_path, shared, alone, start, count
+):
+    """R12."""
+    run_dir = make(tmp_path / "run", "reward", shared, epochs=1.0)
+
+    ranks = start(train_and_note_prompts, run_dir, count=count)
+
+    assert end(ranks) == [0] * count
+    seen = [json.loads((run_dir / f"seen{rank}.json").read_text()) for rank in range(count)]
+    assert all(seen)
+    counted = Counter(prompt for of_rank in seen for prompt in of_rank)
+    assert counted == Counter(row["prompt_id"] for row in RANKINGS[:9])
+    assert_same_numbers(run_dir, alone("reward", epochs=1.0))
 
 
 @pytest.mark.parametrize(
