@@ -6,7 +6,8 @@ says why. Unless it was stopped so does `error` in `result.json`, where the disk
 run that is started again goes on from its last checkpoint. On Linux the run ends with the process
 that started it.
 
-Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`; see `parallel.py`.
+Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`, see
+`running/parallel.py`.
 """
 
 import argparse
@@ -99,7 +100,7 @@ def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None
     The first cause counts; the next attempt removes it.
     """
     if not _is_main():
-        if importlib.import_module("trainer.parallel").is_lost_peer(error):
+        if importlib.import_module("trainer.running.parallel").is_lost_peer(error):
             return
         # Most errors are those of all ranks, and the first one writes.
         deadline = time.monotonic() + RECORD_SECONDS
@@ -144,7 +145,7 @@ def _connected() -> AbstractContextManager[None]:
     if _ranks() == 1:
         return contextlib.nullcontext()
     connected: AbstractContextManager[None] = importlib.import_module(
-        "trainer.parallel"
+        "trainer.running.parallel"
     ).connected()
     return connected
 

@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
 
-from trainer.agreement_band import agreement_band
-from trainer.calibration import calibrate
-from trainer.length_checks import ScoredResponse, check_lengths
-from trainer.outcomes import (
+from trainer.measures.agreement_band import agreement_band
+from trainer.measures.calibration import calibrate
+from trainer.measures.length_checks import ScoredResponse, check_lengths
+from trainer.measures.outcomes import (
     Outcome,
     Response,
     accuracy_of,

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from trainer.architecture.reward_head import bias_of, head_of
 from trainer.logprobs import token_entropy, token_logprobs
-from trainer.reward_head import bias_of, head_of
 from trainer.shared_prompt import Packed, hidden_states, logits_of
 
 # Logits in float32 that exist at one time; more are computed again in the backward pass.

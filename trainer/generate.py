@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from trainer import parallel
-from trainer.flight import Flight, Layout, uniform_numbers
 from trainer.rundir import RunDivergedError
-from trainer.shared_cache import bytes_per_token, is_exact_for, shared_attention
+from trainer.running import parallel
+from trainer.running.watch import Watch
+from trainer.sampling.flight import Flight, Layout, uniform_numbers
+from trainer.sampling.shared_cache import bytes_per_token, is_exact_for, shared_attention
 from trainer.shared_prompt import PAD_ID
 from trainer.spec import Finish
-from trainer.watch import Watch
 
 log = logging.getLogger(__name__)
 

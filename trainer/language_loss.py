@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedModel
 
-from trainer import forward, parallel
+from trainer import forward
 from trainer.data import Example
+from trainer.running import parallel
+from trainer.running.watch import Watch
 from trainer.shared_prompt import Packed, pack, sizes_of
-from trainer.watch import Watch
 
 
 @torch.no_grad()

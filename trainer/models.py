@@ -1,4 +1,4 @@
-"""Loading and saving policies and reward models; what these end with is in `reward_head.py`.
+"""Loading and saving policies and reward models; a reward model ends with its `reward_head`.
 
 Only safetensors and JSON are read; code from a model folder is never run.
 """
@@ -24,19 +24,26 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from trainer import adapters, memory, sharding
-from trainer.compute import make_frozen, make_trainable
+from trainer import memory
+from trainer.architecture import adapters, sharding
+from trainer.architecture.compute import make_frozen, make_trainable
+from trainer.architecture.pretrained import (
+    check_folder,
+    first_line,
+    from_config,
+    from_pretrained,
+    load_config,
+)
+from trainer.architecture.reward_head import HEAD_WEIGHT, head_of
+from trainer.architecture.rope import constant_length
 from trainer.data import eos_id_of
 from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
 from trainer.model_shape import longest_response, shape_of
-from trainer.pretrained import check_folder, first_line, from_config, from_pretrained, load_config
-from trainer.reward_head import HEAD_WEIGHT, head_of
-from trainer.rope import constant_length
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
+from trainer.running.tensor_file import size_of
 from trainer.shared_prompt import expected_reach, use_tree_attention
 from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
-from trainer.tensor_file import size_of
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, models, sharding
+from trainer import data, models
+from trainer.architecture import sharding
 from trainer.generate import Draw, draw_responses
-from trainer.seeds import derive_seed
+from trainer.running.seeds import derive_seed
+from trainer.running.watch import Watch
 from trainer.spec import Message, Sampling
-from trainer.watch import Watch
 
 
 def sample_texts(

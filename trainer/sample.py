@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from trainer import endpoint, rundir
-from trainer.rows import read_rows
-from trainer.sampler import Request, Sampled, Sampler
-from trainer.seeds import derive_seed
+from trainer import rundir
+from trainer.running.rows import read_rows
+from trainer.running.seeds import derive_seed
+from trainer.sampling import endpoint
+from trainer.sampling.sampler import Request, Sampled, Sampler
 from trainer.spec import (
     Problem,
     PromptRow,

@@ -6,7 +6,7 @@ import torch
 
 from trainer import data, models
 from trainer.generate import Draw, draw_responses
-from trainer.sampler import Request, Sampled, Sampler
+from trainer.sampling.sampler import Request, Sampled, Sampler
 from trainer.spec import Sampling
 
 # A model whose config names no limit is taken to read this much.

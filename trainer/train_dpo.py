@@ -9,9 +9,12 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, models, optimization, parallel, rundir, sharding
-from trainer.checkpoints import Checkpointer
-from trainer.dpo_step import (
+from trainer import models, rundir
+from trainer.architecture import sharding
+from trainer.architecture.pretrained import load_config
+from trainer.evaluate import evaluate, pairwise_accuracy
+from trainer.preference import comparisons
+from trainer.preference.dpo_step import (
     References,
     accumulate_loss,
     check_start,
@@ -19,17 +22,17 @@ from trainer.dpo_step import (
     read_references,
     reward_all,
 )
-from trainer.evaluate import evaluate, pairwise_accuracy
-from trainer.lineage import describe_lineage
-from trainer.pace import Pace
-from trainer.preferences import Preferences, read_preferences
-from trainer.pretrained import load_config
+from trainer.preference.preferences import Preferences, read_preferences
+from trainer.preference.rankings import RankedPrompt
 from trainer.preview import sample_responses
-from trainer.rankings import RankedPrompt
+from trainer.running import optimization, parallel
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.lineage import describe_lineage
+from trainer.running.pace import Pace
+from trainer.running.trained import Trained
+from trainer.running.watch import Watch
 from trainer.shared_prompt import expected_reach
 from trainer.spec import DPOSettings, DPOSpec, Lineage, RunResult, Sampling
-from trainer.trained import Trained
-from trainer.watch import Watch
 
 SHOWN_TEXTS, SHOWN_TOKENS = 8, 96
 

@@ -3,27 +3,29 @@
 One episode is one prompt and one response. An iteration samples a batch of episodes, reads the
 four models once over them, and makes one optimizer step for each minibatch. All models stay in
 eval mode: dropout would make the ratio of the first minibatch differ from 1. The value model
-starts as a copy of the reward model. What a run reads is in `ppo_inputs.py`.
+starts as a copy of the reward model. What a run reads is in `ppo/inputs.py`.
 """
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer import advantages, models, optimization, parallel, rundir, sharding
-from trainer.checkpoints import Checkpointer
-from trainer.lineage import describe_lineage
-from trainer.pace import Pace
-from trainer.ppo_checks import check_first_kl, check_kl_limit
-from trainer.ppo_inputs import Inputs, load_models, prompts_of, read_inputs
-from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
-from trainer.ppo_update import Trainee, update
-from trainer.rollout_server import RolloutServer
-from trainer.rollouts import PPOModels, assess, describe
+from trainer import advantages, models, rundir
+from trainer.architecture import sharding
+from trainer.ppo.checks import check_first_kl, check_kl_limit
+from trainer.ppo.episodes import check_sampler, open_server, sample_episodes
+from trainer.ppo.inputs import Inputs, load_models, prompts_of, read_inputs
+from trainer.ppo.rollout_server import RolloutServer
+from trainer.ppo.rollouts import PPOModels, assess, describe
+from trainer.ppo.scored_texts import averaged, load_average, sample_scored, texts_row
+from trainer.ppo.update import Trainee, update
 from trainer.rundir import Metrics
-from trainer.scored_texts import averaged, load_average, sample_scored, texts_row
+from trainer.running import optimization, parallel
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.lineage import describe_lineage
+from trainer.running.pace import Pace
+from trainer.running.watch import Watch
 from trainer.spec import Lineage, PPOSettings, PPOSpec, RunResult
-from trainer.watch import Watch
 
 
 def run(spec: PPOSpec, run_dir: Path) -> None:

@@ -11,20 +11,23 @@ from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
-from trainer import comparisons, data, models, optimization, parallel, rundir, sharding
-from trainer.checkpoints import Checkpointer
+from trainer import data, models, rundir
+from trainer.architecture import sharding
+from trainer.architecture.pretrained import load_config
 from trainer.data import Example
 from trainer.evaluate import evaluate, pairwise_accuracy
-from trainer.lineage import describe_lineage
-from trainer.pace import Pace
-from trainer.preferences import Preferences, read_preferences
-from trainer.pretrained import load_config
-from trainer.reward_folds import plan_folds, run_folds
-from trainer.reward_step import accumulate_loss, center, load_trainable, score_all
-from trainer.rows import read_rows
+from trainer.preference import comparisons
+from trainer.preference.preferences import Preferences, read_preferences
+from trainer.preference.reward_folds import plan_folds, run_folds
+from trainer.preference.reward_step import accumulate_loss, center, load_trainable, score_all
+from trainer.running import optimization, parallel
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.lineage import describe_lineage
+from trainer.running.pace import Pace
+from trainer.running.rows import read_rows
+from trainer.running.trained import JSON, Trained
 from trainer.shared_prompt import expected_reach
 from trainer.spec import DemonstrationRow, Fold, Lineage, RewardSpec, RunResult
-from trainer.trained import JSON, Trained
 
 
 class Outcome(NamedTuple):

@@ -1,7 +1,7 @@
 """Supervised fine-tuning on demonstrations: the loss is on the response and its EOS only.
 
-Prompt tokens are masked, which arXiv 2203.02155 leaves open. Batches hold sequences of similar
-length, packed without padding; the loss of a batch is the mean over its response tokens. Dropout
+Prompt tokens are masked, which arXiv 2203.02155 leaves open. Batches are drawn without regard to
+length and packed without padding; the loss of a batch is the mean over its response tokens. Dropout
 stays off, as everywhere here: only then is a packed or recomputed forward pass exact.
 """
 
@@ -11,19 +11,21 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from trainer import forward, models, optimization, parallel, rundir, sharding
-from trainer.checkpoints import Checkpointer
+from trainer import forward, models, rundir
+from trainer.architecture import sharding
 from trainer.data import Example
-from trainer.demonstrations import Demonstrations, split_demonstrations
 from trainer.language_loss import mean_loss, packed_batches, response_tokens_of
-from trainer.lineage import describe_lineage
-from trainer.pace import Pace
 from trainer.preview import sample_texts
-from trainer.rows import read_rows
-from trainer.selection import Selection, open_selection
+from trainer.running import optimization, parallel
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.lineage import describe_lineage
+from trainer.running.pace import Pace
+from trainer.running.rows import read_rows
+from trainer.running.trained import JSON, Trained
+from trainer.running.watch import Watch
+from trainer.sft.demonstrations import Demonstrations, split_demonstrations
+from trainer.sft.selection import Selection, open_selection
 from trainer.spec import DemonstrationRow, Lineage, RunResult, Sampling, SFTSettings, SFTSpec
-from trainer.trained import JSON, Trained
-from trainer.watch import Watch
 
 VALIDATION_EXAMPLES = 256
 VALIDATIONS = 10

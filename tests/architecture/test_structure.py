@@ -72,9 +72,10 @@ def test_only_settings_reads_the_environment():
     assert set(reading) <= {
         "app/embedded_postgres.py",  # where Postgres' binaries are
         "app/demo.py", "app/jobs/process.py",  # pass it on to children
-        "trainer/__main__.py", "trainer/endpoint.py",  # the trainer has no settings module
-        "trainer/rollout_server.py",
-        "trainer/models.py", "trainer/parallel.py", "trainer/sharding.py",  # a launcher's
+        "trainer/__main__.py", "trainer/sampling/endpoint.py",  # the trainer has no settings module
+        "trainer/ppo/rollout_server.py",
+        # Those of a launcher:
+        "trainer/models.py", "trainer/running/parallel.py", "trainer/architecture/sharding.py",
     }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from transformers import (
 
 from trainer import rundir
 from trainer.__main__ import main
-from trainer.lineage import RowUse, describe_lineage
+from trainer.running.lineage import RowUse, describe_lineage
 from trainer.spec import Lineage, TrainingSpec
 
 torch.set_num_threads(1)

@@ -20,7 +20,8 @@ from transformers import (
 )
 
 from tests.trainer.conftest import checksum, make_tokenizer, save_base
-from trainer import adapters, forward, models, reward_head
+from trainer import forward, models
+from trainer.architecture import adapters, reward_head
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import ComputeSettings
 

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import lineage_of, make_run, user
-from trainer import checkpoints, rundir, tensor_file
-from trainer.checkpoints import Checkpointer
-from trainer.lineage import file_sha256
+from trainer import rundir
+from trainer.running import checkpoints, tensor_file
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.lineage import file_sha256
+from trainer.running.trained import Trained
 from trainer.spec import SFTSettings, SFTSpec
-from trainer.trained import Trained
 
 SPEC = SFTSpec(base_model="b", settings=SFTSettings())
 ROWS = [{"prompt_id": "1", "messages": user("Hi"), "response": "Yes"}]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.agreement_band import labeler_accuracy
-from trainer.calibration import fit_temperature
 from trainer.evaluate import Judged, evaluate, evaluate_fold, pairwise_accuracy
-from trainer.labeler_folds import labeler_folds
-from trainer.outcomes import share_of, t_975
+from trainer.measures.agreement_band import labeler_accuracy
+from trainer.measures.calibration import fit_temperature
+from trainer.measures.outcomes import share_of, t_975
+from trainer.preference.labeler_folds import labeler_folds
 from trainer.rundir import RunDivergedError, RunRefusedError
 from trainer.spec import RewardEvaluation
 

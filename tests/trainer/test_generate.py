@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from trainer import generate, models
-from trainer.flight import Flight
 from trainer.generate import Draw, draw_responses, pick_tokens
 from trainer.rundir import RunDivergedError
-from trainer.shared_cache import shared_attention
+from trainer.sampling.flight import Flight
+from trainer.sampling.shared_cache import shared_attention
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
 

@@ -3,7 +3,7 @@
 import hashlib
 
 from tests.trainer.conftest import make_run, user
-from trainer import lineage
+from trainer.running import lineage
 from trainer.spec import RewardSettings, RewardSpec
 
 

@@ -20,10 +20,11 @@ from transformers import (
 from tests.trainer.conftest import save_base
 from tests.trainer.test_adapters import FAMILIES
 from tests.trainer.test_reward import prompts_of, ranking
-from trainer import adapters, machine, memory, models
+from trainer import machine, memory, models
+from trainer.architecture import adapters
 from trainer.memory import GIB, RowLengths
 from trainer.model_shape import ModelShape, shape_from_config, shape_of, without_unembedding
-from trainer.preferences import Preferences
+from trainer.preference.preferences import Preferences
 from trainer.rundir import RunRefusedError
 from trainer.spec import (
     DPOSettings,

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import checksum, save_base
 from tests.trainer.test_adapters import FAMILIES
-from trainer import forward, models, reward_head, rundir
+from trainer import forward, models, rundir
+from trainer.architecture import reward_head
 from trainer.model_shape import positions_of
 from trainer.shared_prompt import Tree, pack
 

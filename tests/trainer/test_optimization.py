@@ -6,7 +6,8 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run, user
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import optimization, rundir
+from trainer import rundir
+from trainer.running import optimization
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec, SFTSettings, SFTSpec
 
 SMALL = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-2}

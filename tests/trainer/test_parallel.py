@@ -20,9 +20,13 @@ from torch.distributed.tensor import DTensor
 
 from tests.trainer.conftest import environment, make_run, make_tokenizer, save_base, user
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import checkpoints, comparisons, data, models, parallel, ppo_sampling, rundir, sharding
+from trainer import data, models, rundir
 from trainer.__main__ import main
-from trainer.parallel import Part, Ranks
+from trainer.architecture import sharding
+from trainer.ppo import episodes as ppo_episodes
+from trainer.preference import comparisons
+from trainer.running import checkpoints, parallel
+from trainer.running.parallel import Part, Ranks
 from trainer.shared_prompt import Size
 from trainer.spec import (
     DPOSettings,
@@ -382,15 +386,15 @@ def sample_one_prompt(folder, base):
     own = []
     with parallel.connected():
         tokenizer, policy = make_tokenizer(), models.load_policy(base, seed=0)
-        draw, prompt = ppo_sampling.draw_responses, data.Example((5, 6, 7), 3)
+        draw, prompt = ppo_episodes.draw_responses, data.Example((5, 6, 7), 3)
 
         def draw_and_note(*arguments, **options):
             drawn = draw(*arguments, **options)
             own.extend(one.tokens for one in drawn)
             return drawn
 
-        ppo_sampling.draw_responses = draw_and_note
-        episodes = ppo_sampling.sample_episodes(
+        ppo_episodes.draw_responses = draw_and_note
+        episodes = ppo_episodes.sample_episodes(
             policy,
             [prompt] * 5,
             PPOSettings(max_new_tokens=8),

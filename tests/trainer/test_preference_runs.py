@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_run, save_base, user
 from tests.trainer.test_reward import ranking, rankings_by_share_of_a
-from trainer import checkpoints, dpo_step, generate, losses, reward_step, rundir
+from trainer import generate, losses, rundir
+from trainer.preference import dpo_step, reward_step
+from trainer.running import checkpoints
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec
 
 SMALL = {"epochs": 2, "batch_size": 4, "max_tokens": 32, "learning_rate": 1e-3}

@@ -21,9 +21,10 @@ from tests.trainer.conftest import (
     wait_for_steps,
     write_lines,
 )
-from trainer import checkpoints, forward, generate, models, rundir, tensor_file, train_sft
+from trainer import forward, generate, models, rundir, train_sft
 from trainer.__main__ import main
-from trainer.checkpoints import Checkpointer
+from trainer.running import checkpoints, tensor_file
+from trainer.running.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
 
 STEPS = 6

@@ -12,9 +12,11 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tests.trainer.conftest import make_run, save_base, user
-from trainer import comparisons, data, forward, models, reward_head, reward_step, rundir
-from trainer.preferences import read_preferences
-from trainer.rankings import fit, group_by_prompt, keep_labelers, split_held_out
+from trainer import data, forward, models, rundir
+from trainer.architecture import reward_head
+from trainer.preference import comparisons, reward_step
+from trainer.preference.preferences import read_preferences
+from trainer.preference.rankings import fit, group_by_prompt, keep_labelers, split_held_out
 from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec

@@ -15,9 +15,11 @@ import pytest
 import torch
 
 from tests.trainer.conftest import save_base
-from trainer import endpoint, models, rollout_server
+from trainer import models
 from trainer.generate import Draw, draw_responses
+from trainer.ppo import rollout_server
 from trainer.rundir import RunDivergedError, RunRefusedError, StoppedError
+from trainer.sampling import endpoint
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
 EOS = 2

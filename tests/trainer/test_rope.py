@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Phi3Config
 from tests.trainer.conftest import make_run, make_tokenizer, user, write_lines
 from tests.trainer.ppo.conftest import settings_with, spec_of
 from tests.trainer.test_reward import ranking
-from trainer import models, ppo_inputs, rundir
-from trainer.rankings import fit
+from trainer import models, rundir
+from trainer.ppo import inputs as ppo_inputs
+from trainer.preference.rankings import fit
 from trainer.shared_prompt import Tree, hidden_states, pack_separately, pack_shared
 from trainer.spec import RewardSettings, RewardSpec, SFTSettings, SFTSpec
 

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from tests.trainer.conftest import environment, make_run, user, wait_for_steps
-from trainer import pace, rundir
+from trainer import rundir
+from trainer.running import pace
 from trainer.spec import RunResult, SFTSettings, SFTSpec
 
 RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})

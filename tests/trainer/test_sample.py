@@ -11,7 +11,7 @@ import pytest
 
 from tests.trainer.conftest import environment, make_run, save_base, user
 from trainer import rundir, sample
-from trainer.sampler import Sampled
+from trainer.sampling.sampler import Sampled
 from trainer.spec import PromptRow, SampledModel, SampleSpec, Sampling
 
 PROMPTS = [{"prompt_id": f"p{n}", "messages": user(f"Question {n}")} for n in range(10)]

@@ -4,7 +4,8 @@ import pytest
 
 from tests.trainer.conftest import make_run, user
 from tests.trainer.test_reward import ranking
-from trainer import optimization, rundir
+from trainer import rundir
+from trainer.running import optimization
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec, SFTSettings, SFTSpec
 
 PEAK = 1e-3

@@ -8,18 +8,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, save_base, user
-from trainer import (
-    data,
-    forward,
-    language_loss,
-    models,
-    optimization,
-    rundir,
-    shared_prompt,
-    train_sft,
-)
-from trainer.demonstrations import split_demonstrations
-from trainer.lineage import model_sha256
+from trainer import data, forward, language_loss, models, rundir, shared_prompt, train_sft
+from trainer.running import optimization
+from trainer.running.lineage import model_sha256
+from trainer.sft.demonstrations import split_demonstrations
 from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
 DEMONSTRATIONS = [

@@ -6,22 +6,18 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.conftest import lineage_of, make_tokenizer, user, write_lines
-from trainer import (
-    data,
-    models,
-    ppo_inputs,
-    ppo_sampling,
-    ppo_update,
-    reward_head,
-    rollouts,
-    train_ppo,
-)
-from trainer.lineage import RowUse
-from trainer.ppo_inputs import Inputs
-from trainer.ppo_update import Trainee
-from trainer.pretraining import open_texts
-from trainer.rollouts import PPOModels
-from trainer.scored_texts import Shown
+from trainer import data, models, train_ppo
+from trainer.architecture import reward_head
+from trainer.ppo import episodes as ppo_episodes
+from trainer.ppo import inputs as ppo_inputs
+from trainer.ppo import rollouts
+from trainer.ppo import update as ppo_update
+from trainer.ppo.inputs import Inputs
+from trainer.ppo.pretraining import open_texts
+from trainer.ppo.rollouts import PPOModels
+from trainer.ppo.scored_texts import Shown
+from trainer.ppo.update import Trainee
+from trainer.running.lineage import RowUse
 from trainer.spec import PPOSettings, PPOSpec
 
 EOS = 2
@@ -89,7 +85,7 @@ def inputs_of(tokenizer, prompts, texts=None) -> Inputs:
 
 
 def roll_out(loaded, tokenizer, settings=SETTINGS, *, iteration=0):
-    episodes = ppo_sampling.sample_episodes(
+    episodes = ppo_episodes.sample_episodes(
         loaded.policy,
         prompts_of(tokenizer),
         settings,

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from trainer import advantages, optimization, rollouts
+from trainer import advantages
 from trainer.losses import policy_loss, value_loss
+from trainer.ppo import rollouts
+from trainer.running import optimization
 from trainer.spec import PPOSettings
 
 

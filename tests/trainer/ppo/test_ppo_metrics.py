@@ -7,9 +7,9 @@ import torch
 from torch.distributions import Categorical
 
 from tests.trainer.ppo.conftest import EOS, assess, roll_out, settings_with, update
-from trainer import rollouts
 from trainer.data import Example
-from trainer.rollouts import Rollouts
+from trainer.ppo import rollouts
+from trainer.ppo.rollouts import Rollouts
 
 # Stands behind the end of a response where a mask has to leave it out.
 PAD = 99.0

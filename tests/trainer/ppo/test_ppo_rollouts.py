@@ -16,10 +16,12 @@ from tests.trainer.ppo.conftest import (
     rows_by_length,
     settings_with,
 )
-from trainer import models, ppo_checks, rollouts, rundir
+from trainer import models, rundir
 from trainer.data import Example
-from trainer.ppo_inputs import load_models
-from trainer.rollouts import Readings
+from trainer.ppo import checks as ppo_checks
+from trainer.ppo import rollouts
+from trainer.ppo.inputs import load_models
+from trainer.ppo.rollouts import Readings
 
 
 def logprobs_by_hand(model, example, temperature):

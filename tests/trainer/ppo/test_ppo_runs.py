@@ -24,16 +24,10 @@ from tests.trainer.ppo.conftest import (
 )
 from tests.trainer.test_preference_runs import KilledError, kill_at
 from tests.trainer.test_resume import Crash, crash
-from trainer import (
-    generate,
-    models,
-    ppo_checks,
-    ppo_update,
-    rollouts,
-    rundir,
-    scored_texts,
-    train_ppo,
-)
+from trainer import generate, models, rundir, train_ppo
+from trainer.ppo import checks as ppo_checks
+from trainer.ppo import rollouts, scored_texts
+from trainer.ppo import update as ppo_update
 from trainer.spec import PPOSpec, PromptRow
 
 EVERYTHING = settings_with(

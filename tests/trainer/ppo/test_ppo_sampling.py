@@ -18,8 +18,9 @@ from tests.trainer.ppo.conftest import (
     spec_of,
 )
 from tests.trainer.test_rollout_server import StandIn
-from trainer import ppo_sampling, rundir
-from trainer.ppo_sampling import check_sampler, open_server, sample_episodes
+from trainer import rundir
+from trainer.ppo import episodes as ppo_episodes
+from trainer.ppo.episodes import check_sampler, open_server, sample_episodes
 from trainer.rundir import RunDivergedError, RunRefusedError
 
 
@@ -47,13 +48,13 @@ def sample(loaded, tokenizer, prompts=None, settings=SETTINGS, **changes):
 def test_sampling_is_from_the_full_distribution_at_the_temperature(loaded, tokenizer, monkeypatch):
     """P4."""
     asked = {}
-    draw = ppo_sampling.draw_responses
+    draw = ppo_episodes.draw_responses
 
     def record(policy, draws, **options):
         asked.update(options)
         return draw(policy, draws, **options)
 
-    monkeypatch.setattr(ppo_sampling, "draw_responses", record)
+    monkeypatch.setattr(ppo_episodes, "draw_responses", record)
 
     sample(loaded, tokenizer, settings=settings_with(temperature=0.7))
 

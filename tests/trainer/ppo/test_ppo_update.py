@@ -15,9 +15,11 @@ from tests.trainer.ppo.conftest import (
     settings_with,
     update,
 )
-from trainer import data, forward, ppo_checks, ppo_update, rundir
-from trainer.ppo_update import Trainee, texts_due
-from trainer.pretraining import open_texts
+from trainer import data, forward, rundir
+from trainer.ppo import checks as ppo_checks
+from trainer.ppo import update as ppo_update
+from trainer.ppo.pretraining import open_texts
+from trainer.ppo.update import Trainee, texts_due
 from trainer.shared_prompt import pack
 
 

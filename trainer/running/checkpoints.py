@@ -35,10 +35,19 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from torch import Tensor
 
-from trainer import parallel, rundir, tensor_file
-from trainer.lineage import file_sha256
+from trainer import rundir
+from trainer.running import parallel, tensor_file
+from trainer.running.lineage import file_sha256
+from trainer.running.trained import (
+    JSON,
+    Trained,
+    collect,
+    fits,
+    random_state,
+    restore,
+    restore_random,
+)
 from trainer.spec import Lineage, TrainingSpec
-from trainer.trained import JSON, Trained, collect, fits, random_state, restore, restore_random
 
 log = logging.getLogger(__name__)
 

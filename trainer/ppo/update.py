@@ -14,18 +14,20 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import compute, forward, losses, optimization, parallel
+from trainer import forward, losses
+from trainer.architecture import compute
 from trainer.data import Example
 from trainer.language_loss import packed_batches, response_tokens_of
-from trainer.ppo_checks import check_first_ratio
-from trainer.pretraining import PretrainingTexts
-from trainer.rollouts import PPOModels, Rollouts
+from trainer.ppo.checks import check_first_ratio
+from trainer.ppo.pretraining import PretrainingTexts
+from trainer.ppo.rollouts import PPOModels, Rollouts
 from trainer.rundir import Metrics, RunDivergedError
-from trainer.seeds import derive_seed
+from trainer.running import optimization, parallel
+from trainer.running.seeds import derive_seed
+from trainer.running.trained import Trained
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings
-from trainer.trained import Trained
-from trainer.watch import Watch
 
 # As the original code of arXiv 1909.08593; a smaller one makes the first steps too large.
 ADAM_EPSILON = 1e-5

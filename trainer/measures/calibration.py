@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.outcomes import MIN_PROMPTS, Outcome
+from trainer.measures.outcomes import MIN_PROMPTS, Outcome
 from trainer.spec import Calibration, CalibrationBin
 
 BINS = 10

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import adapters, data, forward, sharding
+from trainer import data, forward
+from trainer.architecture import adapters, sharding
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
-from trainer.rollouts import PPOModels
-from trainer.seeds import derive_seed
+from trainer.ppo.rollouts import PPOModels
+from trainer.running.seeds import derive_seed
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings, PromptRow
-from trainer.watch import Watch
 
 SHOWN_TEXTS = 8
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from trainer.outcomes import Outcome, share_of
+from trainer.measures.outcomes import Outcome, share_of
 from trainer.spec import AgreementBand, Share
 
 MIN_LABELERS_FOR_MAJORITY = 3

@@ -8,7 +8,7 @@ import random
 from array import array
 from functools import lru_cache
 
-from trainer.seeds import derive_seed
+from trainer.running.seeds import derive_seed
 
 
 def order_between(start: int, stop: int, *, count: int, seed: int) -> list[int]:

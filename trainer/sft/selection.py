@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, forward, models, sharding
+from trainer import data, forward, models
+from trainer.architecture import sharding
 from trainer.generate import Draw, draw_responses
 from trainer.rundir import Metrics, RunDivergedError, RunRefusedError
-from trainer.seeds import derive_seed
+from trainer.running.seeds import derive_seed
+from trainer.running.trained import JSON
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import Message, SFTSettings
-from trainer.trained import JSON
-from trainer.watch import Watch
 
 ANSWERED_PROMPTS = 64
 ANSWER_TOKENS = 128

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerBase
 
 from trainer import data
-from trainer.lineage import unique_ids
+from trainer.running.lineage import unique_ids
 from trainer.shared_prompt import Tree
 from trainer.spec import Message, RankedResponse, RankingRow
 

@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import data
 from trainer.data import Example
-from trainer.endless import order_between
-from trainer.rows import open_rows
+from trainer.ppo.endless import order_between
 from trainer.rundir import RunRefusedError, first_error
-from trainer.seeds import derive_seed
+from trainer.running.rows import open_rows
+from trainer.running.seeds import derive_seed
 from trainer.spec import PretrainingRow
 
 

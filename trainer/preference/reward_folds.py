@@ -13,14 +13,16 @@ from typing import IO
 
 from transformers import PreTrainedModel
 
-from trainer import comparisons, optimization, rundir
-from trainer.checkpoints import Checkpointer
+from trainer import rundir
 from trainer.evaluate import evaluate_fold
-from trainer.labeler_folds import labeler_folds
-from trainer.pace import Pace
-from trainer.preferences import require_comparisons
-from trainer.rankings import RankedPrompt, keep_labelers
-from trainer.reward_step import accumulate_loss, score_all
+from trainer.preference import comparisons
+from trainer.preference.labeler_folds import labeler_folds
+from trainer.preference.preferences import require_comparisons
+from trainer.preference.rankings import RankedPrompt, keep_labelers
+from trainer.preference.reward_step import accumulate_loss, score_all
+from trainer.running import optimization
+from trainer.running.checkpoints import Checkpointer
+from trainer.running.pace import Pace
 from trainer.spec import Fold, RewardSettings
 
 

@@ -7,8 +7,8 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import data
 from trainer.data import Example
-from trainer.lineage import RowUse, unique_ids
 from trainer.rundir import RunRefusedError
+from trainer.running.lineage import RowUse, unique_ids
 from trainer.spec import DemonstrationRow, Message
 
 TRAIN = "train"

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
-from trainer import adapters
+from trainer.architecture import adapters
 from trainer.memory import is_half as is_half  # noqa: PLC0414 - the loops ask for it here
 from trainer.shared_prompt import require_known_logits
 from trainer.spec import ComputeSettings

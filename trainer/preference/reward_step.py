@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import comparisons, forward, models, parallel, reward_head
+from trainer import forward, models
+from trainer.architecture import reward_head
 from trainer.data import Example
 from trainer.evaluate import Judged
 from trainer.losses import kwise_loss
-from trainer.rankings import RankedPrompt
+from trainer.preference import comparisons
+from trainer.preference.rankings import RankedPrompt
 from trainer.rundir import RunDivergedError
+from trainer.running import parallel
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import RewardSettings
-from trainer.watch import Watch
 
 
 def load_trainable(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer.shared_cache import SharedCache, Step
+from trainer.sampling.shared_cache import SharedCache, Step
 
 PREFILL_TOKENS = 8192
 PREFILL_PADDING = 1.25

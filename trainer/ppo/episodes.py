@@ -7,15 +7,18 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import models, parallel, rollout_server, sharding
+from trainer import models
+from trainer.architecture import sharding
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
-from trainer.rollout_server import RolloutServer, Served, engine_gap, require_small_gap
-from trainer.rollouts import Rollouts
+from trainer.ppo import rollout_server
+from trainer.ppo.rollout_server import RolloutServer, Served, engine_gap, require_small_gap
+from trainer.ppo.rollouts import Rollouts
 from trainer.rundir import Metrics
-from trainer.seeds import derive_seed
+from trainer.running import parallel
+from trainer.running.seeds import derive_seed
+from trainer.running.watch import Watch
 from trainer.spec import PPOSettings
-from trainer.watch import Watch
 
 WEIGHTS_FOLDER = "rollout-weights"
 

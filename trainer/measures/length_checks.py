@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.outcomes import Outcome, Response, accuracy_of, share_of, win
+from trainer.measures.outcomes import Outcome, Response, accuracy_of, share_of, win
 from trainer.spec import LengthChecks, Share
 
 MAX_DIFFERENCE = 0.10

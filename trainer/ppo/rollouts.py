@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import adapters, advantages, forward, parallel
+from trainer import advantages, forward
+from trainer.architecture import adapters
 from trainer.data import Example
 from trainer.logprobs import masked_mean, masked_sum
-from trainer.parallel import Part
 from trainer.rundir import Metrics, RunDivergedError
+from trainer.running import parallel
+from trainer.running.parallel import Part
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings
-from trainer.watch import Watch
 
 
 @dataclass(frozen=True)

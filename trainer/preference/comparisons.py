@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import parallel
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import Comparison, comparisons_of, kwise_loss
-from trainer.parallel import Part
-from trainer.rankings import RankedPrompt, reweighted
+from trainer.preference.rankings import RankedPrompt, reweighted
 from trainer.rundir import Metrics
+from trainer.running import parallel
+from trainer.running.parallel import Part
 from trainer.shared_prompt import sizes_of
 from trainer.spec import DPOSettings, RewardSettings, Share, Ties
 

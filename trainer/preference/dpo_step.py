@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import comparisons, compute, forward, parallel
+from trainer import forward
+from trainer.architecture import compute
 from trainer.evaluate import pairwise_accuracy
 from trainer.losses import implicit_rewards, kwise_loss
-from trainer.rankings import RankedPrompt
+from trainer.preference import comparisons
+from trainer.preference.rankings import RankedPrompt
 from trainer.rundir import Metrics, RunDivergedError
+from trainer.running import parallel
+from trainer.running.watch import Watch
 from trainer.shared_prompt import pack
 from trainer.spec import DPOSettings
-from trainer.watch import Watch
 
 # How far the first loss may be from ln 2; sums over a thousand tokens round, in bfloat16 much more.
 START_TOLERANCE, HALF_START_TOLERANCE = 1e-3, 0.05

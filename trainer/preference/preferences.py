@@ -8,13 +8,13 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import memory
-from trainer.comparisons import PreferenceSettings, comparisons_in, plan_batches
-from trainer.lineage import NEVER_REACHED, RowUse
 from trainer.losses import comparisons_of
 from trainer.memory import RowLengths
-from trainer.rankings import RankedPrompt, group_by_prompt, split_held_out
-from trainer.rows import read_numbered_rows
+from trainer.preference.comparisons import PreferenceSettings, comparisons_in, plan_batches
+from trainer.preference.rankings import RankedPrompt, group_by_prompt, split_held_out
 from trainer.rundir import RunRefusedError
+from trainer.running.lineage import NEVER_REACHED, RowUse
+from trainer.running.rows import read_numbered_rows
 from trainer.spec import DPOSpec, RankingRow, RewardSpec
 
 

@@ -8,14 +8,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, models
 from trainer.data import Example
-from trainer.endless import order_between
-from trainer.lineage import RowUse, unique_ids
-from trainer.pretraining import PretrainingTexts, open_texts
-from trainer.rollouts import PPOModels
-from trainer.rows import read_rows
+from trainer.ppo.endless import order_between
+from trainer.ppo.pretraining import PretrainingTexts, open_texts
+from trainer.ppo.rollouts import PPOModels
+from trainer.ppo.scored_texts import Shown, choose_shown
 from trainer.rundir import RunRefusedError
-from trainer.scored_texts import Shown, choose_shown
-from trainer.seeds import derive_seed
+from trainer.running.lineage import RowUse, unique_ids
+from trainer.running.rows import read_rows
+from trainer.running.seeds import derive_seed
 from trainer.spec import PPOSettings, PPOSpec, PromptRow
 
 

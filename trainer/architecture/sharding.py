@@ -17,8 +17,8 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer as DecoderLayer
 
-from trainer import parallel
 from trainer.rundir import RunRefusedError
+from trainer.running import parallel
 
 
 def shards() -> int:

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from trainer import endpoint
 from trainer.generate import Draw
 from trainer.rundir import RunDivergedError, RunRefusedError
+from trainer.running.watch import Watch
+from trainer.sampling import endpoint
 from trainer.spec import Finish
-from trainer.watch import Watch
 
 URL_VARIABLE, KEY_VARIABLE = "PODIUM_ROLLOUT_URL", "PODIUM_ROLLOUT_KEY"
 THREADS = 64
