@@ -291,7 +291,7 @@ def _say_what_is_padded(folder: Path, longest: int) -> None:
     """Log once that rows of up to so many tokens are longer than what the model can share."""
     config = load_config(folder)
     reach = expected_reach(config)
-    if 0 < reach < limit_of(config, longest):
+    if 0 < reach < _shortest(longest, config):
         log.warning(
             "%s sees %d tokens back: a response that is longer with its prompt is computed in a "
             "padded row of its own, as is all else in the same forward pass",

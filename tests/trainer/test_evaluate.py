@@ -668,6 +668,7 @@ def test_permuting_the_responses_of_a_ranking_changes_nothing():
 
 
 def test_measuring_needs_no_torch():
-    code = "import sys, trainer.evaluate, trainer.labeler_folds; sys.exit('torch' in sys.modules)"
+    modules = "trainer.evaluate, trainer.preference.labeler_folds"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

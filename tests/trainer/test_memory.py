@@ -389,7 +389,8 @@ import json, resource, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from torch.profiler import ProfilerActivity, profile
-from trainer import forward, model_shape, models, memory, optimization
+from trainer import forward, model_shape, models, memory
+from trainer.running import optimization
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import RewardSettings, RewardSpec
 imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -70,7 +70,7 @@ def folder(request, tmp_path) -> Path:
 
 @torch.no_grad()
 def states(policy, packed):
-    return hidden_states(policy, packed)[packed.before]
+    return hidden_states(policy, packed, read=packed.before_once)[packed.before]
 
 
 def largest_difference(policy, trees):
