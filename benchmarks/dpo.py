@@ -2,10 +2,12 @@
 
     python -m benchmarks.dpo [--quick]
 
-Same random model, same rankings, same optimizer steps (one prompt with its 36 comparisons each),
-same schedule and Adam, float32 on one thread. TRL runs as it is by default, with the reference
-model beside the policy at every step, and with the reference's log-probabilities computed once
-before; that time counts, as it does for Podium. The figures are processor seconds.
+Same random model, same rankings, as many optimizer steps of 36 comparisons each, same schedule and
+Adam, float32 on one thread. TRL runs as it is by default, with the reference model beside the
+policy at every step, and with the reference's log-probabilities computed once before; that time
+counts, as it does for Podium. TRL mixes the pairs of all prompts in a step; with even lengths it
+also runs with the pairs of one prompt in each, as Podium does, so that the held-out accuracies of
+the same steps stand side by side. The figures are processor seconds.
 Writes `benchmarks/results/dpo.json`.
 """
 
@@ -67,11 +69,16 @@ def measure(plan: Plan, base: Path, folder: Path) -> dict[str, Any]:
     def make_ours(attempt: int) -> Arm:
         return side_by_side.podium_arm("dpo", folder, attempt, make_runs, tasks, base)
 
-    same = (str(base), str(tasks), "REPORT", str(LEARNING_RATE))
+    def make_trl(reference: str, order: str) -> Arm:
+        arguments = (str(base), str(tasks), "REPORT", str(LEARNING_RATE), reference, order)
+        return Arm(python_of("trl"), "benchmarks.peers.trl_dpo", arguments)
+
     peers = {
-        f"trl_{reference}": Arm(python_of("trl"), "benchmarks.peers.trl_dpo", (*same, reference))
-        for reference in ("each_step", "precomputed")
+        "trl_each_step": make_trl("each_step", "mixed"),
+        "trl_precomputed": make_trl("precomputed", "mixed"),
     }
+    if not plan.shape.is_ragged:
+        peers["trl_by_prompt"] = make_trl("precomputed", "by_prompt")
     reports = side_by_side.bracketed(make_ours, peers, folder)
     cell: dict[str, Any] = {
         "prompt_tokens": plan.shape.prompt_tokens,
@@ -108,6 +115,7 @@ def main() -> None:
             cells.append(measure(plan, folder / "base", folder / f"cell-{number}"))
     report = {
         "machine": machine,
+        "quick": quick,
         "versions": side_by_side.describe_versions("trl"),
         "spread": side_by_side.SPREAD,
         "held_out_prompts": HELD_OUT_PROMPTS,
@@ -128,6 +136,7 @@ TABLE = (
     "limit",
     "held_out_accuracy_ours",
     "held_out_accuracy_trl_each_step",
+    "held_out_accuracy_trl_by_prompt",
     "peak_mib_ours",
     "peak_mib_trl_each_step",
     "peak_mib_trl_precomputed",

@@ -147,6 +147,7 @@ def main() -> None:
             cells.append(measure(plan, folder / "base", folder / f"cell-{number}"))
     report = {
         "machine": machine,
+        "quick": quick,
         "versions": side_by_side.describe_versions("trl"),
         "spread": side_by_side.SPREAD,
         "held_out_prompts": HELD_OUT_PROMPTS,

@@ -1,9 +1,11 @@
 """TRL's DPOTrainer on the expanded pairs; runs in the environment `trl`.
 
-python -m benchmarks.peers.trl_dpo BASE TASKS REPORT LEARNING_RATE {each_step,precomputed}
+python -m benchmarks.peers.trl_dpo BASE TASKS REPORT LEARNING_RATE {each_step,precomputed} \
+    {mixed,by_prompt}
 
 `each_step` computes the reference's log-probabilities beside the policy's, TRL's default;
-`precomputed` computes them once for all pairs before the first step. Both times count.
+`precomputed` computes them once for all pairs before the first step. Both times count. `mixed` is
+TRL's own order of pairs; `by_prompt` takes one prompt after the other, all its pairs in one step.
 """
 
 import sys
@@ -48,7 +50,9 @@ def rows_of(tasks: list[Task], tokenizer: Any) -> Dataset:  # noqa: ANN401 - any
     return Dataset.from_list(rows)
 
 
-def main(base: str, tasks: str, report: str, learning_rate: str, reference: str) -> None:
+def main(
+    base: str, tasks: str, report: str, learning_rate: str, reference: str, order: str
+) -> None:
     """Train one epoch; a step holds as many pairs as one prompt gives."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -73,6 +77,7 @@ def main(base: str, tasks: str, report: str, learning_rate: str, reference: str)
                 bf16=False,
                 gradient_checkpointing=False,
                 precompute_ref_log_probs=reference == "precomputed",
+                train_sampling_strategy="random" if order == "mixed" else "sequential",
             ),
             train_dataset=rows_of(train, tokenizer),
             processing_class=tokenizer,
