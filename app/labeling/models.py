@@ -61,6 +61,7 @@ class Task(Base):
     labeler_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    leased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     display_order: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     skip_reason: Mapped[str | None] = mapped_column(Text)
     skip_note: Mapped[str | None] = mapped_column(Text)
@@ -87,6 +88,9 @@ class Ranking(Base):
             unique=True,
             postgresql_where="is_current",
         ),
+        CheckConstraint(
+            "rank_origin in ('manual', 'from_ratings', 'guided', 'form')", name="rank_origin"
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -101,6 +105,16 @@ class Ranking(Base):
     display_order: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     note: Mapped[str | None] = mapped_column(Text)
     active_ms: Mapped[int | None]
+    wall_ms: Mapped[int | None]
+    rank_origin: Mapped[str] = mapped_column(Text, server_default="manual")
+    cannot_rank: Mapped[str | None] = mapped_column(Text)  # why all responses share one rank
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # on the whole task
+    pair_answers: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
+    screen: Mapped[dict[str, Any]] = mapped_column(
+        JSONB, server_default="{}"
+    )  # schemas.Circumstances
+    selection_policy: Mapped[str] = mapped_column(Text, server_default="uniform")
+    propensity: Mapped[float | None]  # of the slate to get one more labeler
     warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
@@ -120,3 +134,80 @@ class RankingItem(Base):
     rating: Mapped[int | None] = mapped_column(SmallInteger)
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     note: Mapped[str | None] = mapped_column(Text)
+    cannot_judge: Mapped[str | None] = mapped_column(Text)  # why
+    is_opened: Mapped[bool | None]  # null: short, or not told
+    visible_ms: Mapped[int | None]
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("responses.id"))
+
+
+class Draft(Base):
+    """Unsubmitted work on a task as the screen keeps it; each save makes the next version."""
+
+    __tablename__ = "drafts"
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
+    labeler_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    version: Mapped[int]
+    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class ScreenEvent(Base):
+    """One thing that a labeler did on the screen; `visit` is one opening of the task in one tab."""
+
+    __tablename__ = "screen_events"
+    __table_args__ = (
+        UniqueConstraint("task_id", "visit", "sequence"),
+        Index("ix_screen_events_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    labeler_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    visit: Mapped[uuid.UUID] = mapped_column(Uuid)
+    sequence: Mapped[int]
+    kind: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    client_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Report(Base):
+    """A labeler says that a prompt or response is broken or unsafe; an admin answers it."""
+
+    __tablename__ = "reports"
+    __table_args__ = (
+        CheckConstraint(
+            "kind in ('personal_data', 'illegal', 'malformed', 'leaked_prompt', 'rendering')",
+            name="kind",
+        ),
+        CheckConstraint(
+            "(resolved_at is null) = (resolved_by is null) "
+            "and (resolved_at is null) = (resolution is null)",
+            name="resolved",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), index=True)
+    labeler_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    response_id: Mapped[int | None] = mapped_column(ForeignKey("responses.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolved_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    resolution: Mapped[str | None] = mapped_column(Text)
+
+
+class Remark(Base):
+    """A remark on how a slate was ranked: an admin's, or a labeler's on their own `ranking_id`."""
+
+    __tablename__ = "remarks"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"), index=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    ranking_id: Mapped[int | None] = mapped_column(ForeignKey("rankings.id"))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

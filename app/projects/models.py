@@ -1,6 +1,7 @@
 """Tables of projects, their guidelines, flags and members."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -32,6 +34,7 @@ class Project(Base):
     name: Mapped[str] = mapped_column(Text)
     labels_per_slate: Mapped[int] = mapped_column(SmallInteger)
     overlap_share: Mapped[float]
+    screen: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
@@ -52,12 +55,21 @@ class Flag(Base):
     """A yes/no remark that labelers can put on a response."""
 
     __tablename__ = "flags"
-    __table_args__ = (UniqueConstraint("project_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "key"),
+        CheckConstraint("polarity in ('bad', 'neutral', 'good')", name="polarity"),
+        CheckConstraint("scope in ('response', 'task')", name="scope"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     key: Mapped[str] = mapped_column(Text)
     label: Mapped[str] = mapped_column(Text)
+    polarity: Mapped[str] = mapped_column(Text, server_default="bad")
+    scope: Mapped[str] = mapped_column(Text, server_default="response")
+    condition: Mapped[str | None] = mapped_column(Text)  # when it applies, in words
+    is_severe: Mapped[bool] = mapped_column(server_default="false")
+    needs_note: Mapped[bool] = mapped_column(server_default="false")
     position: Mapped[int] = mapped_column(SmallInteger)
 
 

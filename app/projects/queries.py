@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import NotFoundError
+from app.projects.screen import ScreenSettings
 
 PROJECT = text("""
 select p.id, p.slug, p.name, p.labels_per_slate, p.overlap_share,
-       g.version as guidelines_version, g.text as guidelines
+       g.version as guidelines_version, g.text as guidelines, p.screen
 from projects p
 join lateral (
     select version, text from guideline_versions
@@ -35,6 +37,7 @@ class ProjectView:
     overlap_share: float
     guidelines_version: int
     guidelines: str
+    screen: ScreenSettings
 
 
 async def project_for(tx: AsyncSession, viewer: Viewer, slug: str) -> ProjectView:
@@ -50,7 +53,7 @@ async def project_for(tx: AsyncSession, viewer: Viewer, slug: str) -> ProjectVie
     row = rows.one_or_none()
     if row is None or known != slug:
         raise NotFoundError("There is no such project, or you are not a member of it.")
-    return ProjectView(*row)
+    return _project_from(row)
 
 
 async def projects_for(tx: AsyncSession, viewer: Viewer) -> list[ProjectView]:
@@ -58,7 +61,12 @@ async def projects_for(tx: AsyncSession, viewer: Viewer) -> list[ProjectView]:
     rows = await tx.execute(
         PROJECT, {"slug": None, "is_admin": viewer.is_admin, "viewer_id": viewer.id}
     )
-    return [ProjectView(*row) for row in rows]
+    return [_project_from(row) for row in rows]
+
+
+def _project_from(row: Row[tuple[Any, ...]]) -> ProjectView:
+    *columns, screen = row
+    return ProjectView(*columns, screen=ScreenSettings.model_validate(screen))
 
 
 @dataclass(frozen=True)

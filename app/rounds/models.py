@@ -36,6 +36,7 @@ class Round(Base):
     responses_per_prompt: Mapped[int | None] = mapped_column(SmallInteger)  # null: imported
     sampling: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # trainer.spec.Sampling
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class RoundModel(Base):

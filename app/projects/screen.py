@@ -1,0 +1,63 @@
+"""What a project decides about its labeling screen; what it does not decide has the default here."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.web.schemas import Body, Note
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ScreenSettings(Body):
+    """How labelers work on a task, stored as `projects.screen`.
+
+    Attributes:
+        flow: rate and rank on one screen; in two steps, with the board hidden until all responses are
+            rated, as in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
+        rank_assist: whether ranks can be filled from ratings: never, by a button, or from the start.
+        flags_mode: tick what applies, or answer yes or no to each flag.
+        require_rating: whether each judged response needs a rating.
+        require_rank: whether each judged response needs a rank.
+        allow_ties: whether responses may share a rank.
+        conflict_gap: from which difference of ratings on a contradicting order is asked about; None is
+            never.
+        criteria_profile: which criterion goes first, said on the screen.
+        criteria_text: the same in own words, for `custom`.
+        gold_share: share of tasks that have a known answer.
+        anchor_share: share of tasks that every round repeats.
+        repeat_share: share of tasks that a labeler gets twice.
+        guided_mode: whether ranking by questions is offered: for 6 responses or more, never, or always.
+        neighbour_check: whether guided ranking ends by comparing neighbours.
+        preview_lines: after how many lines a long response is folded.
+        veil: which tasks start behind a veil.
+        idle_seconds_min: after how many seconds without a sign time stops counting, at least.
+        lease_minutes: for how long a task stays with its labeler; None is what the server is set to.
+        feedback_delay_hours: how old a complete slate is before its labelers see each other's rankings.
+        feedback_items: how many disagreements they see.
+        mobile: whether small screens may label.
+        break_after_minutes: after how many active minutes a break is suggested; None is never.
+    """
+
+    flow: Literal["single_screen", "two_step", "rank_first"] = "single_screen"
+    rank_assist: Literal["none", "button", "presort"] = "none"
+    flags_mode: Literal["check_all", "forced_yes_no"] = "check_all"
+    require_rating: bool = True
+    require_rank: bool = True
+    allow_ties: bool = True
+    conflict_gap: Annotated[int, Field(ge=1, le=6)] | None = 2
+    criteria_profile: Literal["training", "evaluation", "custom"] = "training"
+    criteria_text: Note = ""
+    gold_share: Share = 0.04
+    anchor_share: Share = 0.02
+    repeat_share: Share = 0.02
+    guided_mode: Literal["offered", "off", "always"] = "offered"
+    neighbour_check: Literal["offered", "off", "required"] = "offered"
+    preview_lines: Annotated[int, Field(ge=10, le=60)] = 22
+    veil: Literal["flagged", "never", "always"] = "flagged"
+    idle_seconds_min: Annotated[int, Field(ge=30, le=600)] = 60
+    lease_minutes: Annotated[int, Field(ge=10, le=1440)] | None = None
+    feedback_delay_hours: Annotated[int, Field(ge=0, le=24 * 30)] = 24
+    feedback_items: Annotated[int, Field(ge=0, le=50)] = 5
+    mobile: Literal["small_slates", "never", "always"] = "small_slates"
+    break_after_minutes: Annotated[int, Field(ge=20, le=120)] | None = 50
