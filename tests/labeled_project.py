@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.labeling.ranking import dense_ranks
 from app.projects.queries import ProjectView
+from app.projects.screen import ScreenSettings
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,11 @@ async def seed(
             {**here, "number": number},
         )  # fmt: skip
     seeded = Seeded(
-        ProjectView(project_id, slug, "Seeded", 2, 0.15, 1, "Prefer the helpful answer."), [], []
+        ProjectView(
+            project_id, slug, "Seeded", 2, 0.15, 1, "Prefer the helpful answer.", ScreenSettings()
+        ),
+        [],
+        [],
     )
     for number, slate in enumerate(slates):
         await _seed_slate(

@@ -36,7 +36,7 @@ class Preferences(Body):
 
     language: Literal["en", "de"] | None = None
     single_keys: bool = True
-    keys: Annotated[dict[Action, Key], Field(max_length=80)] = {}
+    keys: Annotated[dict[Action, Key], Field(default_factory=dict, max_length=80)]
     go_on: bool = True
     expand_all: bool = False
     shows_timer: bool = True

@@ -65,8 +65,8 @@ async def projects_for(tx: AsyncSession, viewer: Viewer) -> list[ProjectView]:
 
 
 def _project_from(row: Row[tuple[Any, ...]]) -> ProjectView:
-    *columns, screen = row
-    return ProjectView(*columns, screen=ScreenSettings.model_validate(screen))
+    stored = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return ProjectView(**{**stored, "screen": ScreenSettings.model_validate(stored["screen"])})
 
 
 @dataclass(frozen=True)

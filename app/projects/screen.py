@@ -1,4 +1,4 @@
-"""What a project decides about its labeling screen; what it does not decide has the default here."""
+"""What a project decides about its labeling screen; for the rest, the defaults."""
 
 from typing import Annotated, Literal
 
@@ -13,27 +13,27 @@ class ScreenSettings(Body):
     """How labelers work on a task, stored as `projects.screen`.
 
     Attributes:
-        flow: rate and rank on one screen; in two steps, with the board hidden until all responses are
-            rated, as in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
-        rank_assist: whether ranks can be filled from ratings: never, by a button, or from the start.
+        flow: rate and rank on one screen; in two steps, with the board hidden until all are rated, as
+            in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
+        rank_assist: whether ratings fill the ranks: never, by a button, or from the start.
         flags_mode: tick what applies, or answer yes or no to each flag.
         require_rating: whether each judged response needs a rating.
         require_rank: whether each judged response needs a rank.
         allow_ties: whether responses may share a rank.
-        conflict_gap: from which difference of ratings on a contradicting order is asked about; None is
-            never.
+        conflict_gap: which difference of ratings makes a contradicting order worth a question; None
+            asks never.
         criteria_profile: which criterion goes first, said on the screen.
         criteria_text: the same in own words, for `custom`.
         gold_share: share of tasks that have a known answer.
         anchor_share: share of tasks that every round repeats.
         repeat_share: share of tasks that a labeler gets twice.
-        guided_mode: whether ranking by questions is offered: for 6 responses or more, never, or always.
+        guided_mode: whether ranking by questions is offered: from 6 responses on, never, always.
         neighbour_check: whether guided ranking ends by comparing neighbours.
         preview_lines: after how many lines a long response is folded.
         veil: which tasks start behind a veil.
         idle_seconds_min: after how many seconds without a sign time stops counting, at least.
-        lease_minutes: for how long a task stays with its labeler; None is what the server is set to.
-        feedback_delay_hours: how old a complete slate is before its labelers see each other's rankings.
+        lease_minutes: for how long a task stays with its labeler; None is the server's setting.
+        feedback_delay_hours: age of a complete slate before its labelers see how others ranked.
         feedback_items: how many disagreements they see.
         mobile: whether small screens may label.
         break_after_minutes: after how many active minutes a break is suggested; None is never.
