@@ -13,8 +13,8 @@ class ScreenSettings(Body):
     """How labelers work on a task, stored as `projects.screen`.
 
     Attributes:
-        flow: rate and rank on one screen; in two steps, with the board hidden until all are rated, as
-            in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
+        flow: rate and rank on one screen; in two steps, with the board hidden until all are rated,
+            as in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
         rank_assist: whether ratings fill the ranks: never, by a button, or from the start.
         flags_mode: tick what applies, or answer yes or no to each flag.
         require_rating: whether each judged response needs a rating.
