@@ -19,6 +19,7 @@ from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling_pages
+from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
 from app.projects import pages as projects_pages
 from app.prompts import api as prompts_api
@@ -39,6 +40,7 @@ from app.web.security import SecurityMiddleware
 API = "/api/v1"
 APIS = (
     labeling_api,  # first: routes are searched in order, and labelers call these all day
+    labeling_screen_api,
     projects_api,
     prompts_api,
     registry_api,

@@ -7,12 +7,23 @@ from fastapi import APIRouter, Header, Response
 
 from app.accounts.deps import SignedIn
 from app.errors import MalformedError
-from app.labeling.commands import extend_lease, lease_next_task, skip_task, submit_ranking
+from app.labeling.commands import submit_ranking
+from app.labeling.leasing import (
+    extend_lease,
+    lease_next_task,
+    regain_lease,
+    report_task,
+    skip_task,
+)
 from app.labeling.schemas import (
     LeaseIn,
     LeaseOut,
+    LostLeaseIn,
     RankingIn,
     RankingOut,
+    RegainedOut,
+    ReportIn,
+    ReportOut,
     SkipIn,
     SkipOut,
     TaskOut,
@@ -51,6 +62,21 @@ async def post_heartbeat(
         lease_minutes=settings.lease_minutes,
     )
     return LeaseOut(lease_expires_at=expires_at)
+
+
+@router.post("/tasks/{task_id}/lease")
+async def post_lease(
+    task_id: PathId, lost: LostLeaseIn, tx: Tx, viewer: SignedIn, settings: AppSettings
+) -> RegainedOut:
+    """Get a task back whose lease was lost, if nobody else has it."""
+    token, expires_at = await regain_lease(
+        tx,
+        viewer,
+        task_id=task_id,
+        display_order=lost.display_order,
+        lease_minutes=settings.lease_minutes,
+    )
+    return RegainedOut(lease_token=token, lease_expires_at=expires_at)
 
 
 @router.put("/tasks/{task_id}/ranking", status_code=201)
@@ -93,3 +119,17 @@ async def post_skip(task_id: PathId, skip: SkipIn, tx: Tx, viewer: SignedIn) -> 
         note=skip.note,
     )
     return SkipOut(status="skipped")
+
+
+@router.post("/tasks/{task_id}/report", status_code=201)
+async def post_report(task_id: PathId, report: ReportIn, tx: Tx, viewer: SignedIn) -> ReportOut:
+    """Say that the prompt or a response is broken or unsafe; what may harm is withdrawn at once."""
+    withdrawn = await report_task(
+        tx,
+        viewer,
+        task_id=task_id,
+        kind=report.kind,
+        response_id=report.response,
+        note=report.note,
+    )
+    return ReportOut(withdrawn=withdrawn)

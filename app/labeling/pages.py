@@ -1,18 +1,32 @@
 """The labeling screen: guidelines first, then one task after the other."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import SignedIn
-from app.labeling.commands import lease_next_task, submit_ranking
+from app.accounts.preferences import preferences_of
+from app.labeling.commands import submit_ranking
+from app.labeling.drafts import draft_of
+from app.labeling.leasing import lease_next_task
 from app.labeling.plain_form import ranking_from_form
-from app.labeling.queries import guidelines_read_by, progress_of
-from app.projects.queries import project_for
+from app.labeling.queries import (
+    earlier_task_of,
+    guidelines_read_by,
+    own_task_for,
+    progress_of,
+)
+from app.labeling.workplace import Workplace, workplace_of
+from app.projects.queries import ProjectView, project_for
 from app.web.deps import AppSettings, Tx
 from app.web.render import page
-from app.web.schemas import PathId
+from app.web.schemas import MAX_ID, PathId
 
 router = APIRouter(include_in_schema=False)
+MAX_HELD = 4  # one at work and some that are submitted but, without a network, not stored yet
+Beside = Annotated[list[PathId], Query(min_length=1, max_length=MAX_HELD)]
+TaskId = Annotated[int, Query(ge=1, le=MAX_ID)]
 
 
 @router.get("/projects/{slug}/label")
@@ -24,12 +38,60 @@ async def show_next_task(
     if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
         return page(request, "labeling/guidelines.html", {"project": project})
     task = await lease_next_task(tx, viewer, slug=slug, lease_minutes=settings.lease_minutes)
-    progress = await progress_of(tx, viewer, project.id)
     if task is None:
+        progress = await progress_of(tx, viewer, project.id)
         return page(request, "labeling/empty.html", {"project": project, "progress": progress})
-    return page(
-        request, "labeling/task.html", {"project": project, "task": task, "progress": progress}
+    draft = await draft_of(tx, viewer, task.id)
+    return await _task_page(request, tx, viewer, project, workplace_of(project, task, draft))
+
+
+@router.post("/projects/{slug}/label/ahead")
+async def post_ahead(
+    request: Request, slug: str, beside: Beside, tx: Tx, viewer: SignedIn, settings: AppSettings
+) -> Response:
+    """Lease another task ahead of time; 204 when there is none, or new guidelines come first."""
+    project = await project_for(tx, viewer, slug)
+    if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
+        return Response(status_code=204)
+    task = await lease_next_task(
+        tx, viewer, slug=slug, lease_minutes=settings.lease_minutes, beside=beside
     )
+    if task is None:
+        return Response(status_code=204)
+    workplace = workplace_of(project, task, await draft_of(tx, viewer, task.id))
+    return page(request, "labeling/workplace.html", {"project": project, "workplace": workplace})
+
+
+@router.get("/projects/{slug}/label/earlier")
+async def show_earlier_task(slug: str, than: TaskId, tx: Tx, viewer: SignedIn) -> Response:
+    """Go to the task that the viewer submitted before this one."""
+    project = await project_for(tx, viewer, slug)
+    earlier = await earlier_task_of(tx, viewer, project.id, than)
+    where = f"/{than if earlier is None else earlier}"
+    return RedirectResponse(f"/projects/{project.slug}/label{where}", status_code=303)
+
+
+@router.get("/projects/{slug}/label/{task_id}")
+async def show_own_task(
+    request: Request, slug: str, task_id: PathId, tx: Tx, viewer: SignedIn
+) -> Response:
+    """Show a task that the viewer holds, or one that they submitted, to change it."""
+    project = await project_for(tx, viewer, slug)
+    task = await own_task_for(tx, viewer, project.id, task_id)
+    draft = await draft_of(tx, viewer, task_id)
+    return await _task_page(request, tx, viewer, project, workplace_of(project, task, draft))
+
+
+async def _task_page(
+    request: Request, tx: Tx, viewer: SignedIn, project: ProjectView, workplace: Workplace
+) -> Response:
+    context = {
+        "project": project,
+        "workplace": workplace,
+        "progress": await progress_of(tx, viewer, project.id),
+        "preferences": await preferences_of(tx, viewer),
+    }
+    return page(request, "labeling/task.html", context)
 
 
 @router.post("/projects/{slug}/label/{task_id}")
@@ -38,8 +100,8 @@ async def post_plain_ranking(
 ) -> Response:
     """Take the form of a browser without scripts; posted twice, it is stored once."""
     project = await project_for(tx, viewer, slug)
-    ranking = ranking_from_form(await request.form())
+    posted = ranking_from_form(await request.form())
     await submit_ranking(
-        tx, viewer, task_id=task_id, request_key=ranking.lease_token, ranking=ranking
+        tx, viewer, task_id=task_id, request_key=posted.request_key, ranking=posted.ranking
     )
     return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)

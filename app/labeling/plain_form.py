@@ -2,31 +2,49 @@
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from starlette.datastructures import FormData
 
 from app.errors import Fault, InvalidError
 from app.labeling.schemas import RankingIn
+from app.web.schemas import Body
 
 Value = int | str | bool | list[str] | None
 
 
-def ranking_from_form(form: FormData) -> RankingIn:
-    """This function will read `rank-ID`, `rating-ID`, `flags-ID`, `note-ID` and `cannot_judge-ID`.
+class PlainForm(Body):
+    """A posted ranking under its idempotency key."""
+
+    request_key: Annotated[UUID, Field(strict=False)]
+    ranking: RankingIn
+
+
+def ranking_from_form(form: FormData) -> PlainForm:
+    """What was filled in.
+
+    Read are `request_key`, `lease_token`, `revises`, `note`, `flags`, `cannot_rank`, and for each
+    response `rank-ID`, `rating-ID`, `flags-ID`, `answer-ID-KEY`, `note-ID`, `cannot_judge-ID`.
 
     Raises:
         InvalidError: a field is missing or out of range.
     """
     ids = sorted({name.partition("-")[2] for name in form if name.startswith(("rank-", "rating-"))})
+    lease_token = _text(form, "lease_token")
+    ranking = {
+        "lease_token": lease_token,
+        "note": _text(form, "note"),
+        "flags": [str(flag) for flag in form.getlist("flags")],
+        "cannot_rank": _text(form, "cannot_rank"),
+        "revises": _number(_text(form, "revises")),
+        "rank_origin": "form",
+        "responses": [_judged(form, response_id) for response_id in ids],
+    }
+    request_key = _text(form, "request_key") or lease_token
     try:
-        return RankingIn.model_validate(
-            {
-                "lease_token": form.get("lease_token", ""),
-                "note": _text(form, "note"),
-                "responses": [_judged(form, response_id) for response_id in ids],
-            }
-        )
+        return PlainForm.model_validate({"request_key": request_key, "ranking": ranking})
     except ValidationError as error:
         faults = tuple(Fault(tuple(item["loc"]), item["msg"]) for item in error.errors())
         raise InvalidError(
@@ -37,15 +55,30 @@ def ranking_from_form(form: FormData) -> RankingIn:
 
 
 def _judged(form: FormData, response_id: str) -> Mapping[str, Value]:
-    cannot_judge = f"cannot_judge-{response_id}" in form
+    cannot_judge = _text(form, f"cannot_judge-{response_id}")
     return {
         "id": _number(response_id),
         "rank": None if cannot_judge else _number(_text(form, f"rank-{response_id}")),
         "rating": _number(_text(form, f"rating-{response_id}")),
-        "flags": [str(flag) for flag in form.getlist(f"flags-{response_id}")],
+        "flags": [
+            *(str(flag) for flag in form.getlist(f"flags-{response_id}")),
+            *_answered(form, response_id, "yes"),
+        ],
+        "not_flagged": _answered(form, response_id, "no"),
         "note": _text(form, f"note-{response_id}"),
-        "cannot_judge": cannot_judge,
+        "cannot_judge": True if cannot_judge == "on" else cannot_judge or False,
+        "same_as": _number(_text(form, f"same_as-{response_id}")),
     }
+
+
+def _answered(form: FormData, response_id: str, answer: str) -> list[str]:
+    """The flags with this answer, where each needs yes or no."""
+    prefix = f"answer-{response_id}-"
+    return [
+        name.removeprefix(prefix)
+        for name in form
+        if name.startswith(prefix) and form[name] == answer
+    ]
 
 
 def _text(form: FormData, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import string
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -15,22 +16,30 @@ from app.labeling.schemas import (
     MessageOut,
     PromptOut,
     ResponseOut,
+    ShownTask,
     TaskOut,
 )
 
 
 def task_columns(tasks: str) -> str:
-    """The SQL that selects what the screen shows of the leased tasks in the relation `tasks`."""
+    """The SQL that selects what the screen shows of the tasks in the relation `tasks`."""
     return f"""
 select t.id, t.lease_token, t.lease_expires_at, p.messages,
        (select jsonb_agg(jsonb_build_object('id', r.id, 'text', r.text) order by shown.position)
         from unnest(t.display_order) with ordinality as shown (id, position)
         join responses r on r.id = shown.id) as responses,
-       (select jsonb_agg(jsonb_build_object('key', f.key, 'label', f.label) order by f.position)
+       (select jsonb_agg(jsonb_build_object(
+            'key', f.key, 'label', f.label, 'polarity', f.polarity, 'scope', f.scope,
+            'condition', f.condition, 'needs_note', f.needs_note) order by f.position)
         from flags f where f.project_id = t.project_id) as flags,
-       g.version, g.text as guidelines
+       g.version, g.text as guidelines, rounds.number as round,
+       'sensitive' = any(p.tags) or exists (
+           select from tasks other
+           where other.slate_id = t.slate_id and other.skip_reason = 'sensitive'
+       ) as is_sensitive
 from {tasks} t
 join slates s on s.id = t.slate_id
+join rounds on rounds.id = s.round_id
 join prompts p on p.id = s.prompt_id
 join lateral (
     select version, text from guideline_versions where project_id = t.project_id
@@ -44,6 +53,40 @@ TASK = text(
     + "where t.id = :task_id and t.labeler_id = :labeler_id and t.status = 'leased'"
 )
 
+DONE = text(f"""
+with done as (
+    select t.id as task_id, current.id as ranking_id, current.version as ranking_version,
+           current.note, current.flags as task_flags, current.cannot_rank, current.created_at,
+           current.active_ms, rounds.closed_at is not null as is_closed,
+           (select jsonb_agg(jsonb_build_object(
+                'id', i.response_id, 'rank', i.rank, 'rating', i.rating, 'flags', i.flags,
+                'note', i.note, 'cannot_judge', i.cannot_judge))
+            from ranking_items i where i.ranking_id = current.id) as items
+    from tasks t
+    join slates s on s.id = t.slate_id
+    join rounds on rounds.id = s.round_id
+    join rankings current on current.task_id = t.id and current.is_current
+    where t.id = :task_id and t.labeler_id = :labeler_id and t.status = 'done'
+      and t.project_id = :project_id
+)
+select shown.*, done.* from done
+join ({task_columns("tasks")} where t.id = :task_id) shown on shown.id = done.task_id
+""")  # noqa: S608 - the relation's name is ours
+
+HELD_OR_DONE = text("""
+select status from tasks
+where id = :task_id and labeler_id = :labeler_id and project_id = :project_id
+""")
+
+EARLIER = text("""
+select t.id from tasks t
+where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
+  and t.finished_at < coalesce(
+      (select mine.finished_at from tasks mine
+       where mine.id = :task_id and mine.labeler_id = :labeler_id), now())
+order by t.finished_at desc limit 1
+""")
+
 PROGRESS = text("""
 select count(*) filter (where status = 'done') as done,
        count(*) filter (where status = 'done' and finished_at > date_trunc('day', now())) as today
@@ -55,6 +98,19 @@ READ_VERSION = text("""
 select guidelines_read_version from project_members
 where project_id = :project_id and user_id = :labeler_id
 """)
+
+
+@dataclass(frozen=True)
+class DoneTask:
+    """A task that is submitted: what was shown, and what its labeler says of it now."""
+
+    task: ShownTask
+    ranking: int
+    version: int
+    submitted_at: datetime
+    active_ms: int | None
+    is_closed: bool
+    judgments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,11 +135,17 @@ async def leased_task_for(tx: AsyncSession, viewer: Viewer, task_id: int) -> Tas
 
 
 def task_from(row: Row[tuple[Any, ...]]) -> TaskOut:
-    """A row of `task_columns`, with letters in the order in which the responses are shown."""
+    """A row of `task_columns` of a leased task."""
+    shown = shown_task_from(row)
     return TaskOut(
+        **dict(shown), lease_token=row.lease_token, lease_expires_at=row.lease_expires_at
+    )
+
+
+def shown_task_from(row: Row[tuple[Any, ...]]) -> ShownTask:
+    """A row of `task_columns`, with letters in the order in which the responses are shown."""
+    return ShownTask(
         id=row.id,
-        lease_token=row.lease_token,
-        lease_expires_at=row.lease_expires_at,
         prompt=PromptOut(messages=[MessageOut(**message) for message in row.messages]),
         responses=[
             ResponseOut(id=item["id"], letter=letter, text=item["text"])
@@ -91,7 +153,49 @@ def task_from(row: Row[tuple[Any, ...]]) -> TaskOut:
         ],
         flags=[FlagOut(**flag) for flag in row.flags or ()],
         guidelines=GuidelinesOut(version=row.version, text=row.guidelines),
+        round=row.round,
+        is_sensitive=row.is_sensitive,
     )
+
+
+async def own_task_for(
+    tx: AsyncSession, viewer: Viewer, project_id: int, task_id: int
+) -> TaskOut | DoneTask:
+    """A task that the viewer holds, or has ranked, with what they submitted.
+
+    Raises:
+        NotFoundError: it is neither.
+    """
+    who = {"task_id": task_id, "labeler_id": viewer.id, "project_id": project_id}
+    status = await tx.scalar(HELD_OR_DONE, who)
+    if status == "leased":
+        return await leased_task_for(tx, viewer, task_id)
+    row = (await tx.execute(DONE, who)).one_or_none() if status == "done" else None
+    if row is None:
+        raise NotFoundError("There is no such task, or it is not yours (any more).")
+    return DoneTask(
+        task=shown_task_from(row),
+        ranking=row.ranking_id,
+        version=row.ranking_version,
+        submitted_at=row.created_at,
+        active_ms=row.active_ms,
+        is_closed=row.is_closed,
+        judgments={
+            "items": {str(item.pop("id")): item for item in row.items},
+            "note": row.note,
+            "flags": row.task_flags,
+            "cannot_rank": row.cannot_rank,
+        },
+    )
+
+
+async def earlier_task_of(
+    tx: AsyncSession, viewer: Viewer, project_id: int, task_id: int
+) -> int | None:
+    """The task that the viewer submitted last before this one, or before now."""
+    who = {"task_id": task_id, "labeler_id": viewer.id, "project_id": project_id}
+    found: int | None = await tx.scalar(EARLIER, who)
+    return found
 
 
 async def progress_of(tx: AsyncSession, viewer: Viewer, project_id: int) -> Progress:

@@ -6,6 +6,12 @@ from pydantic import Field
 
 from app.web.schemas import Body, Note
 
+# Labelers put helpfulness first for training data, and truthfulness and harmlessness first in
+# evaluations: arXiv 2203.02155, section 3.4.
+CRITERIA = {
+    "training": "Helpful first, then truthful and harmless",
+    "evaluation": "Truthful and harmless first, then helpful",
+}
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -61,3 +67,8 @@ class ScreenSettings(Body):
     feedback_items: Annotated[int, Field(ge=0, le=50)] = 5
     mobile: Literal["small_slates", "never", "always"] = "small_slates"
     break_after_minutes: Annotated[int, Field(ge=20, le=120)] | None = 50
+
+    @property
+    def criteria(self) -> str:
+        """What counts most, in a few words for the head of the screen."""
+        return CRITERIA.get(self.criteria_profile, self.criteria_text)

@@ -1,5 +1,6 @@
 """Projects that a labeler can work in, and what their database holds afterwards."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -20,6 +21,7 @@ GUIDELINES = (
 )
 MODELS = ("secret-sft-model", "secret-ppo-policy")
 NUMBERS = count(1)
+PATIENCE_S = 20
 NAME_MODELS = text("""
 update responses set model_name = (cast(:models as text[]))[1 + position % 2]
 where slate_id in (select id from slates where round_id = :round_id)
@@ -111,10 +113,19 @@ class StoredRanking:
     items: dict[int, Item]
 
 
-async def stored_rankings(engine: AsyncEngine, place: Place) -> list[StoredRanking]:
-    """Everything that the labeler of a place has submitted, in order."""
-    async with transaction(engine) as tx:
-        found = (await tx.execute(STORED, {"labeler_id": place.labeler_id})).all()
+async def stored_rankings(
+    engine: AsyncEngine, place: Place, at_least: int = 1
+) -> list[StoredRanking]:
+    """Everything that the labeler of a place has submitted, in order, once there is so much.
+
+    Rankings are sent in the background: the screen shows the next task before they are stored.
+    """
+    for _ in range(PATIENCE_S * 20):
+        async with transaction(engine) as tx:
+            found = (await tx.execute(STORED, {"labeler_id": place.labeler_id})).all()
+        if len(found) >= at_least:
+            break
+        await asyncio.sleep(0.05)
     return [
         StoredRanking(
             row.display_order, row.note, row.version,
@@ -138,4 +149,14 @@ async def expire_leases(engine: AsyncEngine, place: Place) -> None:
             text("update tasks set lease_expires_at = now() - interval '1 minute' "
                  "where project_id = :project_id and status = 'leased'"),
             {"project_id": place.project_id},
+        )  # fmt: skip
+
+
+async def give_away(engine: AsyncEngine, place: Place, task: str) -> None:
+    """Let somebody else have the task."""
+    async with transaction(engine) as tx:
+        await tx.execute(
+            text("update tasks set labeler_id = (select id from users where role = 'admin' "
+                 "order by id desc limit 1) where id = :task and project_id = :project_id"),
+            {"task": int(task), "project_id": place.project_id},
         )  # fmt: skip

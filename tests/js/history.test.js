@@ -24,7 +24,7 @@ const RANKED = ["A to rank 2", (work) => withBoard(work, place(work.board, 7, 1)
 const typed = (note) => ["note on B", (work) => withItem(work, 8, { note }), true];
 
 test("undo goes back through everything in order, redo forth again", () => {
-  const { works, history } = did(RATED, RANKED, ["B not judged", (work) => setCannotJudge(work, 8, true)]);
+  const { works, history } = did(RATED, RANKED, ["B not judged", (work) => setCannotJudge(work, 8, "empty")]);
 
   let at = { history, work: works[3] };
   for (const expected of [works[2], works[1], works[0]]) {

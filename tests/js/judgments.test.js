@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { place } from "../../static/js/labeling/board.js";
 import {
-  emptyWork, isComplete, missingText, rate, restoredWork, setCannotJudge, setFlag, submission, withBoard, withItem,
+  emptyWork, isComplete, missing, missingText, rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, USUAL, withBoard, withItem,
 } from "../../static/js/labeling/judgments.js";
 
 const IDS = [7, 8];
@@ -37,44 +37,54 @@ test("more than three responses are counted", () => {
 });
 
 test("a response that cannot be judged leaves the board and needs no rating", () => {
-  const work = setCannotJudge(ranked(ranked(rate(emptyWork(IDS), 7, 6), 7, 0), 8, 0), 8, true);
+  const work = setCannotJudge(ranked(ranked(rate(emptyWork(IDS), 7, 6), 7, 0), 8, 0), 8, "empty");
 
   assert.deepEqual(work.board.rows, [[7], []]);
   assert.equal(isComplete(work, IDS), true);
-});
-
-test("a submission has dense ranks and leaves out what is empty", () => {
-  const flagged = setFlag(rate(rate(emptyWork(IDS), 7, 6), 8, 2), 7, "hallucination", true);
-  const work = withItem(ranked(ranked(flagged, 7, 1), 8, 1), 8, { note: " cut off " });
-
-  assert.deepEqual(submission(work, IDS), {
-    responses: [
-      { id: 7, rank: 1, rating: 6, flags: ["hallucination"] },
-      { id: 8, rank: 1, rating: 2, flags: [], note: "cut off" },
-    ],
-  });
-});
-
-test("a submission marks what cannot be judged and gives it no rank", () => {
-  const work = setCannotJudge(ranked(rate(emptyWork(IDS), 7, 6), 7, 0), 8, true);
-
-  assert.deepEqual(submission(work, IDS).responses[1], {
-    id: 8, rank: null, rating: null, flags: [], cannot_judge: true,
-  });
 });
 
 test("a flag can be taken back and is never named twice", () => {
   const twice = setFlag(setFlag(emptyWork(IDS), 7, "opinion", true), 7, "opinion", true);
 
   assert.deepEqual(twice.items[7].flags, ["opinion"]);
-  assert.deepEqual(setFlag(twice, 7, "opinion", false).items[7].flags, []);
+  assert.deepEqual(setFlag(twice, 7, "opinion", null).items[7].flags, []);
 });
 
-test("stored work comes back, and what is damaged in it is dropped", () => {
-  const work = ranked(rate(emptyWork(IDS), 7, 6), 7, 0);
-  const damaged = { items: { 7: { rating: 9, flags: "x", note: 3 } }, board: 4, note: null };
+test("where each flag needs an answer, no is one", () => {
+  const rules = { ...USUAL, needsRating: false, needsRank: false, forcedFlags: ["opinion", "refusal"] };
+  const half = setFlag(setFlag(emptyWork(IDS), 7, "opinion", true), 7, "refusal", false);
 
-  assert.deepEqual(restoredWork(JSON.parse(JSON.stringify(work)), IDS), work);
-  assert.deepEqual(restoredWork(damaged, IDS), emptyWork(IDS));
-  assert.deepEqual(restoredWork(null, IDS), emptyWork(IDS));
+  assert.deepEqual(missing(half, IDS, rules).unflagged, [8]);
+  assert.equal(missingText(half, LETTERS, rules), "B with open flags");
+  const changed = setFlag(half, 7, "opinion", false);
+  assert.deepEqual([changed.items[7].flags, changed.items[7].notFlagged], [[], ["refusal", "opinion"]]);
+});
+
+test("a flag that needs a note asks for one", () => {
+  const rules = { ...USUAL, needsRating: false, needsRank: false, noteFlags: ["harm"] };
+  const flagged = setFlag(emptyWork(IDS), 8, "harm", true);
+
+  assert.equal(missingText(flagged, LETTERS, rules), "B without the note that a flag needs");
+  assert.equal(isComplete(withItem(flagged, 8, { note: "step 3" }), IDS, rules), true);
+});
+
+test("where ties are not allowed, tied responses are named", () => {
+  const rules = { ...USUAL, needsRating: false, allowsTies: false };
+  const tied = ranked(ranked(emptyWork(IDS), 7, 1), 8, 1);
+
+  assert.equal(isComplete(tied, IDS, rules), false);
+  assert.equal(isComplete(tied, IDS, { ...rules, allowsTies: true }), true);
+});
+
+test("what cannot be ranked needs ratings only", () => {
+  const rated = rate(rate(emptyWork(IDS), 7, 1), 8, 1);
+
+  assert.equal(isComplete(setCannotRank(rated, "incomparable"), IDS), true);
+});
+
+test("a flag of the task can be set and taken back", () => {
+  const work = setTaskFlag(setTaskFlag(emptyWork(IDS), "unclear", true), "unclear", true);
+
+  assert.deepEqual(work.flags, ["unclear"]);
+  assert.deepEqual(setTaskFlag(work, "unclear", false).flags, []);
 });

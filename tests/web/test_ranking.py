@@ -61,7 +61,8 @@ async def expire_leases(app):
 
 async def test_a_task_shows_everything_that_labelers_need_and_no_model(task):
     assert set(task) == {
-        "id", "lease_token", "lease_expires_at", "prompt", "responses", "flags", "guidelines"
+        "id", "lease_token", "lease_expires_at", "prompt", "responses", "flags", "guidelines",
+        "round", "is_sensitive",
     }  # fmt: skip
     assert [response["letter"] for response in task["responses"]] == ["A", "B", "C", "D"]
     assert all(set(response) == {"id", "letter", "text"} for response in task["responses"])

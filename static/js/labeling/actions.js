@@ -6,18 +6,20 @@ import { missing, rate, withBoard } from "./judgments.js";
 
 const MARGINS_PX = 120; // The header and the bar.
 const LAYERS = ["guidelines", "help", "skip"];
+const PLACING = ["place", "placeBetween", "unrank", "tie", "move", "moveApart"];
 
-export function createActions({ store, cards, boardView, messages, trySubmit }) {
+export function createActions({ store, cards, boardView, messages, log, rules, preferences }) {
   const { ids, letters } = store;
 
   function rank(id, board) {
-    if (store.work().items[id].cannotJudge) {
+    if (store.work().items[id].cannotJudge !== null) {
       messages.announce(`${letters.get(id)} is marked “cannot judge” and has no rank`);
       return;
     }
     if (board !== store.work().board) {
       const row = rowOf(board, id);
       const where = row === -1 ? "not ranked" : `to rank ${row + 1}`;
+      log("place", { response: id, old_row: rowOf(store.work().board, id), new_row: row });
       store.change(withBoard(store.work(), board), `${letters.get(id)} ${where}`);
     }
     messages.announce(`${letters.get(id)} ${placeText(store.work().board, id, letters)}`);
@@ -25,6 +27,7 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
 
   function focusCard(id) {
     store.look({ active: id });
+    log("card_focus", { response: id });
     const card = cards.get(id);
     const isTall = card.offsetHeight > window.innerHeight - MARGINS_PX; // Else one would land in its middle.
     card.focus({ preventScroll: true });
@@ -52,24 +55,25 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     previous: (id) => step(id, -1),
     rate(id, rating, { key }) {
       const what = `${letters.get(id)} ${rating ? `rated ${rating}` : "not rated"}`;
+      log("rate", { response: id, old: store.work().items[id].rating, new: rating, method: "key" });
       store.change(rate(store.work(), id, rating), what);
       messages.announce(what);
-      if (key && rating) {
-        focusNextOf(missing(store.work(), ids).unrated, id);
+      if (key && rating && preferences.go_on) {
+        focusNextOf(missing(store.work(), ids, rules).unrated, id);
       }
     },
     place(id, row, { key, isOnChip }) {
       rank(id, place(store.work().board, id, row));
-      if (key && !isOnChip) {
-        focusNextOf(missing(store.work(), ids).unranked, id);
+      if (key && !isOnChip && preferences.go_on) {
+        focusNextOf(missing(store.work(), ids, rules).unranked, id);
       }
     },
     placeBetween: (id, gap) => rank(id, placeBetween(store.work().board, id, gap)),
     unrank: (id) => rank(id, unrank(store.work().board, id)),
     tie(id, _none, { isOnChip }) {
       rank(id, tieWithLast(store.work().board, id));
-      if (!isOnChip) {
-        focusNextOf(missing(store.work(), ids).unranked, id);
+      if (!isOnChip && preferences.go_on) {
+        focusNextOf(missing(store.work(), ids, rules).unranked, id);
       }
     },
     move: (id, by) => rank(id, shift(store.work().board, id, by)),
@@ -81,6 +85,7 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     goToPrompt: () => document.getElementById("prompt").focus(),
     putDown: () => store.look({ picked: null }),
     undo() {
+      log("undo");
       const label = store.undo();
       messages.announce(label === null ? "Nothing to undo" : `Undone: ${label}`);
     },
@@ -88,10 +93,9 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
       const label = store.redo();
       messages.announce(label === null ? "Nothing to redo" : `Done again: ${label}`);
     },
-    submit: trySubmit,
   };
 
-  // `source` is the key press, or {id}; keys act on the active response, on a chip digits choose its row.
+  // `source` is the key press, or {id, method}; keys act on the active response, on a chip digits choose its row.
   return ([name, argument], source) => {
     if (LAYERS.includes(name)) {
       document.getElementById(name).showModal();
@@ -100,6 +104,9 @@ export function createActions({ store, cards, boardView, messages, trySubmit }) 
     const isOnChip = source.target?.classList?.contains("chip") ?? false;
     const isPlainDigit = name === "rate" && source.key && argument !== null;
     const id = source.id ?? store.view().active;
+    if (PLACING.includes(name) || (isOnChip && isPlainDigit)) {
+      store.countMethod(source.method ?? "key");
+    }
     if (isOnChip && isPlainDigit) {
       actions.place(id, argument - 1, { key: source.key, isOnChip });
     } else {

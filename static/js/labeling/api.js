@@ -2,15 +2,18 @@
 
 export class NetworkError extends Error {}
 
-const PAUSES_MS = [1000, 2000, 4000, 8000];
+const MAX_KEPT_ALIVE = 60_000; // Browsers allow 64 KiB for calls that outlive their page.
 
-async function call(method, url, body, headers = {}) {
+async function call(method, url, body, { headers = {}, signal } = {}) {
+  const text = body === undefined ? undefined : JSON.stringify(body);
   let response;
   try {
     response = await fetch(url, {
       method,
       headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
-      body: JSON.stringify(body),
+      body: text,
+      signal,
+      keepalive: text !== undefined && text.length < MAX_KEPT_ALIVE,
     });
   } catch (cause) {
     throw new NetworkError("The server cannot be reached.", { cause });
@@ -18,27 +21,49 @@ async function call(method, url, body, headers = {}) {
   return { status: response.status, body: await response.json().catch(() => ({})) };
 }
 
+const task = (id, what) => `/api/v1/tasks/${id}/${what}`;
+
 // The same key each time: a ranking that did arrive is not stored twice.
-export async function putRanking(taskId, key, body, onRetry) {
-  for (const pause of PAUSES_MS) {
-    try {
-      return await call("PUT", `/api/v1/tasks/${taskId}/ranking`, body, { "Idempotency-Key": key });
-    } catch (error) {
-      if (!(error instanceof NetworkError)) {
-        throw error;
-      }
-      onRetry();
-      await new Promise((resolve) => { setTimeout(resolve, pause); });
-    }
-  }
-  return call("PUT", `/api/v1/tasks/${taskId}/ranking`, body, { "Idempotency-Key": key });
+export function putRanking(taskId, key, body) {
+  return call("PUT", task(taskId, "ranking"), body, { headers: { "Idempotency-Key": key } });
 }
 
 export function postHeartbeat(taskId, leaseToken) {
-  return call("POST", `/api/v1/tasks/${taskId}/heartbeat`, { lease_token: leaseToken });
+  return call("POST", task(taskId, "heartbeat"), { lease_token: leaseToken });
+}
+
+export function postLostLease(taskId, displayOrder) {
+  return call("POST", task(taskId, "lease"), { display_order: displayOrder });
 }
 
 export function postSkip(taskId, leaseToken, reason, note) {
-  const body = { lease_token: leaseToken, reason, ...(note && { note }) };
-  return call("POST", `/api/v1/tasks/${taskId}/skip`, body);
+  return call("POST", task(taskId, "skip"), { lease_token: leaseToken, reason, ...(note && { note }) });
+}
+
+export function postReport(taskId, kind, response, note) {
+  return call("POST", task(taskId, "report"), { kind, ...(response && { response }), ...(note && { note }) });
+}
+
+export function putDraft(taskId, baseVersion, body) {
+  return call("PUT", task(taskId, "draft"), { base_version: baseVersion, body });
+}
+
+export function getDraft(taskId) {
+  return call("GET", task(taskId, "draft"));
+}
+
+export function postEvents(taskId, visit, events) {
+  return call("POST", task(taskId, "events"), { visit, events });
+}
+
+// The next task as HTML, leased ahead of time; null when there is none. `beside` are the tasks to leave out.
+export async function postAhead(slug, beside) {
+  const query = beside.map((id) => `beside=${id}`).join("&");
+  let response;
+  try {
+    response = await fetch(`/projects/${slug}/label/ahead?${query}`, { method: "POST", headers: { Accept: "text/html" } });
+    return response.status === 200 && !response.redirected ? await response.text() : null;
+  } catch (cause) {
+    throw new NetworkError("The server cannot be reached.", { cause });
+  }
 }

@@ -2,7 +2,7 @@
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
-export function enableBoardClicks(board, { store, perform, toggle }) {
+export function enableBoardClicks(board, { store, perform, toggle, signal }) {
   board.addEventListener("click", (event) => {
     const chip = event.target.closest(".chip");
     const { picked } = store.view();
@@ -14,7 +14,7 @@ export function enableBoardClicks(board, { store, perform, toggle }) {
     const target = picked === null ? null : targetOf(event.target);
     if (target) {
       store.look({ picked: null });
-      perform(target, { id: picked });
+      perform(target, { id: picked, method: "click" });
       board.querySelector(`[data-chip="${picked}"]`).focus({ preventScroll: true });
     }
   });
@@ -45,7 +45,8 @@ export function enableBoardClicks(board, { store, perform, toggle }) {
     toggle.setAttribute("aria-expanded", String(isOpen));
     const bar = toggle.closest(".bar");
     board.style.setProperty("--bar-height", `${bar.offsetHeight}px`);
-  });
+  }, { signal });
+  toggle.setAttribute("aria-expanded", "false");
 }
 
 function targetOf(element) {

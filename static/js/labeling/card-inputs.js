@@ -1,7 +1,7 @@
 // Listens to the controls on the cards and writes what they say into the work.
-import { rate, setCannotJudge, setFlag, withItem } from "./judgments.js";
+import { rate, setCannotJudge, setFlag, setTaskFlag, withItem } from "./judgments.js";
 
-export function enableCardInputs(cards, { store, messages, taskNote, openMenu }) {
+export function enableCardInputs(cards, { store, messages, log, root, openMenu }) {
   for (const [id, card] of cards) {
     const letter = store.letters.get(id);
     card.addEventListener("focusin", () => {
@@ -11,12 +11,17 @@ export function enableCardInputs(cards, { store, messages, taskNote, openMenu })
     });
     card.addEventListener("change", ({ target }) => {
       if (target.closest(".rating") && target.type === "radio") {
+        log("rate", { response: id, old: store.work().items[id].rating, new: Number(target.value), method: "click" });
         store.change(rate(store.work(), id, Number(target.value)), `${letter} rated ${target.value}`);
       } else if (target.closest(".flag-list")) {
-        store.change(setFlag(store.work(), id, target.value, target.checked), `flag on ${letter}`);
-      } else if (target.closest(".cannot-judge")) {
-        const what = `${letter} ${target.checked ? "cannot be judged" : "can be judged"}`;
-        store.change(setCannotJudge(store.work(), id, target.checked), what);
+        const isTick = target.type === "checkbox";
+        const key = isTick ? target.value : target.dataset.flag;
+        const answer = isTick ? target.checked || null : target.value === "yes";
+        log("flag", { response: id, flag: key, answer });
+        store.change(setFlag(store.work(), id, key, answer), `flag on ${letter}`);
+      } else if (target.matches("[data-cannot-judge]")) {
+        const what = `${letter} ${target.value ? "cannot be judged" : "can be judged"}`;
+        store.change(setCannotJudge(store.work(), id, target.value || null), what);
         messages.announce(what);
       }
     });
@@ -36,7 +41,12 @@ export function enableCardInputs(cards, { store, messages, taskNote, openMenu })
       openMenu(currentTarget, id, store.work().board);
     });
   }
+  const taskNote = root.querySelector("[data-task-note]");
   taskNote.addEventListener("input", () => {
     store.change({ ...store.work(), note: taskNote.value }, "note on the task", { isTyping: true });
+  });
+  root.querySelector("[data-task-flags]")?.addEventListener("change", ({ target }) => {
+    log("flag", { flag: target.value, answer: target.checked || null });
+    store.change(setTaskFlag(store.work(), target.value, target.checked), "flag on the task");
   });
 }

@@ -1,35 +1,48 @@
 // Shows the work on the response cards: rating, rank pill, flags, note, cannot judge; folds long texts.
 import { rowOf } from "./board.js";
 
-const LONG_LINES = 30;
+const GRACE_LINES = 8; // A text that is only this much longer is shown whole.
 
 // `opened` are those that were unfolded in an earlier visit; `onOpen(id)` says of another.
-export function createCardView(cards, letters, { opened, onOpen }) {
+export function createCardView(cards, letters, { opened, previewLines, onOpen }) {
   const folded = new Set();
+  const long = new Set();
   for (const [id, card] of cards) {
-    if (foldIfLong(card, () => { folded.delete(id); onOpen(id); }) && !opened.includes(id)) {
+    const isLong = foldIfLong(card, {
+      previewLines,
+      isOpen: opened.includes(id),
+      onUnfold: () => { folded.delete(id); onOpen(id); },
+    });
+    if (isLong) {
+      long.add(id);
+    }
+    if (isLong && !opened.includes(id)) {
       folded.add(id);
     }
   }
   return {
     // The long responses of which only the beginning was ever seen.
     unopened: () => [...folded],
+    isLong: (id) => long.has(id),
     render(work, { active }) {
       for (const [id, card] of cards) {
         const item = work.items[id];
         card.classList.toggle("is-active", id === active);
-        card.classList.toggle("cannot-be-judged", item.cannotJudge);
+        card.classList.toggle("cannot-be-judged", item.cannotJudge !== null);
         for (const radio of card.querySelectorAll(".rating input")) {
           radio.checked = Number(radio.value) === item.rating;
         }
         renderPill(card.querySelector("[data-rank-pill]"), work, id, letters);
-        for (const box of card.querySelectorAll(".flag-list input")) {
+        for (const box of card.querySelectorAll(".flag-list input[type=checkbox]")) {
           box.checked = item.flags.includes(box.value);
+        }
+        for (const radio of card.querySelectorAll(".flag-list input[type=radio]")) {
+          radio.checked = (radio.value === "yes" ? item.flags : item.notFlagged).includes(radio.dataset.flag);
         }
         card.querySelector("[data-flag-count]").textContent = item.flags.length || "";
         card.querySelector("[data-note-mark]").hidden = !item.note.trim();
         setValue(card.querySelector("[data-note] textarea"), item.note);
-        card.querySelector(".cannot-judge input").checked = item.cannotJudge;
+        setValue(card.querySelector("[data-cannot-judge]"), item.cannotJudge ?? "");
       }
     },
   };
@@ -39,10 +52,11 @@ function renderPill(pill, work, id, letters) {
   const row = rowOf(work.board, id);
   const tied = (work.board.rows[row] ?? []).filter((other) => other !== id).map((other) => letters.get(other));
   const place = row === -1 ? "Not ranked" : `Rank ${row + 1}${tied.length ? ` = ${tied.join(", ")}` : ""}`;
-  pill.textContent = work.items[id].cannotJudge ? "No rank" : place;
+  const cannotJudge = work.items[id].cannotJudge !== null;
+  pill.textContent = cannotJudge ? "No rank" : place;
   pill.setAttribute("aria-label", `Rank of response ${letters.get(id)}: ${pill.textContent}`);
   pill.classList.toggle("is-ranked", row !== -1);
-  pill.disabled = work.items[id].cannotJudge;
+  pill.disabled = cannotJudge;
 }
 
 // Writing the same value again would move the caret.
@@ -53,11 +67,12 @@ export function setValue(field, value) {
 }
 
 // Every long response is cut at the same height: the length that shows is no argument for it.
-function foldIfLong(card, onUnfold) {
+function foldIfLong(card, { previewLines, isOpen, onUnfold }) {
   const body = card.querySelector("[data-body]");
   const button = card.querySelector("[data-show-all]");
   const lineHeight = Number.parseFloat(getComputedStyle(body).lineHeight);
-  const isLong = body.scrollHeight > LONG_LINES * lineHeight;
+  const isLong = body.scrollHeight > (previewLines + GRACE_LINES) * lineHeight;
+  body.style.setProperty("--preview-lines", previewLines);
   card.classList.add("is-measured");
   if (!isLong) {
     return false;
@@ -72,6 +87,6 @@ function foldIfLong(card, onUnfold) {
     }
   };
   button.addEventListener("click", () => fold(!card.classList.contains("is-collapsed")));
-  fold(true);
+  fold(!isOpen);
   return true;
 }

@@ -2,16 +2,15 @@
 // means it submits once more. No DOM here.
 import { rowOf } from "./board.js";
 
-const CONFLICT_GAP = 2; // A gap of 1 is never mentioned.
-const TIED_GAP = 3;
 const MAX_WORDS_PER_MINUTE = 1000; // More is not reading.
 const MIN_WORDS = 100;
 
-// `unopened` are the responses that are folded and never were unfolded; `words` counts the prompt and all responses.
-export function concernsOf(work, letters, { unopened, words, activeMs }) {
+// `unopened` are the responses that are folded and never were unfolded; `words` counts the prompt and all responses;
+// `gap` is from which difference of ratings on an order that contradicts them is mentioned, null for never.
+export function concernsOf(work, letters, { unopened, words, activeMs, gap = 2 }) {
   const ids = [...letters.keys()];
   const found = [
-    ...ids.flatMap((better) => ids.map((worse) => conflictOf(work, letters, better, worse))),
+    ...ids.flatMap((better) => ids.map((worse) => conflictOf(work, letters, { better, worse, gap }))),
     ...unopened.map((id) => ({ kind: "unopened", ids: [id], text: `Response ${letters.get(id)} was never fully opened.` })),
     allTied(work, ids),
     tooFast(words, activeMs),
@@ -34,18 +33,19 @@ export function warningsOf(shown, holding) {
   }));
 }
 
-function conflictOf(work, letters, better, worse) {
+function conflictOf(work, letters, { better, worse, gap }) {
   const [high, low] = [work.items[better].rating, work.items[worse].rating];
   const [rowOfBetter, rowOfWorse] = [rowOf(work.board, better), rowOf(work.board, worse)];
-  if (high === null || low === null || rowOfBetter === -1 || rowOfWorse === -1) {
+  if (gap === null || high === null || low === null || rowOfBetter === -1 || rowOfWorse === -1) {
     return null;
   }
   const rated = `You rated ${letters.get(better)} ${high} and ${letters.get(worse)} ${low}`;
-  if (high - low >= CONFLICT_GAP && rowOfBetter > rowOfWorse) {
+  if (high - low >= gap && rowOfBetter > rowOfWorse) {
     const text = `${rated}, but ${letters.get(worse)} is ranked above ${letters.get(better)}.`;
     return { kind: "conflict", ids: [better, worse], text };
   }
-  if (high - low >= TIED_GAP && rowOfBetter === rowOfWorse) {
+  // A tie contradicts less than an order does.
+  if (high - low > gap && rowOfBetter === rowOfWorse) {
     return { kind: "soft_conflict", ids: [better, worse], text: `${rated}, but they share a rank.` };
   }
   return null;
@@ -54,7 +54,7 @@ function conflictOf(work, letters, better, worse) {
 function allTied(work, ids) {
   const rows = new Set(ids.map((id) => rowOf(work.board, id)).filter((row) => row !== -1));
   const ranked = ids.filter((id) => rowOf(work.board, id) !== -1);
-  const isTied = rows.size === 1 && ranked.length > 1;
+  const isTied = rows.size === 1 && ranked.length > 1 && work.cannotRank === null;
   return isTied ? { kind: "all_tied", ids: [], text: "All responses share one rank. Is that right?" } : null;
 }
 

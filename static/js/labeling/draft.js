@@ -5,7 +5,7 @@ const PREFIX = "podium.draft.";
 const KEEP_MS = 14 * 24 * 3600 * 1000;
 
 export function openDraft(labelerId, taskId) {
-  const name = `${PREFIX}${labelerId}.${taskId}`;
+  const name = draftName(labelerId, taskId);
   dropOldDrafts();
   return {
     read: () => parsed(storage()?.getItem(name)),
@@ -17,8 +17,23 @@ export function openDraft(labelerId, taskId) {
         return false; // Storage is full or blocked.
       }
     },
-    drop: () => storage()?.removeItem(name),
   };
+}
+
+export function dropDraft(labelerId, taskId) {
+  storage()?.removeItem(draftName(labelerId, taskId));
+}
+
+// Which of two drafts to go on from: "local", "server", "ask" the labeler, or null when there is none. `local.base` is
+// the version of the server's that it builds on, `local.isSynced` whether it has all of the local work.
+export function newerDraft(local, server) {
+  if (!local || !server) {
+    return local ? "local" : server ? "server" : null;
+  }
+  if (server.version === local.base) {
+    return "local";
+  }
+  return local.isSynced ? "server" : "ask";
 }
 
 // A random id as browsers make it on plain http too, where crypto.randomUUID is missing.
@@ -28,6 +43,10 @@ export function newKey() {
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function draftName(labelerId, taskId) {
+  return `${PREFIX}${labelerId}.${taskId}`;
 }
 
 function parsed(text) {

@@ -1,26 +1,25 @@
 // Dragging chips between rows, gaps and the tray. SortableJS moves the element; what it means is reported,
-// and the next rendering puts everything where the work says.
+// and the next rendering puts everything where the work says. Returned is how to end it.
 
 const SLOP_PX = 6;
 const TOUCH_DELAY_MS = 250;
 const IS_FIREFOX = navigator.userAgent.includes("Firefox"); // It does not drag buttons natively.
 
 export function enableDrag(root, { onStart, onEnd }) {
-  const containers = root.querySelectorAll(".row-chips, .tray-chips, .gap");
-  for (const container of containers) {
-    window.Sortable.create(container, {
-      group: "board",
-      draggable: ".chip",
-      sort: false,
-      animation: 0,
-      forceFallback: IS_FIREFOX,
-      fallbackTolerance: SLOP_PX,
-      delay: TOUCH_DELAY_MS,
-      delayOnTouchOnly: true,
-      onStart: (event) => onStart(Number(event.item.dataset.chip)),
-      onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
-    });
-  }
+  const containers = [...root.querySelectorAll(".row-chips, .tray-chips, .gap")];
+  const sortables = containers.map((container) => window.Sortable.create(container, {
+    group: "board",
+    draggable: ".chip",
+    sort: false,
+    animation: 0,
+    forceFallback: IS_FIREFOX,
+    fallbackTolerance: SLOP_PX,
+    delay: TOUCH_DELAY_MS,
+    delayOnTouchOnly: true,
+    onStart: (event) => onStart(Number(event.item.dataset.chip)),
+    onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
+  }));
+  return () => sortables.forEach((sortable) => sortable.destroy());
 }
 
 function targetOf(container) {

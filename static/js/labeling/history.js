@@ -1,6 +1,6 @@
 // Undo and redo as pure data. A step keeps only the parts of the work that it changed, as they were and as they
 // became, so that hundreds of steps fit beside the draft. No DOM here.
-import { restoredWork } from "./judgments.js";
+import { restoredWork } from "./saved-work.js";
 
 const MAX_STEPS = 300;
 

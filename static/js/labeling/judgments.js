@@ -1,12 +1,23 @@
-// A labeler's work on one task as pure data: the board, and per response a rating, flags, a note and
-// whether it cannot be judged. Nothing has a value before the labeler gave it one. No DOM here.
-import { denseRanks, emptyBoard, isRanked, restoredBoard, unrank } from "./board.js";
+// A labeler's work on one task as pure data: the board, per response a rating, flags, a note and why it cannot be
+// judged, and what is said of the whole task. Nothing has a value before the labeler gave it one. No DOM here.
+import { emptyBoard, isRanked, unrank } from "./board.js";
 
 const MAX_NAMED = 3;
-const BLANK = { rating: null, flags: [], note: "", cannotJudge: false };
+const BLANK = { rating: null, flags: [], notFlagged: [], note: "", cannotJudge: null };
+
+// What a project asks for; `forcedFlags` each need a yes or a no, `noteFlags` need a note when set.
+export const LENIENT = { needsRating: false, needsRank: false, allowsTies: true, forcedFlags: [], noteFlags: [] };
+export const USUAL = { ...LENIENT, needsRating: true, needsRank: true };
 
 export function emptyWork(ids) {
-  return { board: emptyBoard(ids.length), items: Object.fromEntries(ids.map((id) => [id, BLANK])), note: "" };
+  return {
+    board: emptyBoard(ids.length),
+    items: Object.fromEntries(ids.map((id) => [id, BLANK])),
+    note: "",
+    flags: [],
+    cannotRank: null,
+    origin: "manual",
+  };
 }
 
 export function withBoard(work, board) {
@@ -21,80 +32,68 @@ export function rate(work, id, rating) {
   return withItem(work, id, { rating });
 }
 
-export function setFlag(work, id, key, isSet) {
-  const others = work.items[id].flags.filter((other) => other !== key);
-  return withItem(work, id, { flags: isSet ? [...others, key] : others });
+// `answer` is true for yes, false for no, null for none; without forced answers no and none are the same.
+export function setFlag(work, id, key, answer) {
+  const { flags, notFlagged } = work.items[id];
+  const others = (keys) => keys.filter((other) => other !== key);
+  return withItem(work, id, {
+    flags: answer === true ? [...others(flags), key] : others(flags),
+    notFlagged: answer === false ? [...others(notFlagged), key] : others(notFlagged),
+  });
 }
 
-// A response that cannot be judged leaves the board: it has no rank.
-export function setCannotJudge(work, id, cannotJudge) {
-  const board = cannotJudge ? unrank(work.board, id) : work.board;
-  return withItem(withBoard(work, board), id, { cannotJudge });
+export function setTaskFlag(work, key, isSet) {
+  const others = work.flags.filter((other) => other !== key);
+  return { ...work, flags: isSet ? [...others, key] : others };
 }
 
-// What still keeps the work from being submitted.
-export function missing(work, ids) {
-  const judged = ids.filter((id) => !work.items[id].cannotJudge);
+// A response that cannot be judged leaves the board: it has no rank. `reason` is null when it can be.
+export function setCannotJudge(work, id, reason) {
+  const board = reason ? unrank(work.board, id) : work.board;
+  return withItem(withBoard(work, board), id, { cannotJudge: reason });
+}
+
+export function setCannotRank(work, reason) {
+  return { ...work, cannotRank: reason };
+}
+
+// What still keeps the work from being submitted, by response.
+export function missing(work, ids, rules = USUAL) {
+  const judged = ids.filter((id) => work.items[id].cannotJudge === null);
+  const needsRank = rules.needsRank && work.cannotRank === null;
+  const lacksAnswer = ({ flags, notFlagged }) => rules.forcedFlags
+    .some((key) => !flags.includes(key) && !notFlagged.includes(key));
+  const lacksNote = ({ flags, note }) => note.trim() === "" && flags.some((key) => rules.noteFlags.includes(key));
   return {
-    unrated: judged.filter((id) => work.items[id].rating === null),
-    unranked: judged.filter((id) => !isRanked(work.board, id)),
+    unrated: rules.needsRating ? judged.filter((id) => work.items[id].rating === null) : [],
+    unranked: needsRank ? judged.filter((id) => !isRanked(work.board, id)) : [],
+    unflagged: judged.filter((id) => lacksAnswer(work.items[id])),
+    unexplained: ids.filter((id) => lacksNote(work.items[id])),
+    tied: rules.allowsTies || work.cannotRank !== null ? [] : work.board.rows.filter((row) => row.length > 1).flat(),
   };
 }
 
 // The first response that lacks something, if one does.
-export function firstIncomplete(work, ids) {
-  const { unrated, unranked } = missing(work, ids);
-  return ids.find((id) => unrated.includes(id) || unranked.includes(id));
+export function firstIncomplete(work, ids, rules = USUAL) {
+  const lacking = Object.values(missing(work, ids, rules)).flat();
+  return ids.find((id) => lacking.includes(id));
 }
 
-export function isComplete(work, ids) {
-  return firstIncomplete(work, ids) === undefined;
+export function isComplete(work, ids, rules = USUAL) {
+  return firstIncomplete(work, ids, rules) === undefined;
 }
 
 // "C, E not rated; F not ranked"; many of them, or all, are only counted.
-export function missingText(work, letters) {
+export function missingText(work, letters, rules = USUAL) {
   const ids = [...letters.keys()];
-  const { unrated, unranked } = missing(work, ids);
-  const named = (lacking) => {
-    const isShort = lacking.length < ids.length && lacking.length <= MAX_NAMED;
-    return isShort ? lacking.map((id) => letters.get(id)).join(", ") : lacking.length;
+  const lacking = missing(work, ids, rules);
+  const named = (those) => {
+    const isShort = those.length < ids.length && those.length <= MAX_NAMED;
+    return isShort ? those.map((id) => letters.get(id)).join(", ") : those.length;
   };
-  const parts = [[unrated, "not rated"], [unranked, "not ranked"]].filter(([lacking]) => lacking.length > 0);
-  return parts.map(([lacking, what]) => `${named(lacking)} ${what}`).join("; ") || "Ready to submit";
-}
-
-// The `responses` and `note` of the ranking call.
-export function submission(work, ids) {
-  const ranks = denseRanks(work.board);
-  const responses = ids.map((id) => {
-    const { rating, flags, note, cannotJudge } = work.items[id];
-    return {
-      id,
-      rank: ranks.get(id) ?? null,
-      rating,
-      flags,
-      ...(note.trim() && { note: note.trim() }),
-      ...(cannotJudge && { cannot_judge: true }),
-    };
-  });
-  return { responses, ...(work.note.trim() && { note: work.note.trim() }) };
-}
-
-// Stored work, kept only as far as it fits this task's responses.
-export function restoredWork(saved, ids) {
-  const items = Object.fromEntries(ids.map((id) => [id, restoredItem(saved?.items?.[id])]));
-  return { board: restoredBoard(saved?.board, ids), items, note: textOr(saved?.note, "") };
-}
-
-function restoredItem(saved) {
-  return {
-    rating: [1, 2, 3, 4, 5, 6, 7].includes(saved?.rating) ? saved.rating : null,
-    flags: Array.isArray(saved?.flags) ? saved.flags.filter((key) => typeof key === "string") : [],
-    note: textOr(saved?.note, ""),
-    cannotJudge: saved?.cannotJudge === true,
-  };
-}
-
-function textOr(value, other) {
-  return typeof value === "string" ? value : other;
+  const parts = [
+    [lacking.unrated, "not rated"], [lacking.unranked, "not ranked"], [lacking.unflagged, "with open flags"],
+    [lacking.unexplained, "without the note that a flag needs"], [lacking.tied, "tied, but ties are not allowed here"],
+  ].filter(([those]) => those.length > 0);
+  return parts.map(([those, what]) => `${named(those)} ${what}`).join("; ") || "Ready to submit";
 }

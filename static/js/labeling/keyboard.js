@@ -4,7 +4,8 @@ import { storage } from "./storage.js";
 
 const SETTING = "podium.single-keys";
 
-export function enableKeyboard(responseCount, perform) {
+// `count()` is how many responses the open task has.
+export function enableKeyboard({ count, perform }) {
   const toggle = document.querySelector("[data-single-keys]");
   toggle.checked = storage()?.getItem(SETTING) !== "off";
   toggle.addEventListener("change", () => {
@@ -12,8 +13,8 @@ export function enableKeyboard(responseCount, perform) {
   });
 
   document.addEventListener("keydown", (event) => {
-    const action = actionOf(event, responseCount);
-    const isSubmit = action?.[0] === "submit";
+    const action = actionOf(event, count());
+    const isSubmit = ["submit", "submitAndPause", "saveNow"].includes(action?.[0]);
     const isSingleKey = !event.altKey && !event.ctrlKey && !event.metaKey;
     if (!action || event.isComposing || isInLayer() || (isWriting(event.target) && !isSubmit)) {
       return;

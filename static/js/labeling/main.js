@@ -1,133 +1,143 @@
-// The labeling screen: puts its parts together and renders the work. Everything else is in the modules: the work
-// itself (store, history), what actions mean (board, judgments), what keys mean (shortcuts), how it looks (the views).
-import { countActiveTime, wordsToRead } from "./active-time.js";
-import { createActions } from "./actions.js";
-import { concernsOf } from "./concerns.js";
-import { createBoardView } from "./board-view.js";
-import { enableBoardClicks } from "./board-clicks.js";
-import { createCardView, setValue } from "./card-view.js";
-import { enableCardInputs } from "./card-inputs.js";
-import { enableDrag } from "./drag.js";
-import { openDraft } from "./draft.js";
-import { firstIncomplete, isComplete, missingText, submission } from "./judgments.js";
+// The labeling page: what outlives a task. It opens tasks one after the other, brings the next one ahead of time,
+// sends rankings in the background, keeps leases, and passes keys on to the task that is open.
+import { startClock } from "./active-time.js";
+import { createAhead } from "./ahead.js";
+import { dropDraft } from "./draft.js";
 import { enableKeyboard } from "./keyboard.js";
-import { keepLease } from "./lease.js";
-import { createMessages, explain } from "./messages.js";
-import { createRankMenu } from "./rank-menu.js";
-import { createReview } from "./review.js";
+import { keepLeases } from "./lease.js";
+import { explain } from "./messages.js";
+import { createPage } from "./page.js";
+import { createSending } from "./sending.js";
 import { enableSkip } from "./skip.js";
-import { createStore } from "./store.js";
-import { createStepView } from "./step-view.js";
-import { createSubmit } from "./submit.js";
+import { openTask } from "./task.js";
 
 const form = document.querySelector("[data-labeling]");
 const find = (selector) => document.querySelector(selector);
-const { task: taskId, labeler, next } = form.dataset;
-const leaseToken = form.elements.lease_token.value;
-const cards = new Map(
-  [...form.querySelectorAll("[data-response]")].map((card) => [Number(card.dataset.response), card]),
-);
-const ids = [...cards.keys()];
-const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
+const context = JSON.parse(form.dataset.context);
+const base = `/projects/${context.slug}`;
+const next = `${base}/label`;
+let number = context.number;
+let task = null;
 
-const draft = openDraft(labeler, taskId);
-const activeMs = countActiveTime(draft.read()?.activeMs ?? 0, wordsToRead(form));
-const messages = createMessages(find("[data-message]"), find("[data-announcer]"));
-const boardView = createBoardView(find("[data-board]"), ids.map((id) => ({ id, letter: letters.get(id) })));
-const stepView = createStepView(form);
+const page = createPage(context);
+const { messages } = page;
 
-const store = createStore({
-  ids,
-  letters,
-  draft,
-  activeMs,
-  onChange(what) {
-    if (what === "work") {
-      messages.clearPassing();
-    }
-    render();
-  },
-  onSaved(isKept) {
-    find("[data-save-state]").textContent = isKept ? "Draft saved" : "Draft not saved";
-  },
+const outbox = createSending({ page, next, base, task: () => task, leave, letGo: () => { form.inert = false; } });
+
+const ahead = createAhead(context.slug, {
+  beside: () => [task.id, ...outbox.entries().map(({ taskId }) => taskId)].slice(0, 4),
 });
 
-const cardView = createCardView(cards, letters, { opened: store.opened(), onOpen: store.open });
-const review = createReview(messages, {
-  concerns: () => concernsOf(store.work(), letters, {
-    unopened: cardView.unopened(), words: wordsToRead(form), activeMs: activeMs(),
-  }),
-  onLook: (id) => perform(["focus", ids.indexOf(id)], {}),
+const clock = startClock({
+  onTick: (ms) => task.countActive(ms),
+  onIdle: (isIdle) => task.log(isIdle ? "idle_start" : "idle_stop"),
 });
 
-function render() {
-  const work = store.work();
-  boardView.render(work, store.view());
-  cardView.render(work, store.view());
-  stepView.render(store.next());
-  setValue(find("[data-task-note]"), work.note);
-  const status = find("[data-status]");
-  status.textContent = missingText(work, letters);
-  status.classList.toggle("is-ready", isComplete(work, ids));
-  find("[data-submit]").disabled = !isComplete(work, ids);
-}
-
-const submit = createSubmit({ taskId, next, messages, button: find("[data-submit]") });
-
-async function trySubmit() {
-  const work = store.work();
-  if (isComplete(work, ids)) {
-    if (review.asks()) {
-      return;
-    }
-    const body = { lease_token: leaseToken, ...submission(work, ids), active_ms: activeMs(), warnings: review.warnings() };
-    const isStored = await submit(store.send(), body);
-    if (isStored && store.isAsSent()) {
-      goOn();
-    } else if (isStored) {
-      messages.show("Stored as it was when you submitted. Submit again to store what you changed since.", { tone: "warn" });
-    }
-  } else {
-    perform(["focus", ids.indexOf(firstIncomplete(work, ids))], {});
-    messages.show(`Not complete: ${missingText(work, letters)}`, { tone: "warn" });
+function open(root) {
+  task?.close();
+  const current = form.querySelector("[data-workplace]");
+  if (root !== current) {
+    current.replaceWith(root);
+    window.history.replaceState(null, "", next);
+    window.scrollTo(0, 0);
+  }
+  find("[data-task-number]").textContent = number;
+  form.inert = false;
+  task = openTask(root, { page, onReady: submit });
+  form.dataset.task = task.id;
+  clock.allow(task.idleAfterMs);
+  if (!task.isDone) {
+    form.dataset.hasNext = "false";
+    ahead.prepare().then(() => { form.dataset.hasNext = String(ahead.lease() !== null); });
   }
 }
 
-function goOn() {
-  stopLease();
-  draft.drop();
-  window.location.assign(next);
+function submit(entry, { isPausing }) {
+  const following = isPausing || task.isDone ? null : ahead.take();
+  const sent = { ...entry, number, isPausing };
+  outbox.add(sent); // First of all: the task that is brought ahead now must not be this one.
+  if (following) {
+    number += 1;
+    open(following);
+    messages.show(`Task ${sent.number} submitted.`, {
+      tone: "good", link: { href: `${next}/${entry.taskId}`, text: "Change it" }, isPassing: true,
+    });
+    form.querySelector("[data-response]").focus({ preventScroll: true });
+  } else {
+    form.inert = true; // Nothing more can be changed until it is stored.
+    messages.show("Submitting…", { tone: "plain", isPassing: true });
+  }
 }
 
-const perform = createActions({ store, cards, boardView, messages, trySubmit });
-const rankMenu = createRankMenu(find("[data-rank-menu]"), {
-  rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id }),
-});
-const stopLease = keepLease(taskId, leaseToken, (status, problem) => {
-  const { text, link } = explain(status, problem, next);
-  messages.show(text, { link });
-});
+// Goes on without a ranking: the task was skipped or withdrawn.
+function goOn() {
+  dropDraft(context.labeler, task.id);
+  const following = ahead.take();
+  if (following) {
+    open(following);
+  } else {
+    leave(next);
+  }
+}
 
-enableCardInputs(cards, { store, messages, taskNote: find("[data-task-note]"), openMenu: rankMenu.open });
-enableBoardClicks(find("[data-board]"), { store, perform, toggle: find("[data-sheet-toggle]") });
-enableDrag(find("[data-board]"), {
-  onStart: (id) => store.look({ active: id, picked: id }),
-  onEnd: (id, action) => {
-    store.look({ picked: null });
-    perform(action, { id });
+function leave(where) {
+  task.close();
+  window.location.assign(where);
+}
+
+keepLeases({
+  held: () => [task.lease(), ahead.lease()].filter((lease) => lease !== null),
+  isActive: clock.isActive,
+  onKept(id, lease) {
+    if (id === task.id) {
+      task.keepLease(lease);
+    } else {
+      ahead.extended(lease);
+    }
+  },
+  onLost(id, status, problem) {
+    if (id === task.id) {
+      const { text, link } = explain(status, problem, { next, task: `${next}/${id}`, here: true });
+      messages.show(text, { link });
+    } else {
+      ahead.drop();
+    }
+  },
+  onEnding(keep) {
+    messages.ask("Your hold on this task ends in less than two minutes.", {
+      points: [], button: { text: "Keep this task", onClick: () => { keep(); messages.clear(); } },
+    });
   },
 });
-enableKeyboard(ids.length, perform);
-stepView.enable((name) => perform([name], {}));
-enableSkip(find("#skip"), { taskId, leaseToken, next, onSkipped: goOn });
+
+const actions = {
+  saveNow: () => task.saveNow(),
+  submit: () => task.trySubmit(),
+  submitAndPause: () => task.trySubmit({ isPausing: true }),
+  earlier: () => leave(`${next}/earlier?than=${task.id}`),
+  current: () => leave(next),
+};
+
+function perform(action, source) {
+  if (action[0] in actions) {
+    actions[action[0]](source);
+  } else {
+    task.perform(action, source);
+  }
+}
+
+enableKeyboard({ count: () => task.store.ids.length, perform });
+page.stepView.enable((name) => perform([name], {}));
+enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (document.activeElement === find("[data-submit]")) {
-    trySubmit(); // Enter in a rating must not submit.
+    task.trySubmit(); // Enter in a rating must not submit.
   }
 });
 form.reset();
-render();
-if (store.isRestored) {
-  find("[data-save-state]").textContent = "Draft restored";
+open(form.querySelector("[data-workplace]"));
+if (outbox.entries().some(({ taskId }) => taskId === task.id)) {
+  form.inert = true; // It is submitted already, and only not stored yet.
 }
+outbox.send();

@@ -1,13 +1,29 @@
-// What the labeler is told: a visible message above the bar, and spoken announcements.
+// What the labeler is told: visible notices above the bar, and spoken announcements. There is one general notice, and
+// one for each task that something has to be said of after it has left the screen.
 
+const PASSING_MS = 10_000;
 const PLAIN_WORDS = {
   lease_lost: "Your hold on this task has ended.",
   key_reused: "An earlier version of this ranking is stored, and this one could not replace it.",
 };
 
 export function createMessages(region, announcer) {
+  function put(notice, { about = null, stays = false }) {
+    notice.dataset.about = about ?? "";
+    notice.dataset.stays = String(stays);
+    clearFor(about);
+    region.append(notice);
+  }
+
+  function clearFor(about) {
+    for (const notice of region.querySelectorAll(`[data-about="${about ?? ""}"]`)) {
+      notice.remove();
+    }
+  }
+
   return {
-    show(text, { tone = "bad", link = null } = {}) {
+    // With a `link` it stays until it is replaced, unless it `isPassing`; `about` is the task that it is about.
+    show(text, { tone = "bad", link = null, about = null, isPassing = false } = {}) {
       const notice = document.createElement("div");
       notice.className = `notice ${tone}`;
       const paragraph = document.createElement("p");
@@ -19,7 +35,10 @@ export function createMessages(region, announcer) {
         paragraph.append(" ", anchor);
       }
       notice.append(paragraph);
-      region.replaceChildren(notice);
+      put(notice, { about, stays: !isPassing && (link !== null || about !== null) });
+      if (isPassing) {
+        setTimeout(() => notice.remove(), PASSING_MS);
+      }
     },
     ask(title, { points, button }) {
       const notice = document.createElement("div");
@@ -38,13 +57,14 @@ export function createMessages(region, announcer) {
         actions.append(element);
         notice.append(actions);
       }
-      region.replaceChildren(notice);
+      put(notice, {});
     },
-    clear: () => region.replaceChildren(),
+    clear: () => clearFor(null),
+    clearFor,
     // What leads on with a link stays: the work cannot be submitted here any more.
     clearPassing() {
-      if (!region.querySelector("a")) {
-        region.replaceChildren();
+      for (const notice of region.querySelectorAll('[data-stays="false"]')) {
+        notice.remove();
       }
     },
     announce(text) {
@@ -54,15 +74,19 @@ export function createMessages(region, announcer) {
   };
 }
 
-// The problem of a refused call as {text, link} for people; `next` is where the next task is.
-export function explain(status, problem, next) {
+// The problem of a refused call as {text, link} for people. `next` is where the next task is, `task` the address of the
+// one it is about; `here` says that this one is on the screen, else it is named by its `number`.
+export function explain(status, problem, { next, task, number, here = false }) {
   const detail = problem.detail ?? "The server refused this without a reason.";
   if (status === 401) {
     return { text: "You are signed out. Your work is kept in this browser.",
-      link: { href: `/sign-in?next=${encodeURIComponent(next)}`, text: "Sign in again" } };
+      link: { href: `/sign-in?next=${encodeURIComponent(here ? task ?? next : next)}`, text: "Sign in again" } };
   }
-  if (status === 409 || problem.code === "key_reused") {
-    const what = PLAIN_WORDS[problem.code] ?? detail;
+  const what = PLAIN_WORDS[problem.code] ?? detail;
+  if (!here) {
+    return { text: `Task ${number} was not stored: ${what} Your work on it is kept in this browser.`, link: { href: task, text: "Open it" } };
+  }
+  if (status === 404 || status === 409 || problem.code === "key_reused") {
     return { text: `${what} Your work is kept in this browser.`, link: { href: next, text: "Get a task" } };
   }
   return { text: `Not submitted: ${detail} Your work is kept; try again.`, link: null };

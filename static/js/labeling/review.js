@@ -3,8 +3,8 @@ import { nameOf, warningsOf } from "./concerns.js";
 
 const MAX_LISTED = 4;
 
-// `concerns()` are those of the work now; `onLook(id)` leads to a response.
-export function createReview(messages, { concerns, onLook }) {
+// `concerns()` are those of the work now; `onShown(concerns)` hears what was asked, `onLook(id)` leads to a response.
+export function createReview(messages, { concerns, onShown, onLook }) {
   const shown = new Map();
 
   return {
@@ -15,6 +15,7 @@ export function createReview(messages, { concerns, onLook }) {
         return false;
       }
       found.forEach((concern) => shown.set(nameOf(concern), concern));
+      onShown(found);
       const rest = found.length - MAX_LISTED;
       const first = found.find(({ ids }) => ids.length > 0);
       messages.ask("Please look once more, or submit again to keep it as it is.", {

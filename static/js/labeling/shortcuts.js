@@ -13,6 +13,8 @@ const PLAIN = {
   s: ["skip"],
   "=": ["tie"],
   "?": ["help"],
+  ",": ["earlier"],
+  ".": ["current"],
   backspace: ["rate", null],
   escape: ["putDown"],
 };
@@ -20,7 +22,10 @@ const PLAIN = {
 export function actionOf(press, responseCount) {
   const { key, code, ctrlKey, metaKey, altKey, shiftKey } = press;
   if (key === "Enter" && (ctrlKey || metaKey)) {
-    return ["submit"];
+    return [shiftKey ? "submitAndPause" : "submit"];
+  }
+  if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "s") {
+    return ["saveNow"];
   }
   if (ctrlKey || metaKey) {
     return key.toLowerCase() === "z" && !altKey ? [shiftKey ? "redo" : "undo"] : null;

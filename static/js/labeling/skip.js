@@ -2,7 +2,8 @@
 import { NetworkError, postSkip } from "./api.js";
 import { explain } from "./messages.js";
 
-export function enableSkip(dialog, { taskId, leaseToken, next, onSkipped }) {
+// `task()` is the lease of the open task: {id, token}.
+export function enableSkip(dialog, { task, next, onSkipped }) {
   const form = dialog.querySelector("[data-skip-form]");
   const error = dialog.querySelector("[data-skip-error]");
   form.addEventListener("submit", async (event) => {
@@ -20,11 +21,15 @@ export function enableSkip(dialog, { taskId, leaseToken, next, onSkipped }) {
       return;
     }
     try {
-      const { status, body } = await postSkip(taskId, leaseToken, reason, note);
+      const { id, token } = task();
+      const { status, body } = await postSkip(id, token, reason, note);
       if (status < 300) {
+        dialog.close();
+        form.reset();
+        error.textContent = "";
         onSkipped();
       } else {
-        error.textContent = explain(status, body, next).text;
+        error.textContent = explain(status, body, { next, here: true }).text;
       }
     } catch (failure) {
       if (!(failure instanceof NetworkError)) {

@@ -1,29 +1,37 @@
 // Holds the work on the task, its history and what is looked at, and keeps all of it in this browser.
 // `onChange(change)` renders it: "work" when the work is another, "view" when only the view is.
-import { newKey } from "./draft.js";
 import { recorded, redo, restoredHistory, undo } from "./history.js";
-import { restoredWork } from "./judgments.js";
+import { restoredWork } from "./saved-work.js";
 
-export function createStore({ ids, letters, draft, activeMs, onChange, onSaved }) {
-  const saved = draft.read();
-  let key = saved?.key ?? newKey();
-  let work = restoredWork(saved?.work, ids);
+const NO_METHODS = { key: 0, click: 0, drag: 0 };
+
+// `saved` is the draft to go on from, or null; `initial` the work where there is none; `measures()` are kept with it.
+export function createStore({ ids, letters, saved, initial, draft, measures, onChange, onSaved }) {
+  let work = saved ? restoredWork(saved.work, ids) : initial;
   let history = restoredHistory(saved?.history);
-  let sent = saved?.isSent ? work : null; // What `key` was used for already.
   let view = { active: ids[0], picked: null };
+  let sync = { base: saved?.base ?? 0, isSynced: saved?.isSynced ?? false };
+  let told = { methods: NO_METHODS, pairAnswers: [], ...saved?.told };
   const opened = new Set(Array.isArray(saved?.opened) ? saved.opened : []);
 
-  function save() {
-    onSaved(draft.write({ key, isSent: sent !== null, work, history, opened: [...opened], activeMs: activeMs() }));
+  // What the server keeps; the history stays in this browser.
+  function body() {
+    return { work, opened: [...opened], told, ...measures() };
   }
 
-  function become(changed) {
-    work = changed;
-    if (sent) {
-      [key, sent] = [newKey(), null]; // A correction is another ranking.
-    }
+  function keep() {
+    onSaved(draft.write({ ...body(), history, ...sync }));
+  }
+
+  function changed() {
+    sync = { ...sync, isSynced: false };
+    keep();
+  }
+
+  function become(next) {
+    work = next;
     onChange("work");
-    save();
+    changed();
   }
 
   function step(go) {
@@ -38,14 +46,15 @@ export function createStore({ ids, letters, draft, activeMs, onChange, onSaved }
   return {
     ids,
     letters,
-    isRestored: saved !== null,
+    body,
     work: () => work,
     view: () => view,
+    told: () => told,
     next: () => ({ undo: history.done.at(-1)?.label, redo: history.undone.at(-1)?.label }),
     // `label` names what was done, for undo; typing is one step as long as its label is the same.
-    change(changed, label, options) {
-      history = recorded(history, work, changed, { label, ...options });
-      become(changed);
+    change(next, label, options) {
+      history = recorded(history, work, next, { label, ...options });
+      become(next);
     },
     // Each returns the label of what was undone or done again, or null.
     undo: () => step(undo),
@@ -54,19 +63,31 @@ export function createStore({ ids, letters, draft, activeMs, onChange, onSaved }
     open(id) {
       if (!opened.has(id)) {
         opened.add(id);
-        save();
+        changed();
       }
     },
-    look(changed) {
-      view = { ...view, ...changed };
+    look(change) {
+      view = { ...view, ...change };
       onChange("view");
     },
-    // The key under which the work is sent now; it stays the same until the work changes.
-    send() {
-      sent = work;
-      save();
-      return key;
+    // What is only counted, and not undone: {methods} or {pairAnswers}.
+    tell(change) {
+      told = { ...told, ...change };
+      changed();
     },
-    isAsSent: () => sent !== null,
+    countMethod(name) {
+      told = { ...told, methods: { ...told.methods, [name]: (told.methods[name] ?? 0) + 1 } };
+    },
+    // The server has all of it as this version.
+    isSavedAs(version) {
+      sync = { base: version, isSynced: true };
+      keep();
+    },
+    // Takes over what another window has saved.
+    takeOver(other) {
+      history = recorded(history, work, restoredWork(other.work, ids), { label: "work from another window" });
+      told = { methods: NO_METHODS, pairAnswers: [], ...other.told };
+      become(restoredWork(other.work, ids));
+    },
   };
 }

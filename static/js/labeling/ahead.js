@@ -1,0 +1,54 @@
+// The next task, leased and brought here while the labeler still works on this one.
+import { NetworkError, postAhead } from "./api.js";
+
+const MIN_LEFT_MS = 120_000; // Of its lease; else it is taken anew when it is needed.
+
+// `beside()` are the ids of the tasks that it must not be.
+export function createAhead(slug, { beside }) {
+  let ready = null;
+  let pending = null;
+
+  async function bring() {
+    try {
+      const html = await postAhead(slug, beside());
+      if (html !== null) {
+        ready = new DOMParser().parseFromString(html, "text/html").querySelector("[data-workplace]");
+      }
+    } catch (error) {
+      if (!(error instanceof NetworkError)) {
+        throw error;
+      }
+    } finally {
+      pending = null;
+    }
+  }
+
+  return {
+    // Starts to bring it, unless it is here or on its way; the promise ends when that is settled.
+    prepare() {
+      if (ready === null && pending === null) {
+        pending = bring();
+      }
+      return pending ?? Promise.resolve();
+    },
+    // The element with the next task, or null; it is handed out once.
+    take() {
+      const taken = ready;
+      ready = null;
+      return taken !== null && leaseOf(taken).msLeft > MIN_LEFT_MS ? taken : null;
+    },
+    // {id, token} of the task that waits, or null.
+    lease: () => (ready === null ? null : leaseOf(ready)),
+    extended(expiresAt) {
+      if (ready !== null) {
+        ready.dataset.workplace = JSON.stringify({ ...JSON.parse(ready.dataset.workplace), leaseExpiresAt: expiresAt });
+      }
+    },
+    drop: () => { ready = null; },
+  };
+}
+
+function leaseOf(workplace) {
+  const { id, leaseToken, leaseExpiresAt } = JSON.parse(workplace.dataset.workplace);
+  return { id, token: leaseToken, msLeft: Date.parse(leaseExpiresAt) - Date.now() };
+}

@@ -1,0 +1,23 @@
+// What all tasks of a labeling page share: messages, the states in the header and in the bar, and the choice of a draft.
+import { createDraftChoice } from "./draft-choice.js";
+import { createMessages } from "./messages.js";
+import { createSaveState } from "./save-state.js";
+import { createStepView } from "./step-view.js";
+
+export function createPage(context) {
+  const find = (selector) => document.querySelector(selector);
+  return {
+    context,
+    messages: createMessages(find("[data-message]"), find("[data-announcer]")),
+    stepView: createStepView(find("[data-labeling]")),
+    saveState: createSaveState(find("[data-save-state]")),
+    sheetToggle: find("[data-sheet-toggle]"),
+    askWhichDraft: createDraftChoice(find("#draft-choice")),
+    status(text, isReady) {
+      const status = find("[data-status]");
+      status.textContent = text;
+      status.classList.toggle("is-ready", isReady);
+      find("[data-submit]").disabled = !isReady;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// Saves the work on a task on the server, and lets the labeler choose where another window has saved other work.
+import { createAutosave } from "./autosave.js";
+
+// `isAsking` says that the drafts of this browser and of the server differ already when the task is opened.
+export function keepDraft({ told, page, store, letters, isAsking, signal }) {
+  const autosave = createAutosave({
+    taskId: told.id,
+    version: told.draft?.version ?? 0,
+    read: store.body,
+    signal,
+    onState(name, { at, version }) {
+      if (name === "saved") {
+        store.isSavedAs(version);
+      }
+      page.saveState(name, at);
+    },
+    onClash: choose,
+  });
+
+  function choose(other) {
+    page.askWhichDraft({ other, letters, mine: store.body() }, (isOther) => {
+      if (isOther) {
+        store.takeOver(other.body);
+      }
+      autosave.goOnFrom(other.version);
+    });
+  }
+
+  if (isAsking) {
+    choose(told.draft);
+  }
+  return autosave;
+}

@@ -1,0 +1,32 @@
+// Renders the work on a task: cards, board, remarks on the whole task, and what the page around it shows of it.
+import { createBoardView } from "./board-view.js";
+import { createCardView, setValue } from "./card-view.js";
+import { isComplete, missingText } from "./judgments.js";
+
+export function createTaskView({ root, board, cards, letters, rules, page, store, log }) {
+  const { preferences, settings } = page.context;
+  const { ids } = store;
+  const boardView = createBoardView(board, ids.map((id) => ({ id, letter: letters.get(id) })));
+  const cardView = createCardView(cards, letters, {
+    opened: preferences.expand_all ? ids : store.opened(),
+    previewLines: settings.preview_lines,
+    onOpen(id) {
+      store.open(id);
+      log("expand", { response: id });
+    },
+  });
+
+  function render() {
+    const work = store.work();
+    boardView.render(work, store.view());
+    cardView.render(work, store.view());
+    page.stepView.render(store.next());
+    setValue(root.querySelector("[data-task-note]"), work.note);
+    for (const box of root.querySelectorAll("[data-task-flags] input")) {
+      box.checked = work.flags.includes(box.value);
+    }
+    page.status(missingText(work, letters, rules), isComplete(work, ids, rules));
+  }
+
+  return { boardView, cardView, render };
+}

@@ -1,0 +1,136 @@
+// One task on the screen: puts its parts together, renders the work, and makes the ranking that is sent.
+// Everything else is in the modules: the work itself (store, history), what actions mean (board, judgments),
+// how it looks (the views). What outlives a task is in main.js.
+import { createActions } from "./actions.js";
+import { idleAfterMs, wordsToRead } from "./active-time.js";
+import { enableBoardClicks } from "./board-clicks.js";
+import { enableCardInputs } from "./card-inputs.js";
+import { concernsOf } from "./concerns.js";
+import { enableDrag } from "./drag.js";
+import { newerDraft, openDraft } from "./draft.js";
+import { keepDraft } from "./task-draft.js";
+import { createTaskView } from "./task-view.js";
+import { createEventLog } from "./events.js";
+import { emptyWork, firstIncomplete, isComplete, missingText } from "./judgments.js";
+import { createRankMenu } from "./rank-menu.js";
+import { rankingEntry } from "./ranking-entry.js";
+import { createReview } from "./review.js";
+import { rulesOf } from "./rules.js";
+import { createStore } from "./store.js";
+import { workFrom } from "./submission.js";
+import { watchCards } from "./visibility.js";
+
+// `root` is the element with the prompt, the responses and the board. `page` has what is shared by all tasks: context,
+// messages, stepView, saveState, askWhichDraft; `onReady(entry)` gets the ranking that is to be sent.
+export function openTask(root, { page, onReady, onClosed }) {
+  const told = JSON.parse(root.dataset.workplace);
+  const { context, messages } = page;
+  const ending = new AbortController();
+  const { signal } = ending;
+  const openedAt = Date.now();
+  const cards = new Map(
+    [...root.querySelectorAll("[data-response]")].map((card) => [Number(card.dataset.response), card]),
+  );
+  const ids = [...cards.keys()];
+  const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
+  const twins = new Map(ids.map((id) => [id, JSON.parse(cards.get(id).dataset.twins ?? "[]")]));
+  const rules = rulesOf(context.settings, root);
+  const words = wordsToRead(root);
+  const board = root.querySelector("[data-board]");
+  let lease = { token: told.leaseToken, expiresAt: told.leaseExpiresAt };
+  let activeMs = 0;
+
+  const log = createEventLog(told.id, { signal });
+  const draft = openDraft(context.labeler, told.id);
+  const local = draft.read();
+  const chosen = newerDraft(local, told.draft);
+  const saved = chosen === "server" ? { ...told.draft.body, base: told.draft.version, isSynced: true } : local;
+  const seen = watchCards(cards, { signal });
+  seen.restore(saved?.visibleMs);
+  activeMs = Number(saved?.activeMs) || 0;
+
+  const store = createStore({
+    ids,
+    letters,
+    saved,
+    initial: told.submitted ? workFrom(told.submitted, ids) : emptyWork(ids),
+    draft,
+    measures: () => ({ activeMs: Math.round(activeMs), visibleMs: Object.fromEntries(seen.ms()) }),
+    onChange(what) {
+      if (what === "work") {
+        messages.clearPassing();
+        autosave.changed();
+      }
+      render();
+    },
+    onSaved: (isKept) => page.saveState(isKept ? "kept" : "not kept"),
+  });
+  const autosave = keepDraft({ told, page, store, letters, isAsking: chosen === "ask", signal });
+
+  const { boardView, cardView, render } = createTaskView({ root, board, cards, letters, rules, page, store, log });
+  const review = createReview(messages, {
+    concerns: () => concernsOf(store.work(), letters, {
+      unopened: cardView.unopened(), words, activeMs, gap: context.settings.conflict_gap,
+    }),
+    onShown: (found) => found.forEach(({ kind, ids: about }) => log("warning_shown", { kind, responses: about })),
+    onLook: (id) => perform(["focus", ids.indexOf(id)], {}),
+  });
+
+  function trySubmit({ isPausing = false } = {}) {
+    const work = store.work();
+    if (told.isClosed) {
+      messages.show("The round is closed: this ranking cannot be changed any more.", { tone: "warn" });
+    } else if (!isComplete(work, ids, rules)) {
+      perform(["focus", ids.indexOf(firstIncomplete(work, ids, rules))], {});
+      messages.show(`Not complete: ${missingText(work, letters, rules)}`, { tone: "warn" });
+    } else if (!review.asks()) {
+      log("submit");
+      onReady(rankingEntry({
+        told, ids, twins, store, cardView, review, lease, cardMs: seen.ms(), activeMs, wallMs: Date.now() - openedAt,
+      }), { isPausing });
+    }
+  }
+
+  const perform = createActions({ store, cards, boardView, messages, log, rules, preferences: context.preferences });
+  const rankMenu = createRankMenu(root.querySelector("[data-rank-menu]"), {
+    rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
+  });
+  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open });
+  enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
+  const endDrag = enableDrag(board, {
+    onStart: (id) => store.look({ active: id, picked: id }),
+    onEnd: (id, action) => {
+      store.look({ picked: null });
+      perform(action, { id, method: "drag" });
+    },
+  });
+  log("task_open", { is_restored: saved !== null });
+  render();
+  page.saveState(saved === null ? "" : "restored");
+
+  return {
+    id: told.id,
+    isDone: told.leaseToken === null,
+    root,
+    store,
+    log,
+    perform,
+    trySubmit,
+    idleAfterMs: idleAfterMs(words, context.settings.idle_seconds_min),
+    activeMs: () => activeMs,
+    saveNow: autosave.now,
+    lease: () => (lease.token === null ? null : { id: told.id, displayOrder: told.displayOrder, ...lease }),
+    keepLease(next) {
+      lease = next;
+    },
+    countActive(ms) {
+      activeMs += ms;
+      seen.count(ms);
+    },
+    close() {
+      endDrag();
+      ending.abort();
+      onClosed?.();
+    },
+  };
+}

@@ -1,0 +1,374 @@
+"""What happens while nobody waits: rankings on their way, the next task, drafts, other windows."""
+
+import asyncio
+
+from playwright.async_api import Page, Route, expect
+from sqlalchemy import text
+
+from app.db import transaction
+from tests.browser.labeling_data import (
+    PASSWORD,
+    expire_leases,
+    give_away,
+    make_place,
+    stored_rankings,
+    task_states,
+)
+from tests.browser.screen import Screen
+
+RANKING = "**/api/v1/tasks/*/ranking"
+
+
+async def open_screen(open_page, place) -> Screen:
+    screen = Screen(await open_page(place.labeler_id))
+    await screen.open(place.label)
+    return screen
+
+
+async def has_next(page: Page) -> None:
+    """Wait until the next task was brought ahead of time."""
+    await page.wait_for_load_state("networkidle")
+
+
+async def test_the_next_task_is_there_before_the_ranking_is_stored(open_page, engine):
+    place = await make_place(engine, slates=3)
+    screen = await open_screen(open_page, place)
+    await screen.complete()
+    await has_next(screen.page)
+    task, is_let_go = await screen.task(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await is_let_go.wait()
+        await route.continue_()
+
+    await screen.page.route(RANKING, answer_late)
+    await screen.page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    assert await stored_rankings(engine, place, at_least=0) == []
+    await expect(screen.status).to_have_text("4 not rated; 4 not ranked")
+    await expect(screen.page.get_by_role("alert")).to_contain_text("Task 1 submitted.")
+
+    is_let_go.set()
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.version == 1
+    await has_next(screen.page)
+    assert [status for status, _ in await task_states(engine, place)] == [
+        "done",
+        "leased",
+        "leased",
+    ]
+
+
+async def test_at_most_one_task_is_held_beside_the_one_at_work(open_page, engine):
+    place = await make_place(engine, slates=6)
+    screen = await open_screen(open_page, place)
+    for _ in range(3):
+        await screen.page.reload()
+        await screen.ready()
+        await has_next(screen.page)
+
+    states = [status for status, _ in await task_states(engine, place)]
+    assert (states.count("leased"), states.count("open")) == (2, 4)
+
+
+async def test_a_hold_that_ended_is_taken_again_if_nobody_else_has_the_task(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    ids, task = await screen.ids(), await screen.task()
+    await screen.complete()
+    await expire_leases(engine, place)
+
+    await screen.page.keyboard.press("Control+Enter")
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert [ranking.items[ids[letter]].rank for letter in "ABCD"] == [1, 2, 3, 4]
+    assert ranking.display_order == list(ids.values())
+    assert [line for line in complaints if "409" not in line] == []
+    complaints.clear()
+
+
+async def test_a_task_that_somebody_else_has_by_now_comes_back_visibly(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    task = await screen.task()
+    await screen.complete()
+    await has_next(screen.page)
+    await give_away(engine, place, task)
+
+    await screen.page.keyboard.press("Control+Enter")
+
+    await screen.is_another_than(task)
+    alert = screen.page.get_by_role("alert")
+    await expect(alert).to_contain_text("Task 1 was not stored: There is no such task")
+    await expect(alert).to_contain_text("Your work on it is kept in this browser.")
+    await screen.rate("A", 3)
+    await expect(alert).to_contain_text("Task 1 was not stored")
+    assert await stored_rankings(engine, place, at_least=0) == []
+    assert all("404" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_without_a_network_rankings_wait_and_are_sent_by_themselves(
+    open_page, engine, complaints
+):
+    place = await make_place(engine, slates=3)
+    screen = await open_screen(open_page, place)
+    task = await screen.task()
+    await screen.complete()
+    await has_next(screen.page)
+    context = screen.page.context
+    await context.set_offline(True)
+
+    await screen.page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    alert = screen.page.get_by_role("alert")
+    await expect(alert).to_contain_text("A ranking waits in this browser and will be sent again.")
+    await screen.rate("A", 6)
+    await expect(screen.page.locator("[data-save-state]")).to_have_text(
+        "Offline, kept on this device"
+    )
+    assert await stored_rankings(engine, place, at_least=0) == []
+
+    await context.set_offline(False)
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.version == 1
+    await expect(alert.get_by_text("waits in this browser")).to_be_hidden()
+    await expect(screen.page.locator("[data-save-state]")).to_contain_text("Saved")
+    assert all("ERR_INTERNET_DISCONNECTED" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_what_waits_is_sent_after_a_reload_too(open_page, engine, complaints):
+    place = await make_place(engine, slates=1)
+    screen = await open_screen(open_page, place)
+    await screen.complete()
+    refused = asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        refused.set()
+        await route.abort("connectionfailed")
+
+    await screen.page.route(RANKING, lose)
+    await screen.submit.click()
+    await refused.wait()
+    await expect(screen.page.get_by_role("alert")).to_contain_text("waits in this browser")
+    await screen.page.unroute(RANKING)
+    await screen.page.reload()
+
+    heading = screen.page.get_by_role("heading", name="Nothing to label right now")
+    await expect(heading).to_be_visible()
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.version == 1
+    assert all("ERR_CONNECTION_FAILED" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_an_answer_that_got_lost_on_its_way_back_is_not_stored_twice(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    task = await screen.task()
+    await screen.complete()
+    attempts: list[str] = []
+
+    async def lose_the_first_answer(route: Route) -> None:
+        attempts.append(route.request.headers["idempotency-key"])
+        answer = await route.fetch()
+        if len(attempts) == 1:
+            await route.abort("connectionreset")
+        else:
+            await route.fulfill(response=answer)
+
+    await screen.page.route(RANKING, lose_the_first_answer)
+    await screen.submit.click()
+
+    await screen.is_another_than(task)
+    await expect(screen.page.get_by_role("alert")).to_contain_text("will be sent again")
+    await expect(screen.page.get_by_text("will be sent again")).to_be_hidden()
+    assert len(attempts) == 2
+    assert len(set(attempts)) == 1
+    assert len(await stored_rankings(engine, place)) == 1
+    assert all("ERR_CONNECTION_RESET" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_submitted_twice_in_two_windows_it_is_stored_once(open_page, engine, complaints):
+    place = await make_place(engine, slates=1)
+    first = await open_screen(open_page, place)
+    second = Screen(await first.page.context.new_page())
+    await second.open(place.label)
+    await first.complete()
+    await second.page.reload()
+    await second.ready()
+    await expect(second.status).to_have_text("Ready to submit")
+
+    await first.submit.click()
+    heading = first.page.get_by_role("heading", name="Nothing to label right now")
+    await expect(heading).to_be_visible()
+    await second.submit.click()
+
+    await expect(second.page.get_by_role("alert")).to_contain_text("submitted already")
+    assert [one.version for one in await stored_rankings(engine, place)] == [1]
+    complaints.clear()
+
+
+async def test_two_windows_at_one_task_let_the_labeler_choose(open_page, engine, complaints):
+    place = await make_place(engine, slates=1)
+    first = await open_screen(open_page, place)
+    other = Screen(await open_page(place.labeler_id))  # another device: its own storage
+    await other.open(place.label)
+    saved = first.page.locator("[data-save-state]")
+    await first.rate("A", 6)
+    await expect(saved).to_contain_text("Saved")
+
+    await other.rate("A", 2)
+    await other.rate("B", 3)
+    choice = other.page.get_by_role("dialog")
+    await expect(choice).to_contain_text("Ratings: A 2, B 3. Order: none.")
+    await expect(choice).to_contain_text("Ratings: A 6. Order: none.")
+    await choice.get_by_role("button", name="Take what is elsewhere").click()
+    await expect(other.card("A").get_by_role("radio", name="6")).to_be_checked()
+    await expect(other.card("B").get_by_role("radio", name="3")).not_to_be_checked()
+    await other.page.keyboard.press("u")
+    await expect(other.card("B").get_by_role("radio", name="3")).to_be_checked()
+    await expect(other.page.locator("[data-save-state]")).to_contain_text("Saved")
+
+    await first.rate("C", 7)
+    choice = first.page.get_by_role("dialog")
+    await expect(choice).to_contain_text("Ratings: A 6, C 7. Order: none.")
+    await choice.get_by_role("button", name="Keep what is here").click()
+    await expect(saved).to_contain_text("Saved")
+    await other.page.reload()
+    await other.ready()
+    await expect(other.card("C").get_by_role("radio", name="7")).to_be_checked()
+    assert all("409" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_another_device_goes_on_where_this_one_stopped(open_page, engine):
+    place = await make_place(engine)
+    first = await open_screen(open_page, place)
+    await first.rate("A", 6)
+    await first.click_to("C", 2)
+    await expect(first.page.locator("[data-save-state]")).to_contain_text("Saved")
+
+    other = Screen(await open_page(place.labeler_id))
+    await other.open(place.label)
+
+    await expect(other.card("A").get_by_role("radio", name="6")).to_be_checked()
+    await other.is_in_row("C", 2)
+    await expect(other.page.locator("[data-save-state]")).to_have_text("Draft restored")
+
+
+async def test_after_signing_in_again_the_ranking_is_sent(open_page, engine, complaints):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    task = await screen.task()
+    await screen.complete()
+    await has_next(screen.page)
+    async with transaction(engine) as tx:
+        await tx.execute(text("delete from sessions where user_id = :id"), {"id": place.labeler_id})
+
+    await screen.page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    await expect(screen.page.get_by_role("alert")).to_contain_text("You are signed out.")
+    await screen.page.get_by_role("link", name="Sign in again").click()
+    await screen.page.get_by_label("Email address").fill(place.email)
+    await screen.page.get_by_label("Password").fill(PASSWORD)
+    await screen.page.get_by_role("button", name="Sign in").click()
+
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.version == 1
+    await screen.is_another_than(task)
+    assert all("401" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_an_earlier_task_can_be_changed_until_the_round_closes(open_page, engine):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    ids, task = await screen.ids(), await screen.task()
+    await screen.complete()
+    await has_next(screen.page)
+    await screen.page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    await stored_rankings(engine, place)
+
+    await screen.page.keyboard.press(",")
+    await screen.page.wait_for_url(f"**/label/{task}")
+    await screen.ready()
+    await screen.is_in_row("A", 1)
+    await expect(screen.card("A").get_by_role("radio", name="4")).to_be_checked()
+    await screen.rate("B", 5)
+    await screen.page.get_by_role("button", name="Submit the change").click()
+    await screen.is_another_than(task)
+    rankings = await stored_rankings(engine, place, at_least=2)
+    assert [(one.version, one.items[ids["B"]].rating) for one in rankings] == [(1, 4), (2, 5)]
+
+    async with transaction(engine) as tx:
+        await tx.execute(
+            text("update rounds set closed_at = now() where project_id = :id"),
+            {"id": place.project_id},
+        )
+    await screen.open(f"{place.label}/{task}")
+    await screen.rate("B", 1)
+    await screen.page.keyboard.press("Control+Enter")
+    await expect(screen.page.get_by_role("alert")).to_contain_text("The round is closed")
+    assert len(await stored_rankings(engine, place, at_least=2)) == 2
+
+
+async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_page, engine):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    ids, task = await screen.ids(), await screen.task()
+    for letter in "ABCD":
+        await screen.rate(letter, 5)
+    await screen.drag("A", 1)
+    await screen.click_to("B", 2)
+    await screen.page.keyboard.press("c")
+    await screen.page.keyboard.press("Shift+Digit3")
+    await screen.page.keyboard.press("d")
+    await screen.page.keyboard.press("Shift+Digit3")
+    await screen.page.wait_for_timeout(1500)
+    await screen.submit.click()
+    await screen.is_another_than(task)
+    await stored_rankings(engine, place)
+
+    async with transaction(engine) as tx:
+        ranking = (await tx.execute(
+            text("select r.*, (select jsonb_agg(to_jsonb(i)) from ranking_items i "
+                 "where i.ranking_id = r.id) as items from rankings r where labeler_id = :id"),
+            {"id": place.labeler_id},
+        )).one()  # fmt: skip
+    assert ranking.rank_origin == "manual"
+    assert ranking.screen == {
+        "device": "desktop", "viewport": [1280, 720], "locale": "en-US",
+        "input_methods": {"key": 2, "click": 1, "drag": 1}, "moves_after_fill": 0, "board_ms": 0,
+        "flow": "single_screen", "criteria_profile": "training", "flags_mode": "check_all",
+        "rank_assist": "none",
+    }  # fmt: skip
+    assert ranking.wall_ms >= ranking.active_ms >= 1000
+    assert {item["response_id"]: item["visible_ms"] > 0 for item in ranking.items}[ids["A"]]
+    for _ in range(100):
+        async with transaction(engine) as tx:
+            kinds = (await tx.execute(
+                text("select kind, count(*) from screen_events "
+                     "where task_id = :task group by kind"),
+                {"task": int(task)},
+            )).all()  # fmt: skip
+        if kinds:
+            break
+        await asyncio.sleep(0.1)
+    counted = dict(tuple(row) for row in kinds)
+    assert (counted["task_open"], counted["rate"], counted["place"], counted["submit"]) == (
+        1,
+        4,
+        4,
+        1,
+    )
