@@ -5,7 +5,7 @@ import { placeText } from "./board-view.js";
 import { missing, rate, withBoard } from "./judgments.js";
 
 const MARGINS_PX = 120; // The header and the bar.
-const LAYERS = ["guidelines", "help", "skip"];
+const LAYERS = ["guidelines", "help", "skip", "report"];
 const PLACING = ["place", "placeBetween", "unrank", "tie", "move", "moveApart"];
 
 export function createActions({ store, cards, boardView, messages, log, rules, preferences }) {
@@ -84,6 +84,7 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
     goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
     goToPrompt: () => document.getElementById("prompt").focus(),
     putDown: () => store.look({ picked: null }),
+    unveil: () => document.querySelector("[data-unveil]")?.click(),
     undo() {
       log("undo");
       const label = store.undo();

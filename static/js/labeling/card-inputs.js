@@ -1,5 +1,5 @@
 // Listens to the controls on the cards and writes what they say into the work.
-import { rate, setCannotJudge, setFlag, setTaskFlag, withItem } from "./judgments.js";
+import { rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, withItem } from "./judgments.js";
 
 export function enableCardInputs(cards, { store, messages, log, root, openMenu }) {
   for (const [id, card] of cards) {
@@ -44,6 +44,15 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu }
   const taskNote = root.querySelector("[data-task-note]");
   taskNote.addEventListener("input", () => {
     store.change({ ...store.work(), note: taskNote.value }, "note on the task", { isTyping: true });
+  });
+  root.querySelector("[data-cannot-rank]").addEventListener("change", ({ target }) => {
+    const what = target.value ? "cannot be ranked" : "can be ranked";
+    store.change(setCannotRank(store.work(), target.value || null), what);
+    messages.announce(`The responses ${what}`);
+  });
+  root.querySelector("[data-unveil]")?.addEventListener("click", () => {
+    root.classList.remove("is-veiled");
+    root.querySelector("[data-response]").focus();
   });
   root.querySelector("[data-task-flags]")?.addEventListener("change", ({ target }) => {
     log("flag", { flag: target.value, answer: target.checked || null });

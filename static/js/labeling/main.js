@@ -8,6 +8,7 @@ import { keepLeases } from "./lease.js";
 import { explain } from "./messages.js";
 import { createPage } from "./page.js";
 import { createSending } from "./sending.js";
+import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
 
@@ -129,6 +130,7 @@ function perform(action, source) {
 enableKeyboard({ count: () => task.store.ids.length, perform });
 page.stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
+enableReport(find("#report"), { task: () => task, next, messages, onWithdrawn: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (document.activeElement === find("[data-submit]")) {

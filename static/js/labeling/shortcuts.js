@@ -11,6 +11,8 @@ const PLAIN = {
   o: ["goToPrompt"],
   q: ["guidelines"],
   s: ["skip"],
+  w: ["report"],
+  y: ["unveil"],
   "=": ["tie"],
   "?": ["help"],
   ",": ["earlier"],

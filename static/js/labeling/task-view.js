@@ -22,6 +22,8 @@ export function createTaskView({ root, board, cards, letters, rules, page, store
     cardView.render(work, store.view());
     page.stepView.render(store.next());
     setValue(root.querySelector("[data-task-note]"), work.note);
+    setValue(root.querySelector("[data-cannot-rank]"), work.cannotRank ?? "");
+    board.classList.toggle("cannot-be-ranked", work.cannotRank !== null);
     for (const box of root.querySelectorAll("[data-task-flags] input")) {
       box.checked = work.flags.includes(box.value);
     }
