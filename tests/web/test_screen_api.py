@@ -1,4 +1,4 @@
-"""What the screen keeps while somebody works: drafts, events, lost leases, reports; and stricter rules."""
+"""What the screen keeps while somebody works: drafts, events, lost leases, reports; and rules."""
 
 import json
 import uuid
