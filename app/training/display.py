@@ -4,8 +4,8 @@ from app.training.charts import Series
 from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
+from app.web.formats import duration
 
-MINUTE, HOUR = 60, 3600
 KIND_NAMES = {
     "sample": "sampling",
     "sft": "SFT",
@@ -62,7 +62,7 @@ def time_left(run: RunView) -> str | None:
     seconds = run.latest.get("seconds_left")
     if run.status != "running" or seconds is None:
         return None
-    return duration_text(seconds)
+    return duration(seconds)
 
 
 def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
@@ -87,17 +87,7 @@ def shown_settings(run: RunView) -> list[tuple[str, str]]:
 
 def elapsed_text(run: RunView) -> str:
     """How long the run has taken so far."""
-    return "–" if run.elapsed is None else duration_text(run.elapsed.total_seconds())
-
-
-def duration_text(seconds: float) -> str:
-    """A duration in seconds, then minutes, then hours."""
-    whole = int(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE} s"
-    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return "–" if run.elapsed is None else duration(run.elapsed.total_seconds())
 
 
 def _place(name: str) -> int:

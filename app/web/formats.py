@@ -43,9 +43,20 @@ def ago(moment: datetime | None) -> str:
     return "just now"
 
 
+def duration(seconds: float) -> str:
+    """A duration in seconds, then minutes, then hours."""
+    whole = int(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "number": number,
     "when": when,
     "ago": ago,
+    "duration": duration,
 }

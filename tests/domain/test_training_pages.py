@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.training.charts import Band, charts_of
-from app.training.display import closing_numbers, duration_text, shown_settings, state_of, time_left
+from app.training.display import closing_numbers, shown_settings, state_of, time_left
 from app.training.evaluation import band_of, estimate, evaluation_of
 from app.training.lineage_view import lineage_view
 from app.training.queries import MetricsRow, RunView
 from app.training.sampled_texts import MAX_CHARACTERS, read_texts
+from app.web.formats import duration
 from tests.evaluated import EVALUATED
 from trainer.spec import Share
 
@@ -110,7 +111,7 @@ def test_the_time_left_is_what_the_trainer_counts():
 
 
 def test_durations_are_in_their_two_largest_units():
-    assert [duration_text(one) for one in (59.9, 60, 3599, 3600, 90_000)] == [
+    assert [duration(one) for one in (59.9, 60, 3599, 3600, 90_000)] == [
         "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 0 min",
     ]  # fmt: skip
 
