@@ -58,3 +58,9 @@ async def replace_preferences(tx: AsyncSession, viewer: Viewer, preferences: Pre
     """Store what differs from the defaults."""
     kept = preferences.model_dump_json(exclude_defaults=True)
     await tx.execute(REPLACE, {"user_id": viewer.id, "preferences": kept})
+
+
+async def set_goal(tx: AsyncSession, viewer: Viewer, goal: Goal | None) -> None:
+    """Set how much the viewer wants to do in a day, or with None nothing."""
+    kept = await preferences_of(tx, viewer)
+    await replace_preferences(tx, viewer, kept.model_copy(update={"goal": goal}))

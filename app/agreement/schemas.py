@@ -8,7 +8,7 @@ from app.agreement.estimates import Estimate, Status
 from app.agreement.queries import ProjectAgreement
 from app.agreement.report import Headline
 from app.web.query_params import Parameters
-from app.web.schemas import Answer, Line, PathId
+from app.web.schemas import Answer, Body, Line, LongText, PathId
 
 
 class AgreementParameters(Parameters):
@@ -144,3 +144,9 @@ def _headline(headline: Headline) -> HeadlineOut:
         macro_labeler_pair=headline.macro_labeler_pair,
         **vars(headline.estimate),
     )
+
+
+class RemarkIn(Body):
+    """What a labeler or an admin says about a slate."""
+
+    text: Annotated[LongText, Field(max_length=2000)]
