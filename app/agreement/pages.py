@@ -1,19 +1,32 @@
-"""The agreement page of a project."""
+"""The agreement page of a project, the labelers' own page, and what they disagree about."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import AdminOnly, SignedIn
+from app.accounts.preferences import Goal, set_goal
+from app.accounts.viewer import Viewer
+from app.agreement.commands import answer_objection, object_to_consensus
+from app.agreement.disagreements import disagreement_for
+from app.agreement.home import labeler_home_for
 from app.agreement.metrics import MIN_UNITS_OF_A_PAIR
+from app.agreement.own_tasks import own_tasks_for
 from app.agreement.queries import agreement_of
-from app.agreement.schemas import PageParameters
-from app.projects.queries import project_for
+from app.agreement.remarks import objections_of
+from app.agreement.schemas import PageParameters, RemarkIn
+from app.projects.forms import checked, number_or_text
+from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.query_params import NoRepeats
 from app.web.render import page
+from app.web.schemas import MAX_ID, PathId
 
 router = APIRouter(include_in_schema=False)
+Typed = Annotated[str, Form()]
+Before = Annotated[int | None, Query(ge=1, le=MAX_ID)]
+INVALID = 422
 
 
 @router.get("/projects/{slug}/agreement")
@@ -43,3 +56,148 @@ async def show_agreement(
             "min_units": MIN_UNITS_OF_A_PAIR,
         },
     )
+
+
+@router.get("/projects/{slug}/me")
+async def show_labeler_home(request: Request, slug: str, tx: Tx, viewer: SignedIn) -> Response:
+    """Show labelers their day, their numbers beside the team's, and what to learn from."""
+    project = await project_for(tx, viewer, slug)
+    return await _home_page(request, tx, viewer, project)
+
+
+@router.post("/projects/{slug}/me/goal")
+async def post_goal(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: SignedIn,
+    unit: Typed = "tasks",
+    amount: Typed = "",
+) -> Response:
+    """Set how much the viewer wants to do in a day; no amount is no goal."""
+    project = await project_for(tx, viewer, slug)
+    typed = {"unit": unit, "amount": number_or_text(int, amount)}
+    goal, errors = checked(Goal, typed) if amount.strip() else (None, {})
+    if errors:
+        return await _home_page(
+            request, tx, viewer, project, typed=typed, errors=errors, status=INVALID
+        )
+    await set_goal(tx, viewer, goal)
+    return RedirectResponse(f"/projects/{project.slug}/me", status_code=303)
+
+
+async def _home_page(
+    request: Request,
+    tx: Tx,
+    viewer: Viewer,
+    project: ProjectView,
+    *,
+    typed: dict[str, str | int] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    home = await labeler_home_for(tx, viewer, project)
+    goal = home.today.preferences.goal
+    kept = goal.model_dump() if goal else {"unit": "tasks", "amount": ""}
+    context = {"project": project, "home": home, "typed": typed or kept, "errors": errors or {}}
+    return page(request, "agreement/home.html", context, status=status)
+
+
+@router.get("/projects/{slug}/me/tasks")
+async def show_own_tasks(
+    request: Request, slug: str, tx: Tx, viewer: SignedIn, before: Before = None
+) -> Response:
+    """Show labelers what they have done, task by task."""
+    project = await project_for(tx, viewer, slug)
+    shown = await own_tasks_for(tx, viewer, project, before=before)
+    return page(request, "agreement/own_tasks.html", {"project": project, "shown": shown})
+
+
+@router.get("/projects/{slug}/disagreements/{ranking_id}")
+async def show_disagreement(
+    request: Request, slug: str, ranking_id: PathId, tx: Tx, viewer: SignedIn
+) -> Response:
+    """Show one of the viewer's rankings beside the consensus of the others."""
+    project = await project_for(tx, viewer, slug)
+    return await _disagreement_page(request, tx, viewer, project, ranking_id)
+
+
+@router.post("/projects/{slug}/disagreements/{ranking_id}")
+async def post_objection(
+    request: Request, slug: str, ranking_id: PathId, tx: Tx, viewer: SignedIn, text: Typed = ""
+) -> Response:
+    """Store why the viewer still disagrees."""
+    project = await project_for(tx, viewer, slug)
+    body, errors = checked(RemarkIn, {"text": _unix_lines(text)})
+    if body is None:
+        return await _disagreement_page(
+            request, tx, viewer, project, ranking_id, typed=text, errors=errors, status=INVALID
+        )
+    await object_to_consensus(tx, viewer, project, ranking_id=ranking_id, remark=body.text)
+    return RedirectResponse(
+        f"/projects/{project.slug}/disagreements/{ranking_id}#remarks", status_code=303
+    )
+
+
+async def _disagreement_page(
+    request: Request,
+    tx: Tx,
+    viewer: Viewer,
+    project: ProjectView,
+    ranking_id: int,
+    *,
+    typed: str = "",
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    shown = await disagreement_for(tx, viewer, project, ranking_id)
+    context = {"project": project, "shown": shown, "typed": typed, "errors": errors or {}}
+    return page(request, "agreement/disagreement.html", context, status=status)
+
+
+@router.get("/projects/{slug}/remarks")
+async def show_objections(
+    request: Request, slug: str, tx: Tx, viewer: AdminOnly, before: Before = None
+) -> Response:
+    """Show admins where labelers still disagree, and why."""
+    project = await project_for(tx, viewer, slug)
+    return await _objections_page(request, tx, project, before=before)
+
+
+@router.post("/projects/{slug}/remarks/{remark_id}")
+async def post_answer(
+    request: Request, slug: str, remark_id: PathId, tx: Tx, viewer: AdminOnly, text: Typed = ""
+) -> Response:
+    """Answer a labeler's remark; everybody who ranked the slate can read it."""
+    project = await project_for(tx, viewer, slug)
+    body, errors = checked(RemarkIn, {"text": _unix_lines(text)})
+    if body is None:
+        typed: dict[str, str | int] = {
+            "remark_id": remark_id,
+            "text": text,
+            "error": errors["text"],
+        }
+        return await _objections_page(
+            request, tx, project, before=min(remark_id, MAX_ID - 1) + 1, typed=typed, status=INVALID
+        )
+    await answer_objection(tx, viewer, project, remark_id=remark_id, answer=body.text)
+    return RedirectResponse(f"/projects/{project.slug}/remarks", status_code=303)
+
+
+async def _objections_page(
+    request: Request,
+    tx: Tx,
+    project: ProjectView,
+    *,
+    before: int | None,
+    typed: dict[str, str | int] | None = None,
+    status: int = 200,
+) -> Response:
+    shown = await objections_of(tx, project, before=before)
+    context = {"project": project, "shown": shown, "before": before, "typed": typed or {}}
+    return page(request, "agreement/remarks.html", context, status=status)
+
+
+def _unix_lines(text: str) -> str:
+    """The text with the line breaks that everything else has; browsers send CRLF."""
+    return text.replace("\r\n", "\n")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import AdminOnly, SignedIn
@@ -19,10 +19,10 @@ from app.projects.flags import DEFAULT_FLAGS
 from app.projects.forms import checked, number_or_text
 from app.projects.queries import (
     ProjectView,
+    guideline_changes_of,
     guideline_versions_of,
     home_for,
     overview_of,
-    own_progress_of,
     project_for,
 )
 from app.projects.schemas import GuidelinesIn, ProjectIn, SettingsIn
@@ -32,6 +32,7 @@ from app.web.render import page
 
 router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form()]
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 INVALID = 422
 
 
@@ -89,12 +90,11 @@ def _new_page(
 
 @router.get("/projects/{slug}")
 async def show_project(request: Request, tx: Tx, viewer: SignedIn, slug: str) -> Response:
-    """Show a project: to admins everything, to labelers the guidelines and their own progress."""
+    """Show a project to admins; labelers have a page of their own."""
     project = await project_for(tx, viewer, slug)
-    if viewer.is_admin:
-        return await _overview_page(request, tx, project)
-    own = await own_progress_of(tx, viewer, [project])
-    return page(request, "projects/labeler.html", {"project": project, "own": own[project.id]})
+    if not viewer.is_admin:
+        return RedirectResponse(f"/projects/{project.slug}/me", status_code=303)
+    return await _overview_page(request, tx, project)
 
 
 @router.post("/projects/{slug}/members")
@@ -220,6 +220,26 @@ async def _guidelines_page(
         "errors": errors or {},
     }
     return page(request, "projects/guidelines.html", context, status=status)
+
+
+@router.get("/projects/{slug}/guidelines/read")
+async def show_guidelines_text(request: Request, tx: Tx, viewer: SignedIn, slug: str) -> Response:
+    """Show the guidelines in force to read."""
+    project = await project_for(tx, viewer, slug)
+    return page(request, "projects/guidelines_text.html", {"project": project})
+
+
+@router.get("/projects/{slug}/guidelines/changes")
+async def show_guidelines_changes(
+    request: Request, tx: Tx, viewer: SignedIn, slug: str, since: Version = None
+) -> Response:
+    """Show what the guidelines in force say otherwise than an earlier version, or the last one."""
+    project = await project_for(tx, viewer, slug)
+    earlier = since or max(1, project.guidelines_version - 1)
+    changes = await guideline_changes_of(tx, project, earlier)
+    return page(
+        request, "projects/guidelines_changes.html", {"project": project, "changes": changes}
+    )
 
 
 @router.post("/projects/{slug}/guidelines/read")

@@ -1,5 +1,6 @@
 """Reads of projects; who may see one is decided here."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import NotFoundError
+from app.projects.guideline_changes import ChangedLine, changed_lines
 from app.projects.screen import ScreenSettings
 
 PROJECT = text("""
@@ -269,3 +271,29 @@ async def overview_of(tx: AsyncSession, project: ProjectView) -> Overview:
         members=await members_of(tx, project),
         flags=await flags_of(tx, project),
     )
+
+
+@dataclass(frozen=True)
+class GuidelineChanges:
+    """What the guidelines in force say otherwise than an earlier version."""
+
+    since: int
+    lines: list[ChangedLine]
+
+
+async def guideline_changes_of(
+    tx: AsyncSession, project: ProjectView, since: int
+) -> GuidelineChanges:
+    """The changes since a version.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    old = await tx.scalar(
+        text("select text from guideline_versions where project_id = :id and version = :version"),
+        {"id": project.id, "version": since},
+    )
+    if old is None:
+        raise NotFoundError(f"The guidelines have no version {since}.")
+    lines = await asyncio.to_thread(changed_lines, old, project.guidelines)
+    return GuidelineChanges(since, lines)

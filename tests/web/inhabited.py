@@ -73,7 +73,7 @@ async def inhabit(
     joined = await admin.put(f"{API}/projects/demo/members/{email}", json={"role": "labeler"})
     assert joined.status_code == 200, joined.text
     done = (await member.post(f"{API}/projects/demo/tasks/next")).json()
-    await rank(member, done)
+    ranked = (await rank(member, done)).json()
     held = (await member.post(f"{API}/projects/demo/tasks/next")).json()
     dataset = (await admin.post(f"{API}/projects/demo/datasets")).json()
     async with transaction(app.state.engine) as tx:
@@ -89,6 +89,8 @@ async def inhabit(
             "email": email,
             "number": 1,
             "task_id": held["id"],
+            "ranking_id": ranked["ranking"],
+            "remark_id": 1,
             "dataset_id": dataset["id"],
             "run_id": run,
             "name": "manifest.json",

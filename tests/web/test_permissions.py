@@ -12,6 +12,8 @@ OPEN = {"/sign-in", "/sign-out", "/healthz", "/readyz"}
 # What labelers may call; everything else is for admins.
 FOR_LABELERS = {
     "/", "/projects", "/projects/{slug}", "/projects/{slug}/guidelines/read",
+    "/projects/{slug}/guidelines/changes", "/projects/{slug}/me", "/projects/{slug}/me/goal",
+    "/projects/{slug}/me/tasks", "/projects/{slug}/disagreements/{ranking_id}",
     "/projects/{slug}/label", "/projects/{slug}/label/{task_id}",
     "/account", "/account/tokens", "/account/tokens/{token_id}/revoke", "/account/password",
     "/account/sign-out-everywhere",

@@ -41,7 +41,7 @@ async def test_a_labeler_sees_only_the_projects_they_belong_to(member, admin, pr
 
 
 async def test_a_labeler_reads_the_guidelines_but_no_admin_pages(member):
-    shown = await member.get("/projects/demo")
+    shown = await member.get("/projects/demo/guidelines/read")
 
     assert shown.status_code == 200
     assert "Prefer the helpful answer." in shown.text
