@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.accounts.commands import create_user
 from app.db import transaction
+from tests.browser.compared_data import make_compared
 from tests.browser.labeling_data import PASSWORD
 from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed
@@ -44,11 +45,13 @@ values (:run_id, 1, :step, cast(:values as jsonb))
 
 @dataclass(frozen=True)
 class World:
-    """Who may look at the project `pilot`, and the runs in it."""
+    """Who may look at the project `pilot`, the runs in it, and a labeler of `compared`."""
 
     admin_id: int
     labeler_id: int
     newcomer_id: int
+    ranker_id: int
+    disagreement: int
     finished_run: int
     failed_run: int
     live_run: int
@@ -79,8 +82,12 @@ async def make_world(engine: AsyncEngine, data_dir: Path) -> World:
         waiting_run = await _make_run(
             tx, "dpo", "queued", here, error="waiting for disk: needs 1,000.0 MB, has 12.5 MB"
         )
+        ranker_id, disagreement = await make_compared(tx, admin_id)
     _write_texts(data_dir / "runs" / str(live_run))
-    return World(admin_id, labeler_id, newcomer_id, finished_run, failed_run, live_run, waiting_run)
+    return World(
+        admin_id, labeler_id, newcomer_id, ranker_id, disagreement,
+        finished_run, failed_run, live_run, waiting_run,
+    )  # fmt: skip
 
 
 async def _make_ranked_rounds(tx: AsyncSession) -> int:

@@ -47,6 +47,12 @@ PAGES = {
     "account": ("admin", "/account"),
     "labeler's home": ("labeler", "/"),
     "labeler's project": ("labeler", "/projects/pilot"),
+    "labeler's numbers": ("ranker", "/projects/compared/me"),
+    "labeler's tasks": ("ranker", "/projects/compared/me/tasks"),
+    "disagreement": ("ranker", "/projects/compared/disagreements/{world.disagreement}"),
+    "guidelines' text": ("ranker", "/projects/compared/guidelines/read"),
+    "guidelines' changes": ("ranker", "/projects/compared/guidelines/changes?since=1"),
+    "labelers' remarks": ("admin", "/projects/compared/remarks"),
     "labeling": ("labeler", "/projects/pilot/label"),
     "guidelines to read": ("newcomer", "/projects/pilot/label"),
 }
