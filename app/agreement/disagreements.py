@@ -1,7 +1,7 @@
 """Where a labeler's order differs from the consensus of the others, and only where they may see it.
 
 A slate is shown when all its places are done, its last ranking is old enough, the viewer has ranked
-it, and so have two others: what one other person answered is nobody's to see.
+it, and nobody can tell whose answer the consensus is.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.orders import (
-    MIN_OTHERS,
     Order,
     consensus,
+    is_anonymous,
     judged_pairs,
     reversed_pairs,
     written,
@@ -51,7 +51,8 @@ with own as (
 )
 select complete.id, complete.slate_id, complete.display_order, complete.created_at,
        r.id = complete.id as is_own,
-       array_agg(i.response_id) as responses, array_agg(i.rank) as ranks
+       array_agg(i.response_id) as responses, array_agg(i.rank) as ranks,
+       (select count(*) from project_members m where m.project_id = :project_id) as members
 from complete
 join rankings r on r.slate_id = complete.slate_id and r.is_current
 join ranking_items i on i.ranking_id = r.id
@@ -210,7 +211,7 @@ def _differences(rows: Sequence[Row[Any]]) -> list[Difference]:
     return [
         _difference(row, others[ranking_id])
         for ranking_id, row in own.items()
-        if len(others.get(ranking_id, ())) >= MIN_OTHERS
+        if is_anonymous(len(others.get(ranking_id, ())), row.members)
     ]
 
 

@@ -7,10 +7,17 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, groupby, permutations
 
-# The consensus of one person would be that person's answer, which nobody else may see.
-MIN_OTHERS = 2
+MIN_OTHERS, MIN_MEMBERS = 2, 3
 
 Order = Mapping[int, int | None]
+
+
+def is_anonymous(others: int, members: int) -> bool:
+    """Whether nobody can tell whose answer the consensus of so many others is.
+
+    Of several others it is nobody's; that of one alone could be anybody's of a larger team.
+    """
+    return others >= MIN_OTHERS or (others == 1 and members >= MIN_MEMBERS)
 
 
 def consensus(orders: Sequence[Order]) -> dict[int, int | None]:

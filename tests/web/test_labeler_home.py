@@ -169,13 +169,23 @@ async def test_a_slate_with_fewer_rankings_than_places_is_never_shown(
     assert (await labeler.get(path)).status_code == 404
 
 
-async def test_the_answer_of_one_other_person_is_never_shown(seed_slates, labeler_of, ranking_of):
+async def test_the_answer_of_one_other_person_is_shown_only_where_it_could_be_anybodys(
+    seed_slates, labeler_of, ranking_of, run_sql
+):
     await seed_slates([GivenSlate(OPPOSED.rankings[:2], texts=TEXTS)])
+    await run_sql("delete from project_members where user_id not in "
+                  "(select labeler_id from rankings)")  # fmt: skip
     labeler = await labeler_of(1)
 
     assert "Nothing to show yet" in words(await labeler.get(HOME))
     path = f"/projects/seeded/disagreements/{await ranking_of(1)}"
     assert (await labeler.get(path)).status_code == 404
+    await run_sql("with third as (insert into users (email, name, role, password_hash) "
+                  "values ('third@example.org', 'Third', 'labeler', '') returning id) "
+                  "insert into project_members (project_id, user_id, pseudonym) "
+                  "select p.id, third.id, 'L-09' from projects p, third "
+                  "where p.slug = 'seeded'")  # fmt: skip
+    assert (await labeler.get(path)).status_code == 200
 
 
 async def test_the_ranking_of_somebody_else_is_not_there(
