@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, InvalidError, NotFoundError
-from app.labeling.leasing import NOT_YOURS, why_not
+from app.labeling.leasing import why_not
+from app.labeling.queries import NOT_YOURS
 from app.labeling.rules import Rules, checked_items, checked_task
 from app.labeling.schemas import MAX_ACTIVE_MS, RankingIn
 from app.projects.screen import ScreenSettings

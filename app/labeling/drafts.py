@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, NotFoundError
+from app.labeling.queries import NOT_YOURS
 from app.labeling.schemas import EventIn
 
 # The version is the arbiter between two windows: who saves on an older one is told.
@@ -26,17 +27,22 @@ returning version, updated_at
 """)
 
 READ = text("""
-select d.version, d.body, d.updated_at from drafts d join tasks t on t.id = d.task_id
-where d.task_id = :task_id and d.labeler_id = :labeler_id and t.labeler_id = :labeler_id
+select d.version, d.body, d.updated_at from tasks t
+left join drafts d on d.task_id = t.id and d.labeler_id = :labeler_id
+where t.id = :task_id and t.labeler_id = :labeler_id
 """)
 
 STORE_EVENTS = text("""
-insert into screen_events (task_id, labeler_id, visit, sequence, kind, data, client_at)
-select t.id, :labeler_id, :visit, e.sequence, e.kind, e.data, e.client_at
-from tasks t, jsonb_to_recordset(cast(:events as jsonb))
-    as e (sequence int, kind text, data jsonb, client_at timestamptz)
-where t.id = :task_id and t.labeler_id = :labeler_id
-on conflict (task_id, visit, sequence) do nothing
+with mine as (
+    select id from tasks where id = :task_id and labeler_id = :labeler_id
+), stored as (
+    insert into screen_events (task_id, labeler_id, visit, sequence, kind, data, client_at)
+    select mine.id, :labeler_id, :visit, e.sequence, e.kind, e.data, e.client_at
+    from mine, jsonb_to_recordset(cast(:events as jsonb))
+        as e (sequence int, kind text, data jsonb, client_at timestamptz)
+    on conflict (task_id, visit, sequence) do nothing
+)
+select count(*) from mine
 """)
 
 FORGET_EVENTS = text("""
@@ -66,8 +72,7 @@ async def save_draft(
     saved = await tx.execute(SAVE, {**who, "base_version": base_version, "body": json.dumps(body)})
     row = saved.one_or_none()
     if row is None:
-        if (await tx.execute(READ, who)).one_or_none() is None:
-            raise NotFoundError("There is no such task, or it is not yours (any more).")
+        await draft_of(tx, viewer, task_id)
         raise ConflictError(
             "This task was changed in another window or on another device.", code="draft_conflict"
         )
@@ -75,9 +80,15 @@ async def save_draft(
 
 
 async def draft_of(tx: AsyncSession, viewer: Viewer, task_id: int) -> DraftView | None:
-    """The viewer's unsubmitted work on a task, if there is any."""
+    """The viewer's unsubmitted work on a task, if there is any.
+
+    Raises:
+        NotFoundError: the task is not the viewer's.
+    """
     row = (await tx.execute(READ, {"task_id": task_id, "labeler_id": viewer.id})).one_or_none()
-    return None if row is None else DraftView(row.version, row.body, row.updated_at)
+    if row is None:
+        raise NotFoundError(NOT_YOURS)
+    return None if row.version is None else DraftView(row.version, row.body, row.updated_at)
 
 
 async def store_events(
@@ -85,13 +96,16 @@ async def store_events(
 ) -> None:
     """Store what the screen reports; sent twice, it is stored once.
 
-    What is said about a task of somebody else is dropped: the screen cannot do anything about it.
+    Raises:
+        NotFoundError: the task is not the viewer's.
     """
     rows = json.dumps([event.model_dump(mode="json") for event in events])
-    await tx.execute(
+    found = await tx.scalar(
         STORE_EVENTS,
         {"task_id": task_id, "labeler_id": viewer.id, "visit": visit, "events": rows},
     )
+    if not found:
+        raise NotFoundError(NOT_YOURS)
 
 
 async def forget_events(tx: AsyncSession, *, days: int) -> int:

@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, InvalidError, NotFoundError
-from app.labeling.queries import leased_task_for, task_columns, task_from
+from app.labeling.queries import NOT_YOURS, leased_task_for, task_columns, task_from
 from app.labeling.schemas import TaskOut
 
 MAX_SKIPS_PER_PLACE = 3  # then nobody is asked any more: an admin has to look
-NOT_YOURS = "There is no such task, or it is not yours (any more)."
 
 # Behind the member's cursor, so that a labeler never walks over slates they have already ranked.
 LEASE = text(f"""

@@ -20,6 +20,8 @@ from app.labeling.schemas import (
     TaskOut,
 )
 
+NOT_YOURS = "There is no such task, or it is not yours (any more)."
+
 
 def task_columns(tasks: str) -> str:
     """The SQL that selects what the screen shows of the tasks in the relation `tasks`."""
@@ -130,7 +132,7 @@ async def leased_task_for(tx: AsyncSession, viewer: Viewer, task_id: int) -> Tas
     rows = await tx.execute(TASK, {"task_id": task_id, "labeler_id": viewer.id})
     row = rows.one_or_none()
     if row is None:
-        raise NotFoundError("There is no such task, or it is not yours (any more).")
+        raise NotFoundError(NOT_YOURS)
     return task_from(row)
 
 
@@ -172,7 +174,7 @@ async def own_task_for(
         return await leased_task_for(tx, viewer, task_id)
     row = (await tx.execute(DONE, who)).one_or_none() if status == "done" else None
     if row is None:
-        raise NotFoundError("There is no such task, or it is not yours (any more).")
+        raise NotFoundError(NOT_YOURS)
     return DoneTask(
         task=shown_task_from(row),
         ranking=row.ranking_id,

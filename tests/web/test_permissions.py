@@ -14,12 +14,15 @@ FOR_LABELERS = {
     "/", "/projects", "/projects/{slug}", "/projects/{slug}/guidelines/read",
     "/projects/{slug}/guidelines/changes", "/projects/{slug}/me", "/projects/{slug}/me/goal",
     "/projects/{slug}/me/tasks", "/projects/{slug}/disagreements/{ranking_id}",
-    "/projects/{slug}/label", "/projects/{slug}/label/{task_id}",
+    "/projects/{slug}/label", "/projects/{slug}/label/{task_id}", "/projects/{slug}/label/ahead",
+    "/projects/{slug}/label/earlier",
     "/account", "/account/tokens", "/account/tokens/{token_id}/revoke", "/account/password",
     "/account/sign-out-everywhere",
     "/api/v1/openapi.json", "/api/v1/projects", "/api/v1/projects/{slug}",
     "/api/v1/projects/{slug}/tasks/next", "/api/v1/tasks/{task_id}/heartbeat",
     "/api/v1/tasks/{task_id}/ranking", "/api/v1/tasks/{task_id}/skip",
+    "/api/v1/tasks/{task_id}/draft", "/api/v1/tasks/{task_id}/events",
+    "/api/v1/tasks/{task_id}/lease", "/api/v1/tasks/{task_id}/report",
 }  # fmt: skip
 # Imports check the content type before the project; anything sent is as good as JSON here.
 JSON = {"content-type": "application/json"}
@@ -114,6 +117,7 @@ async def test_a_labeler_finds_nothing_of_another_project(app, admin, member, la
         if {"{slug}", "{task_id}"} & set(re.findall(r"{\w+}", call.template)):
             client = labeler if call.is_api else member_browser
             path = member.path(call.template, slug=OTHER, task_id=foreign)
+            path += {"ahead": "?beside=1", "earlier": "?than=1"}.get(path.split("/")[-1], "")
             extra = sent(call)
             if call.template.endswith("/read"):
                 extra = {"data": {"version": "1"}}
@@ -123,7 +127,23 @@ async def test_a_labeler_finds_nothing_of_another_project(app, admin, member, la
             assert answer.status_code in ((403, 404) if is_admins(call) else (404,)), call
 
 
+TASK_BODIES = {
+    "draft": {"base_version": 0, "body": {}},
+    "events": {
+        "visit": "0" * 32,
+        "events": [{"sequence": 0, "kind": "undo", "client_at": "2026-11-20T10:42:07Z"}],
+    },
+    "lease": {"display_order": [1]},
+    "report": {"kind": "rendering"},
+}
+
+
 def task_body(call):
+    if call.is_safe:
+        return {}
+    kind = call.template.split("/")[-1]
+    if kind in TASK_BODIES:
+        return {"json": TASK_BODIES[kind]}
     body = {"lease_token": "0" * 32}
     if call.template.endswith("/skip"):
         body["reason"] = "other"

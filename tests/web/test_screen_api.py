@@ -99,7 +99,7 @@ async def test_nobody_else_reads_or_writes_a_draft(labeler, other, admin, task):
 
     for client in (other, admin):
         assert (await save(client, task, 1, note="x")).status_code == 404
-        assert (await client.get(f"/api/v1/tasks/{task['id']}/draft")).status_code == 204
+        assert (await client.get(f"/api/v1/tasks/{task['id']}/draft")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ async def test_events_are_stored_once(app, labeler, task):
     ]
 
 
-async def test_events_of_somebody_elses_task_are_dropped(app, other, task):
+async def test_events_of_somebody_elses_task_are_refused(app, other, task):
     told = {"visit": VISIT, "events": [event(0)]}
 
     answer = await other.post(f"/api/v1/tasks/{task['id']}/events", json=told)
 
-    assert answer.status_code == 202
+    assert answer.status_code == 404
     assert await rows(app, "select * from screen_events") == []
 
 
