@@ -492,3 +492,110 @@ async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_p
         ("conflict", ids["D"], ids["B"], "kept"),
         ("conflict", ids["D"], ids["C"], "kept"),
     }
+
+
+async def test_find_counts_and_marks_in_the_prompt_and_all_responses(open_page, engine):
+    place = await make_place(
+        engine, texts=["The **mo**on is far.", "Moon, moon!", "No.", "The sun and the MOON"]
+    )
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    found = {
+        letter: await screen.card(letter).locator("[data-body]").inner_text() for letter in "ABCD"
+    }
+    counts = {letter: text.lower().count("moon") for letter, text in found.items()}
+
+    await page.keyboard.press("/")
+    await page.keyboard.type("moon")
+    said = ", ".join(f"{letter} {count}" for letter, count in counts.items() if count)
+    await expect(page.locator("[data-find-counts]")).to_have_text(said)
+    assert await page.evaluate("CSS.highlights.get('found').size") == 4
+    await page.keyboard.press("Enter")
+    first = next(letter for letter, count in counts.items() if count)
+    await expect(screen.card(first)).to_have_class(re.compile("is-active"))
+    await page.keyboard.press("Escape")
+
+    await expect(page.locator("[data-find]")).to_be_hidden()
+    assert await page.evaluate("CSS.highlights.has('found')") is False
+    await expect(screen.card(first)).to_be_focused()
+
+
+async def test_one_response_at_a_time_is_rated_and_ranked_in_turn(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    await page.keyboard.press("z")
+    await expect(screen.card("A")).to_be_visible()
+    await expect(screen.card("B")).to_be_hidden()
+    await expect(page.locator("[data-board]")).to_be_hidden()
+    await page.keyboard.press("4")
+    await expect(screen.card("B")).to_be_visible()
+    await expect(screen.card("A")).to_be_hidden()
+    await page.keyboard.press("Shift+Digit2")
+    await page.keyboard.press("z")
+
+    await screen.is_in_row("B", 2)
+    await expect(screen.card("A").get_by_role("radio", name="4")).to_be_checked()
+
+
+async def test_a_sensitive_task_is_covered_until_the_labeler_wants_to_see_it(open_page, engine):
+    place = await make_place(engine)
+    async with transaction(engine) as tx:
+        await tx.execute(text("update prompts set tags = '{sensitive}' where project_id = :id"),
+                         {"id": place.project_id})  # fmt: skip
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    await expect(screen.card("A").locator("[data-body]")).to_be_hidden()
+    await page.keyboard.press("y")
+
+    await expect(screen.card("A").locator("[data-body]")).to_be_visible()
+    await expect(page.locator("[data-veil]")).to_be_hidden()
+
+
+async def test_what_cannot_be_ranked_is_submitted_with_the_reason(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+    for letter in "ABCD":
+        await screen.rate(letter, 1)
+
+    await page.locator("[data-cannot-rank]").select_option("all_unacceptable")
+    await expect(screen.status).to_have_text("Ready to submit")
+    await page.keyboard.press("Control+Enter")
+
+    await screen.is_another_than(task)
+    [ranking] = await stored_rankings(engine, place)
+    assert {item.rank for item in ranking.items.values()} == {1}
+    async with transaction(engine) as tx:
+        reason = await tx.scalar(
+            text("select cannot_rank from rankings where labeler_id = :id"),
+            {"id": place.labeler_id},
+        )
+    assert reason == "all_unacceptable"
+
+
+async def test_a_report_of_harm_takes_the_task_away_and_goes_on(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+
+    await page.keyboard.press("w")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Report", exact=True).click()
+    await expect(dialog.get_by_role("alert")).to_have_text("Choose what is wrong.")
+    await dialog.get_by_label("It shows somebody's personal data").check()
+    await dialog.get_by_label("Note").fill("a phone number")
+    await dialog.get_by_role("button", name="Report", exact=True).click()
+
+    await screen.is_another_than(task)
+    await expect(page.locator("[data-message]")).to_contain_text("taken back until an admin")
+    assert sorted(status for status, _ in await task_states(engine, place)) == ["leased", "void"]

@@ -82,6 +82,12 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
     note: (id) => toggleDetails(id, "[data-note]", "textarea"),
     expand: (id) => cards.get(id).querySelector("[data-show-all]").click(),
     goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
+    focusActive: (id) => focusCard(id),
+    focusMode(id) {
+      const isOn = document.querySelector("[data-labeling]").classList.toggle("is-focus-mode");
+      messages.announce(isOn ? "One response at a time" : "All responses");
+      focusCard(id);
+    },
     goToPrompt: () => document.getElementById("prompt").focus(),
     putDown: () => store.look({ picked: null }),
     unveil: () => document.querySelector("[data-unveil]")?.click(),

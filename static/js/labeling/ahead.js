@@ -35,20 +35,19 @@ export function createAhead(slug, { beside }) {
     take() {
       const taken = ready;
       ready = null;
-      return taken !== null && leaseOf(taken).msLeft > MIN_LEFT_MS ? taken : null;
+      return taken !== null && Date.parse(leaseOf(taken).expiresAt) - Date.now() > MIN_LEFT_MS ? taken : null;
     },
-    // {id, token} of the task that waits, or null.
+    // {id, token, expiresAt, displayOrder} of the task that waits, or null.
     lease: () => (ready === null ? null : leaseOf(ready)),
-    extended(expiresAt) {
-      if (ready !== null) {
-        ready.dataset.workplace = JSON.stringify({ ...JSON.parse(ready.dataset.workplace), leaseExpiresAt: expiresAt });
-      }
+    keepLease({ token, expiresAt }) {
+      const told = JSON.parse(ready.dataset.workplace);
+      ready.dataset.workplace = JSON.stringify({ ...told, leaseToken: token, leaseExpiresAt: expiresAt });
     },
     drop: () => { ready = null; },
   };
 }
 
 function leaseOf(workplace) {
-  const { id, leaseToken, leaseExpiresAt } = JSON.parse(workplace.dataset.workplace);
-  return { id, token: leaseToken, msLeft: Date.parse(leaseExpiresAt) - Date.now() };
+  const { id, leaseToken, leaseExpiresAt, displayOrder } = JSON.parse(workplace.dataset.workplace);
+  return { id, token: leaseToken, expiresAt: leaseExpiresAt, displayOrder };
 }

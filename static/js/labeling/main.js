@@ -3,9 +3,9 @@
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
 import { dropDraft } from "./draft.js";
+import { enableFind } from "./find.js";
+import { holdTasks } from "./holding.js";
 import { enableKeyboard } from "./keyboard.js";
-import { keepLeases } from "./lease.js";
-import { explain } from "./messages.js";
 import { createPage } from "./page.js";
 import { createSending } from "./sending.js";
 import { enableReport } from "./report.js";
@@ -36,6 +36,7 @@ const clock = startClock({
 
 function open(root) {
   task?.close();
+  finder.close();
   const current = form.querySelector("[data-workplace]");
   if (root !== current) {
     current.replaceWith(root);
@@ -86,32 +87,16 @@ function leave(where) {
   window.location.assign(where);
 }
 
-keepLeases({
-  held: () => [task.lease(), ahead.lease()].filter((lease) => lease !== null),
-  isActive: clock.isActive,
-  onKept(id, lease) {
-    if (id === task.id) {
-      task.keepLease(lease);
-    } else {
-      ahead.extended(lease);
-    }
-  },
-  onLost(id, status, problem) {
-    if (id === task.id) {
-      const { text, link } = explain(status, problem, { next, task: `${next}/${id}`, here: true });
-      messages.show(text, { link });
-    } else {
-      ahead.drop();
-    }
-  },
-  onEnding(keep) {
-    messages.ask("Your hold on this task ends in less than two minutes.", {
-      points: [], button: { text: "Keep this task", onClick: () => { keep(); messages.clear(); } },
-    });
-  },
+holdTasks({ task: () => task, ahead, clock, messages, next });
+
+const finder = enableFind(find("[data-find]"), {
+  task: () => task,
+  onLook: (id) => id !== null && task.store.look({ active: id }),
+  onFind: (text) => task.log("find", { length: text.length }),
 });
 
 const actions = {
+  find: finder.open,
   saveNow: () => task.saveNow(),
   submit: () => task.trySubmit(),
   submitAndPause: () => task.trySubmit({ isPausing: true }),
@@ -128,6 +113,12 @@ function perform(action, source) {
 }
 
 enableKeyboard({ count: () => task.store.ids.length, perform });
+find("[data-labeling]").addEventListener("click", ({ target }) => {
+  const tool = target.closest("[data-action]");
+  if (tool) {
+    perform([tool.dataset.action], {});
+  }
+});
 page.stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
 enableReport(find("#report"), { task: () => task, next, messages, onWithdrawn: goOn });

@@ -13,6 +13,8 @@ const PLAIN = {
   s: ["skip"],
   w: ["report"],
   y: ["unveil"],
+  z: ["focusMode"],
+  "/": ["find"],
   "=": ["tie"],
   "?": ["help"],
   ",": ["earlier"],
