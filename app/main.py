@@ -31,6 +31,7 @@ from app.rounds import pages as rounds_pages
 from app.settings import Settings
 from app.training import api as training_api
 from app.training import pages as training_pages
+from app.web.compression import CompressPages
 from app.web.deps import Engine
 from app.web.errors import install_error_handlers
 from app.web.query_params import only_known
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
         redoc_url=None,
     )
     app.state.settings = settings
+    app.add_middleware(CompressPages)
     app.add_middleware(SecurityMiddleware, settings=settings)
     install_error_handlers(app)
     _add_routes(app)

@@ -190,10 +190,10 @@ def reopen_tasks(database: psycopg.Connection[Any]) -> None:
         database.execute(statement)
 
 
-FORGET = "truncate ranking_items, rankings"
+FORGET = "truncate ranking_items, rankings, remarks, drafts, screen_events"
 REOPEN = """
 update tasks set status = 'open', labeler_id = null, lease_token = null, lease_expires_at = null,
-                 display_order = null, finished_at = null
+                 display_order = null, leased_at = null, finished_at = null
 where status <> 'open'
 """
 REWIND = "update project_members set last_task_id = 0"

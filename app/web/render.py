@@ -30,6 +30,7 @@ def environment() -> Environment:
     jinja.filters.update(FILTERS)
     jinja.filters["untrusted"] = render_untrusted
     jinja.globals["static"] = static_url
+    jinja.globals["modules_in"] = modules_in
     # Rendering one block does not run the template's own imports, hence a global.
     jinja.globals["ui"] = jinja.get_template("ui.html").module
     return jinja
@@ -40,6 +41,12 @@ def static_url(path: str) -> str:
     """The URL of a static file with its content's hash, so that browsers may keep it for ever."""
     digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
     return f"/static/{path}?v={digest}"
+
+
+@cache
+def modules_in(folder: str) -> tuple[str, ...]:
+    """The URLs of the modules in a static folder, as modules import each other: without a hash."""
+    return tuple(f"/static/{folder}/{path.name}" for path in sorted((STATIC / folder).glob("*.js")))
 
 
 def page(
