@@ -3,7 +3,8 @@
     python -m benchmarks.screen [--quick]
 
 Nine responses of 400 words each. A labeler works with the keyboard alone: rate all, rank all,
-submit. Measured in the page itself, from the key press to the frame after what it changed was painted:
+submit. Measured in the page itself, from the key press to the frame after what it changed was
+painted:
 
 - `page_ready_ms`: a cold visit, from navigation to the filled rank board painted;
 - `transferred_kb`: all that a cold visit loads, as it comes over the wire;
@@ -14,8 +15,8 @@ submit. Measured in the page itself, from the key press to the frame after what 
 - `heap_growth_mb`: what 50 tasks in a row leave in the JavaScript heap.
 
 Each task is opened as if it had been read for five minutes before: nothing asks whether a second
-was enough. Browser, server and Postgres share the machine. Beside the figures stand those that other
-tools were seen with, on 2 cores as well. Writes `benchmarks/results/screen.json`.
+was enough. Browser, server and Postgres share the machine. Beside the figures stand those that
+other tools were seen with, on 2 cores as well. Writes `benchmarks/results/screen.json`.
 """
 
 import argparse
