@@ -21,6 +21,7 @@ from app.labeling import api as labeling_api
 from app.labeling import pages as labeling_pages
 from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
+from app.projects import flag_pages
 from app.projects import pages as projects_pages
 from app.prompts import api as prompts_api
 from app.prompts import pages as prompts_pages
@@ -53,6 +54,7 @@ APIS = (
 PAGES = (
     accounts_pages,
     projects_pages,
+    flag_pages,
     prompts_pages,
     registry_pages,
     rounds_pages,

@@ -1,14 +1,19 @@
-"""Projects, members and guidelines for programs."""
+"""Projects, members, guidelines and flags for programs."""
+
+from dataclasses import asdict
 
 from fastapi import APIRouter
 
 from app.accounts.deps import AdminOnly, SignedIn
 from app.projects.commands import NewProject, add_member, create_project, update_guidelines
+from app.projects.flag_commands import set_flags
 from app.projects.flags import DEFAULT_FLAGS, FlagSpec
 from app.projects.queries import FlagView, ProjectView, flags_of, project_for, projects_for
 from app.projects.schemas import (
     FlagIn,
+    FlagList,
     FlagOut,
+    FlagsIn,
     GuidelinesIn,
     GuidelinesOut,
     MemberIn,
@@ -27,7 +32,7 @@ router = APIRouter(tags=["projects"], route_class=StrictJSONRoute)
 
 @router.post("/projects", status_code=201)
 async def post_project(tx: Tx, viewer: AdminOnly, body: ProjectIn) -> ProjectOut:
-    """Create a project; without `flags` it gets the eleven of InstructGPT."""
+    """Create a project; without `flags` it gets those of InstructGPT and two more."""
     new = NewProject(
         slug=body.slug,
         name=body.name,
@@ -81,6 +86,24 @@ async def put_guidelines(tx: Tx, viewer: AdminOnly, slug: str, body: GuidelinesI
     return GuidelinesOut(version=version, text=body.text)
 
 
+@router.get("/projects/{slug}/flags")
+async def get_flags(tx: Tx, viewer: AdminOnly, slug: str) -> FlagList:
+    """Show the flags in the order in which labelers see them."""
+    project = await project_for(tx, viewer, slug)
+    return _flag_list(await flags_of(tx, project))
+
+
+@router.put("/projects/{slug}/flags")
+async def put_flags(tx: Tx, viewer: AdminOnly, slug: str, body: FlagsIn) -> FlagList:
+    """Replace all flags; a flag that rankings use has to stay, and its scope as well."""
+    project = await project_for(tx, viewer, slug)
+    return _flag_list(await set_flags(tx, project, [flag.spec() for flag in body.flags]))
+
+
+def _flag_list(flags: list[FlagView]) -> FlagList:
+    return FlagList(flags=[FlagOut(**asdict(flag)) for flag in flags])
+
+
 def _flag(flag: FlagIn | str) -> FlagSpec:
     return flag.spec() if isinstance(flag, FlagIn) else FlagSpec(flag_key(flag), flag)
 
@@ -93,5 +116,5 @@ def _shown(project: ProjectView, flags: list[FlagView]) -> ProjectOut:
         labels_per_slate=project.labels_per_slate,
         overlap_share=project.overlap_share,
         guidelines=GuidelinesOut(version=project.guidelines_version, text=project.guidelines),
-        flags=[FlagOut(key=flag.key, label=flag.label) for flag in flags],
+        flags=[FlagOut(**asdict(flag)) for flag in flags],
     )

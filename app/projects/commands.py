@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.commands import canonical_email
 from app.accounts.viewer import Viewer
-from app.errors import ConflictError, InvalidError, NotFoundError
+from app.errors import ConflictError, NotFoundError
+from app.projects.flag_storage import store_flags
 from app.projects.flags import DEFAULT_FLAGS, FlagSpec
 from app.projects.queries import MemberView, ProjectView, project_for
 
@@ -20,11 +21,6 @@ with project as (
 ), guidelines as (
     insert into guideline_versions (project_id, version, text)
     select id, 1, :guidelines from project
-), flags as (
-    insert into flags (project_id, key, label, position)
-    select project.id, flag.key, flag.label, flag.position
-    from project, unnest(cast(:keys as text[]), cast(:labels as text[]))
-        with ordinality as flag (key, label, position)
 )
 select id from project
 """)
@@ -89,9 +85,6 @@ async def create_project(tx: AsyncSession, viewer: Viewer, new: NewProject) -> P
         ConflictError: the slug is taken.
         InvalidError: two flags share a key.
     """
-    keys = [flag.key for flag in new.flags]
-    if len(set(keys)) != len(keys):
-        raise InvalidError("Two flags have the same key.", code="duplicate_flag")
     created = await tx.scalar(
         CREATE,
         {
@@ -100,12 +93,11 @@ async def create_project(tx: AsyncSession, viewer: Viewer, new: NewProject) -> P
             "guidelines": new.guidelines,
             "labels_per_slate": new.labels_per_slate,
             "overlap_share": new.overlap_share,
-            "keys": keys,
-            "labels": [flag.label for flag in new.flags],
         },
     )
     if created is None:
         raise ConflictError(f"There is already a project {new.slug}.", code="slug_taken")
+    await store_flags(tx, created, new.flags)
     return await project_for(tx, viewer, new.slug)
 
 

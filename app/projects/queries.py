@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.errors import NotFoundError
 from app.projects.guideline_changes import ChangedLine, changed_lines
+from app.projects.flags import FlagSpec
 from app.projects.screen import ScreenSettings
 
 PROJECT = text("""
@@ -71,21 +72,19 @@ def _project_from(row: Row[tuple[Any, ...]]) -> ProjectView:
     return ProjectView(**{**stored, "screen": ScreenSettings.model_validate(stored["screen"])})
 
 
-@dataclass(frozen=True)
-class FlagView:
-    """A flag that labelers can put on a response."""
+class FlagView(FlagSpec):
+    """A flag of a project."""
 
-    key: str
-    label: str
+
+FLAGS = text("""
+select key, label, polarity, scope, condition, is_severe, needs_note from flags
+where project_id = :id order by position, id
+""")
 
 
 async def flags_of(tx: AsyncSession, project: ProjectView) -> list[FlagView]:
     """The project's flags in the order in which they are shown."""
-    rows = await tx.execute(
-        text("select key, label from flags where project_id = :id order by position, id"),
-        {"id": project.id},
-    )
-    return [FlagView(*row) for row in rows]
+    return [FlagView(*row) for row in await tx.execute(FLAGS, {"id": project.id})]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from app.projects.flags import FlagSpec
+from app.projects.flags import MAX_FLAGS, FlagSpec, Polarity, Scope
 from app.web.schemas import Answer, Body, Line, LongText, Slug
-
-MAX_FLAGS = 40
 
 
 class FlagIn(Body):
@@ -16,10 +14,15 @@ class FlagIn(Body):
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")]
     label: Line
+    polarity: Polarity = "bad"
+    scope: Scope = "response"
+    condition: Line | None = None
+    is_severe: bool = False
+    needs_note: bool = False
 
     def spec(self) -> FlagSpec:
         """The same without pydantic."""
-        return FlagSpec(self.key, self.label)
+        return FlagSpec(**self.model_dump())
 
 
 def _nameable(label: str) -> str:
@@ -76,11 +79,38 @@ class GuidelinesIn(Body):
     base_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
+class PlacedFlag(FlagIn):
+    """A flag with its place among the others, counted from 1; later than last is last."""
+
+    position: Annotated[int, Field(ge=1, le=MAX_FLAGS)]
+
+    def spec(self) -> FlagSpec:
+        """The flag without its place."""
+        return FlagSpec(**self.model_dump(exclude={"position"}))
+
+
+class FlagsIn(Body):
+    """All flags of a project in their order; those left out go."""
+
+    flags: Annotated[list[FlagIn], Field(max_length=MAX_FLAGS)]
+
+
 class FlagOut(Answer):
     """A flag of a project."""
 
     key: str
     label: str
+    polarity: str
+    scope: str
+    condition: str | None
+    is_severe: bool
+    needs_note: bool
+
+
+class FlagList(Answer):
+    """The flags of a project in their order."""
+
+    flags: list[FlagOut]
 
 
 class GuidelinesOut(Answer):

@@ -98,6 +98,7 @@ async def inhabit(
             "token_id": token,
             "user_id": user,
             "action": "disable",
+            "key": "opinion",
         },
         app.state.engine,
     )

@@ -66,7 +66,7 @@ async def test_a_task_shows_everything_that_labelers_need_and_no_model(task):
     }  # fmt: skip
     assert [response["letter"] for response in task["responses"]] == ["A", "B", "C", "D"]
     assert all(set(response) == {"id", "letter", "text"} for response in task["responses"])
-    assert len(task["flags"]) == 11
+    assert len(task["flags"]) == 13
     assert task["guidelines"] == {"version": 1, "text": "Prefer the helpful answer."}
 
 
