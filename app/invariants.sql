@@ -57,3 +57,7 @@ select s.user_id from sessions s join users u on u.id = s.user_id where not u.is
 
 -- name: pending_slate_with_tasks
 select s.id from slates s join tasks t on t.slate_id = s.id where s.status = 'pending';
+
+-- name: closed_round_that_is_labeled
+select t.id from tasks t join slates s on s.id = t.slate_id join rounds r on r.id = s.round_id
+where r.closed_at is not null and t.status in ('open', 'leased');

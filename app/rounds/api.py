@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from app.accounts.deps import AdminOnly
 from app.projects.queries import project_for
 from app.prompts.api import MAX_IMPORT_BYTES, NDJSON_BODY, ndjson_body
+from app.rounds.closing import close_round, reopen_round
 from app.rounds.commands import NewRound, create_round, import_responses, random_seed
 from app.rounds.queries import round_of, rounds_of, slates_of
 from app.rounds.schemas import (
@@ -77,6 +78,20 @@ async def get_round(
         slates=[SlateOut.of(slate) for slate in found.slates],
         next=found.next_after,
     )
+
+
+@router.post("/projects/{slug}/rounds/{number}/close")
+async def post_close(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> RoundOut:
+    """End the round's labeling: its open and leased tasks become void, its rankings stay."""
+    project = await project_for(tx, viewer, slug)
+    return RoundOut.of(await close_round(tx, project, number))
+
+
+@router.post("/projects/{slug}/rounds/{number}/reopen")
+async def post_reopen(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> RoundOut:
+    """Offer the void places of a closed round again."""
+    project = await project_for(tx, viewer, slug)
+    return RoundOut.of(await reopen_round(tx, project, number))
 
 
 @router.post(

@@ -16,6 +16,7 @@ from app.prompts.import_file import refuse_by_name
 from app.prompts.split import SPLITS
 from app.registry.queries import all_models
 from app.rounds.api import MAX_ANSWERS_BYTES
+from app.rounds.closing import close_round, reopen_round
 from app.rounds.commands import (
     SAMPLED_KINDS,
     ImportedRound,
@@ -212,3 +213,19 @@ async def show_round(
         "next": f"?{urlencode(more)}" if shown.next_after else None,
     }
     return page(request, "rounds/round.html", context)
+
+
+@router.post("/projects/{slug}/rounds/{number}/close")
+async def post_close(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> Response:
+    """End the round's labeling."""
+    project = await project_for(tx, viewer, slug)
+    await close_round(tx, project, number)
+    return RedirectResponse(f"/projects/{project.slug}/rounds/{number}", status_code=303)
+
+
+@router.post("/projects/{slug}/rounds/{number}/reopen")
+async def post_reopen(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> Response:
+    """Offer the places of a closed round again."""
+    project = await project_for(tx, viewer, slug)
+    await reopen_round(tx, project, number)
+    return RedirectResponse(f"/projects/{project.slug}/rounds/{number}", status_code=303)

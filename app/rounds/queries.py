@@ -15,7 +15,7 @@ select r.id, r.number, r.source, r.responses_per_prompt, r.sampling, r.created_a
        array(select m.name from round_models rm join models m on m.id = rm.model_id
              where rm.round_id = r.id order by m.id) as models,
        slate.ready, slate.pending, slate.unusable, task.open, task.leased, task.done,
-       run.id, run.status, run.error
+       run.id, run.status, run.error, r.closed_at
 from rounds r
 cross join lateral (
     select count(*) filter (where s.status = 'ready') as ready,
@@ -87,11 +87,17 @@ class RoundView:
     run_id: int | None
     run_status: str | None
     run_error: str | None
+    closed_at: datetime | None
 
     @property
     def slates(self) -> int:
         """All of its slates."""
         return self.ready + self.pending + self.unusable
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its labeling has ended."""
+        return self.closed_at is not None
 
     @property
     def tasks(self) -> int:

@@ -97,6 +97,7 @@ class RoundOut(Answer):
     tasks: TaskCounts
     run: RunState | None
     created_at: datetime
+    closed_at: datetime | None
 
     @classmethod
     def of(cls, row: RoundView) -> Self:
@@ -114,6 +115,7 @@ class RoundOut(Answer):
             tasks=TaskCounts(open=row.tasks_open, leased=row.tasks_leased, done=row.tasks_done),
             run=run,
             created_at=row.created_at,
+            closed_at=row.closed_at,
         )
 
 

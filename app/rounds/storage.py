@@ -47,17 +47,24 @@ left join models model on model.name = given.model
 order by given.slate_id, given.position
 """)
 
-# A slate's status and its places change together, so that no slate is ready without tasks.
+# A slate's status and its places change together, so that no slate is ready without tasks. The
+# round is held meanwhile: one that is being closed gets places that nobody is offered.
 FINISH_SLATES = text("""
-with finished as (
+with held as (
+    select id, closed_at from rounds
+    where id in (select round_id from slates where id = any(cast(:ids as bigint[])))
+    for share
+), finished as (
     update slates s set status = given.status
     from unnest(cast(:ids as bigint[]), cast(:statuses as text[])) as given (id, status)
     where s.id = given.id
-    returning s.id, s.places, s.status
+    returning s.id, s.round_id, s.places, s.status
 )
-insert into tasks (project_id, slate_id, place)
-select :project_id, finished.id, place
-from finished, generate_series(1, finished.places) as place
+insert into tasks (project_id, slate_id, place, status)
+select :project_id, finished.id, place,
+       case when held.closed_at is null then 'open' else 'void' end
+from finished join held on held.id = finished.round_id,
+     generate_series(1, finished.places) as place
 where finished.status = 'ready'
 order by finished.id, place
 """)
