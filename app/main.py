@@ -19,6 +19,7 @@ from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling_pages
+from app.labeling import report_api, report_pages
 from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
 from app.projects import flag_pages
@@ -47,6 +48,7 @@ APIS = (
     prompts_api,
     registry_api,
     rounds_api,
+    report_api,
     agreement_api,
     datasets_api,
     training_api,
@@ -59,6 +61,7 @@ PAGES = (
     registry_pages,
     rounds_pages,
     labeling_pages,
+    report_pages,
     agreement_pages,
     datasets_pages,
     training_pages,

@@ -181,6 +181,7 @@ class Report(Base):
             "kind in ('personal_data', 'illegal', 'malformed', 'leaked_prompt', 'rendering')",
             name="kind",
         ),
+        CheckConstraint("resolution in ('removed', 'nothing_wrong', 'fixed')", name="resolution"),
         CheckConstraint(
             "(resolved_at is null) = (resolved_by is null) "
             "and (resolved_at is null) = (resolution is null)",
@@ -198,6 +199,7 @@ class Report(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     resolution: Mapped[str | None] = mapped_column(Text)
+    resolution_note: Mapped[str | None] = mapped_column(Text)
 
 
 class Remark(Base):

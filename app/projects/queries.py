@@ -260,6 +260,13 @@ class Overview:
     progress: Progress
     members: list[MemberProgress]
     flags: list[FlagView]
+    open_reports: int
+
+
+OPEN_REPORTS = text("""
+select count(*) from reports r join tasks t on t.id = r.task_id
+where t.project_id = :id and r.resolved_at is null
+""")
 
 
 async def overview_of(tx: AsyncSession, project: ProjectView) -> Overview:
@@ -269,6 +276,7 @@ async def overview_of(tx: AsyncSession, project: ProjectView) -> Overview:
         progress=(await progress_of(tx, [project]))[project.id],
         members=await members_of(tx, project),
         flags=await flags_of(tx, project),
+        open_reports=await tx.scalar(OPEN_REPORTS, {"id": project.id}) or 0,
     )
 
 

@@ -118,10 +118,14 @@ def _create_reports() -> None:
         sa.Column("resolved_at", sa.DateTime(timezone=True)),
         sa.Column("resolved_by", sa.BigInteger(), sa.ForeignKey("users.id")),
         sa.Column("resolution", sa.Text()),
+        sa.Column("resolution_note", sa.Text()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
         sa.CheckConstraint(
             "kind in ('personal_data', 'illegal', 'malformed', 'leaked_prompt', 'rendering')",
             name="kind",
+        ),
+        sa.CheckConstraint(
+            "resolution in ('removed', 'nothing_wrong', 'fixed')", name="resolution"
         ),
         sa.CheckConstraint(
             "(resolved_at is null) = (resolved_by is null) "

@@ -81,6 +81,11 @@ async def inhabit(
             text("insert into runs (project_id, kind, settings, dataset_id, status) "
                  "select project_id, 'reward', '{}', id, 'cancelled' from datasets returning id")
         )  # fmt: skip
+        report = await tx.scalar(
+            text("insert into reports (task_id, labeler_id, kind) "
+                 "select id, labeler_id, 'rendering' from tasks where id = :task returning id"),
+            {"task": held["id"]},
+        )  # fmt: skip
         user = await tx.scalar(text("select id from users where email = :email"), {"email": email})
         token = await tx.scalar(text("select max(id) from api_tokens"))
     return Inhabited(
@@ -99,6 +104,7 @@ async def inhabit(
             "user_id": user,
             "action": "disable",
             "key": "opinion",
+            "report_id": report,
         },
         app.state.engine,
     )
