@@ -19,10 +19,10 @@ from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling_pages
-from app.labeling import report_api, report_pages
+from app.labeling import preview_pages, report_api, report_pages
 from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
-from app.projects import flag_pages
+from app.projects import flag_pages, screen_pages
 from app.projects import pages as projects_pages
 from app.prompts import api as prompts_api
 from app.prompts import pages as prompts_pages
@@ -57,10 +57,12 @@ PAGES = (
     accounts_pages,
     projects_pages,
     flag_pages,
+    screen_pages,
     prompts_pages,
     registry_pages,
     rounds_pages,
     labeling_pages,
+    preview_pages,
     report_pages,
     agreement_pages,
     datasets_pages,

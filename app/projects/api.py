@@ -5,7 +5,13 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from app.accounts.deps import AdminOnly, SignedIn
-from app.projects.commands import NewProject, add_member, create_project, update_guidelines
+from app.projects.commands import (
+    NewProject,
+    add_member,
+    create_project,
+    update_guidelines,
+    update_screen,
+)
 from app.projects.flag_commands import set_flags
 from app.projects.flags import DEFAULT_FLAGS, FlagSpec
 from app.projects.queries import FlagView, ProjectView, flags_of, project_for, projects_for
@@ -24,6 +30,7 @@ from app.projects.schemas import (
     ProjectSummary,
     flag_key,
 )
+from app.projects.screen import ScreenSettings
 from app.web.deps import Tx
 from app.web.json_body import StrictJSONRoute
 
@@ -84,6 +91,19 @@ async def put_guidelines(tx: Tx, viewer: AdminOnly, slug: str, body: GuidelinesI
     project = await project_for(tx, viewer, slug)
     version = await update_guidelines(tx, project, body.text, base_version=body.base_version)
     return GuidelinesOut(version=version, text=body.text)
+
+
+@router.get("/projects/{slug}/screen")
+async def get_screen(tx: Tx, viewer: AdminOnly, slug: str) -> ScreenSettings:
+    """Show how the labeling screen works."""
+    return (await project_for(tx, viewer, slug)).screen
+
+
+@router.put("/projects/{slug}/screen")
+async def put_screen(tx: Tx, viewer: AdminOnly, slug: str, body: ScreenSettings) -> ScreenSettings:
+    """Replace all settings of the labeling screen; those left out take their defaults."""
+    await update_screen(tx, await project_for(tx, viewer, slug), body)
+    return body
 
 
 @router.get("/projects/{slug}/flags")

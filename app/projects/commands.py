@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.commands import canonical_email
 from app.accounts.viewer import Viewer
-from app.errors import ConflictError, NotFoundError
+from app.errors import ConflictError, Fault, InvalidError, NotFoundError
 from app.projects.flag_storage import store_flags
 from app.projects.flags import DEFAULT_FLAGS, FlagSpec
 from app.projects.queries import MemberView, ProjectView, project_for
+from app.projects.screen import ScreenSettings
 
 CREATE = text("""
 with project as (
@@ -39,6 +40,8 @@ update projects
 set name = :name, labels_per_slate = :labels_per_slate, overlap_share = :overlap_share
 where id = :project_id
 """)
+
+SCREEN = text("update projects set screen = cast(:screen as jsonb) where id = :project_id")
 
 ADD_MEMBER = text("""
 insert into project_members (project_id, user_id, pseudonym)
@@ -159,6 +162,21 @@ async def update_settings(
             "overlap_share": overlap_share,
         },
     )
+
+
+async def update_screen(tx: AsyncSession, project: ProjectView, settings: ScreenSettings) -> None:
+    """Change how the labeling screen works; only what differs from the defaults is stored.
+
+    Raises:
+        InvalidError: the criterion shall be in own words, and there are none.
+    """
+    if settings.criteria_profile == "custom" and not settings.criteria_text.strip():
+        fault = Fault(("body", "criteria_text"), "say which criterion goes first")
+        raise InvalidError(
+            "criteria_text: say which criterion goes first", code="invalid", faults=(fault,)
+        )
+    changed = settings.model_dump_json(exclude_defaults=True)
+    await tx.execute(SCREEN, {"project_id": project.id, "screen": changed})
 
 
 async def add_member(tx: AsyncSession, project: ProjectView, email: str) -> MemberView:

@@ -37,6 +37,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+# For the few pages that show another of ours in a frame, and for those that are shown in one.
+WITH_OWN_FRAMES = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"}
+IN_OWN_FRAME = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    )
+}
 YEAR_SECONDS = 31_536_000
 TOO_LARGE, TOO_SLOW = 413, 408
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32_768
@@ -107,7 +114,7 @@ class SecurityMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers["X-Request-Id"] = request_id
                 if self.https:
                     headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"

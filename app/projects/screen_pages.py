@@ -1,0 +1,62 @@
+"""The page on which admins decide how the labeling screen of a project works."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.accounts.deps import AdminOnly
+from app.errors import DomainError
+from app.projects.commands import update_screen
+from app.projects.forms import checked
+from app.projects.queries import ProjectView, project_for
+from app.projects.screen import ScreenSettings
+from app.projects.screen_fields import as_typed, groups_of, parsed, read_typed
+from app.web.deps import Tx
+from app.web.errors import status_of
+from app.web.render import page
+from app.web.security import WITH_OWN_FRAMES
+
+router = APIRouter(include_in_schema=False)
+INVALID = 422
+
+
+@router.get("/projects/{slug}/screen")
+async def show_screen(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> Response:
+    """Show the settings of the labeling screen beside an example of it."""
+    project = await project_for(tx, viewer, slug)
+    return _screen_page(request, project, as_typed(project.screen))
+
+
+@router.post("/projects/{slug}/screen")
+async def post_screen(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> Response:
+    """Store the settings."""
+    project = await project_for(tx, viewer, slug)
+    form = await request.form()
+    typed = read_typed({name: text for name, text in form.items() if isinstance(text, str)})
+    settings, errors = checked(ScreenSettings, parsed(typed))
+    if settings is None:
+        return _screen_page(request, project, typed, errors=errors, status=INVALID)
+    try:
+        await update_screen(tx, project, settings)
+    except DomainError as error:
+        errors = {str(fault.loc[-1]): fault.msg for fault in error.faults}
+        return _screen_page(request, project, typed, errors=errors, status=status_of(error))
+    return RedirectResponse(f"/projects/{project.slug}/screen", status_code=303)
+
+
+def _screen_page(
+    request: Request,
+    project: ProjectView,
+    typed: dict[str, str],
+    *,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    context: dict[str, Any] = {
+        "project": project,
+        "groups": groups_of(typed),
+        "changed": len(project.screen.model_dump(exclude_defaults=True)),
+        "errors": errors or {},
+    }
+    return page(request, "projects/screen.html", context, status=status, headers=WITH_OWN_FRAMES)

@@ -1,0 +1,176 @@
+"""What the screen settings are called, what each does, and what they come to for a labeler."""
+
+from typing import Final
+
+from app.projects.screen import ScreenSettings
+
+# title, a sentence about all of them, names of the settings
+GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
+    ("Flow", None, ("flow", "criteria_profile", "criteria_text", "mobile")),
+    (
+        "Ratings, ranks and flags",
+        None,
+        ("require_rating", "require_rank", "allow_ties", "flags_mode", "conflict_gap"),
+    ),
+    (
+        "Help that could bias",
+        "Each of these makes work quicker and may pull ranks towards what it suggests; "
+        "every ranking says which was used.",
+        ("rank_assist", "guided_mode", "neighbour_check"),
+    ),
+    (
+        "Attention and time",
+        None,
+        ("preview_lines", "veil", "idle_seconds_min", "lease_minutes", "break_after_minutes"),
+    ),
+    (
+        "Feedback",
+        "Labelers learn how others ranked only what they have ranked themselves.",
+        ("feedback_delay_hours", "feedback_items"),
+    ),
+    (
+        "Sampling of tasks",
+        "Shares of tasks, from 0 to 1. How many slates get a second labeler is set on the "
+        "project's overview.",
+        ("gold_share", "anchor_share", "repeat_share"),
+    ),
+)
+
+# label, what it does
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    "flow": ("Order of work", "Whether labelers rate or rank first, and whether on one screen."),
+    "criteria_profile": ("What goes first", "The criterion that stands above each task."),
+    "criteria_text": (
+        "What goes first, in your words",
+        "Used when the choice above is “in own words”.",
+    ),
+    "mobile": ("Small screens", "Whether phones may label; they show little at once."),
+    "require_rating": ("Each response needs a rating", "From 1 to 7, unless it cannot be judged."),
+    "require_rank": ("Each response needs a rank", "Unless it cannot be judged."),
+    "allow_ties": ("Responses may share a rank", "Without ties labelers have to decide each pair."),
+    "flags_mode": (
+        "Flags",
+        "A yes or no to each takes longer and finds more; never mix both in one reported rate.",
+    ),
+    "conflict_gap": (
+        "Ask about conflicts from",
+        "Ratings this far apart that contradict the order are asked about once; empty never asks.",
+    ),
+    "rank_assist": ("Ranks from ratings", "Whether the ratings may fill the rank board."),
+    "guided_mode": ("Ranking by questions", "Asks which of two responses is better, one by one."),
+    "neighbour_check": (
+        "Check of neighbours",
+        "Whether ranking by questions ends by comparing neighbours once more.",
+    ),
+    "preview_lines": (
+        "Lines before folding",
+        "Longer responses are folded to this many lines, all alike, until they are opened.",
+    ),
+    "veil": ("Veil", "Which tasks start behind a veil that the labeler lifts or skips."),
+    "idle_seconds_min": (
+        "Idle after",
+        "Seconds without a sign of work before time stops counting; longer for long texts.",
+    ),
+    "lease_minutes": (
+        "Task is held for",
+        "Minutes before an untouched task goes to somebody else; empty takes the server's.",
+    ),
+    "break_after_minutes": (
+        "Suggest a break after",
+        "Active minutes, and labelers can dismiss it; empty never suggests one.",
+    ),
+    "feedback_delay_hours": (
+        "Feedback after",
+        "Hours from a slate's last ranking until its labelers see how others ranked.",
+    ),
+    "feedback_items": ("Disagreements shown", "How many of them a labeler sees at once."),
+    "gold_share": ("Known answers", "Tasks whose best order is known beforehand."),
+    "anchor_share": ("Anchors", "Tasks that every round repeats, to notice drift."),
+    "repeat_share": (
+        "Repeats",
+        "Tasks that the same labeler gets twice, to see how steady one is.",
+    ),
+}
+
+CHOICES: Final[dict[str, dict[str, str]]] = {
+    "flow": {
+        "single_screen": "rate, then rank, on one screen",
+        "two_step": "rate all, then rank on a board that appears",
+        "rank_first": "rank, then rate",
+    },
+    "criteria_profile": {
+        "training": "helpful, then truthful, then harmless",
+        "evaluation": "truthful and harmless, then helpful",
+        "custom": "in own words",
+    },
+    "mobile": {
+        "small_slates": "allowed up to 5 responses",
+        "never": "never",
+        "always": "always",
+    },
+    "flags_mode": {"check_all": "tick what applies", "forced_yes_no": "yes or no to each"},
+    "rank_assist": {
+        "none": "never",
+        "button": "by a button",
+        "presort": "from the start",
+    },
+    "guided_mode": {
+        "offered": "offered from 6 responses on",
+        "off": "off",
+        "always": "always",
+    },
+    "neighbour_check": {"offered": "offered", "off": "off", "required": "required"},
+    "veil": {"flagged": "flagged as severe", "never": "none", "always": "all"},
+}
+
+# What empty means where it is allowed.
+EMPTY: Final[dict[str, str]] = {
+    "conflict_gap": "never",
+    "lease_minutes": "the server's",
+    "break_after_minutes": "never",
+}
+
+CRITERIA: Final[dict[str, str]] = {
+    "training": "Helpfulness first, then truthfulness, then harmlessness",
+    "evaluation": "Truthfulness and harmlessness first, then helpfulness",
+}
+
+
+def criteria_of(settings: ScreenSettings) -> str:
+    """What stands above each task."""
+    return CRITERIA.get(settings.criteria_profile, settings.criteria_text)
+
+
+def in_words(settings: ScreenSettings) -> list[str]:
+    """What the settings come to for a labeler, where a picture of the screen does not show it."""
+    asked = {"a rating": settings.require_rating, "a rank": settings.require_rank}
+    needs = [word for word, is_needed in asked.items() if is_needed]
+    shares = ("gold_share", "known answer"), ("anchor_share", "anchor"), ("repeat_share", "repeat")
+    said = [
+        f"Each response needs {' and '.join(needs)}." if needs else "No rating or rank is needed.",
+        "Ties are welcome." if settings.allow_ties else "Ties are refused.",
+        "Flags are ticked where they apply."
+        if settings.flags_mode == "check_all"
+        else "Each flag takes a yes or a no.",
+        f"An order against ratings {settings.conflict_gap} or more apart is asked about once."
+        if settings.conflict_gap
+        else "An order against the ratings is never asked about.",
+        "The ratings fill the board from the start." if settings.rank_assist == "presort" else "",
+        f"Ranking by questions: {CHOICES['guided_mode'][settings.guided_mode]}; "
+        f"check of neighbours: {CHOICES['neighbour_check'][settings.neighbour_check]}.",
+        f"Small screens: {CHOICES['mobile'][settings.mobile]}.",
+        f"Veiled tasks: {CHOICES['veil'][settings.veil]}.",
+        f"A task is held for {settings.lease_minutes} minutes." if settings.lease_minutes else "",
+        f"Time stops after {settings.idle_seconds_min} idle seconds; "
+        + (
+            f"a break is suggested after {settings.break_after_minutes} minutes."
+            if settings.break_after_minutes
+            else "no break is suggested."
+        ),
+        f"{settings.feedback_items} disagreements are shown, "
+        f"{settings.feedback_delay_hours} hours after a slate is complete.",
+        "Of 100 tasks: "
+        + ", ".join(f"{100 * getattr(settings, name):g} {word}" for name, word in shares)
+        + ".",
+    ]
+    return [sentence for sentence in said if sentence]

@@ -1,0 +1,28 @@
+// The example in the preview half way through: some ratings, some ranks, long texts folded.
+
+const RATED = { A: 6, C: 3 };
+const ROWS = { A: 0, C: 1, D: 1 };
+
+const chip = (letter) => {
+  const made = document.createElement("span");
+  made.className = "chip";
+  made.textContent = letter;
+  return made;
+};
+
+document.body.style.setProperty("--lines", document.body.dataset.lines);
+
+for (const card of document.querySelectorAll("[data-letter]")) {
+  const { letter } = card.dataset;
+  const rating = card.querySelector(`input[type="radio"][value="${RATED[letter]}"]`);
+  if (rating && !document.querySelector(".flow-rank_first")) {
+    rating.checked = true;
+  }
+  const row = `[data-row="${ROWS[letter]}"] .row-chips`;
+  (document.querySelector(row) ?? document.querySelector(".tray-chips"))?.append(chip(letter));
+  const body = card.querySelector(".response-body");
+  const isLong = body.scrollHeight > body.clientHeight;
+  card.classList.add("is-measured");
+  card.classList.toggle("is-collapsed", isLong);
+  card.querySelector("[data-show-all]")?.toggleAttribute("hidden", !isLong);
+}

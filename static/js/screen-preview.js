@@ -1,0 +1,33 @@
+// form[data-preview="#frame"]: the frame shows what the form says, shortly after it is changed.
+
+const DELAY_MS = 250;
+const LONGEST = 500; // of a text in an address
+
+const queryOf = (form) => {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    query.append(name, value.slice(0, LONGEST));
+  }
+  return query;
+};
+
+const follow = (form) => {
+  const frame = document.querySelector(form.dataset.preview);
+  const address = new URL(frame.src);
+  let timer = null;
+  let scrolled = 0;
+
+  const reload = () => {
+    address.search = queryOf(form);
+    scrolled = frame.contentWindow.scrollY;
+    frame.contentWindow.location.replace(address); // unlike `src`, no step in the history
+  };
+
+  frame.addEventListener("load", () => frame.contentWindow.scrollTo(0, scrolled));
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(reload, DELAY_MS);
+  });
+};
+
+document.querySelectorAll("form[data-preview]").forEach(follow);
