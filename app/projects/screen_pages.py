@@ -12,6 +12,7 @@ from app.projects.forms import checked
 from app.projects.queries import ProjectView, project_for
 from app.projects.screen import ScreenSettings
 from app.projects.screen_fields import as_typed, groups_of, parsed, read_typed
+from app.projects.screen_words import in_words
 from app.web.deps import Tx
 from app.web.errors import status_of
 from app.web.render import page
@@ -57,6 +58,7 @@ def _screen_page(
         "project": project,
         "groups": groups_of(typed),
         "changed": len(project.screen.model_dump(exclude_defaults=True)),
+        "words": in_words(project.screen),
         "errors": errors or {},
     }
     return page(request, "projects/screen.html", context, status=status, headers=WITH_OWN_FRAMES)

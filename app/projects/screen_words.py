@@ -59,8 +59,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "rank_assist": ("Ranks from ratings", "Whether the ratings may fill the rank board."),
     "guided_mode": ("Ranking by questions", "Asks which of two responses is better, one by one."),
     "neighbour_check": (
-        "Check of neighbours",
-        "Whether ranking by questions ends by comparing neighbours once more.",
+        "Check of neighbors",
+        "Whether ranking by questions ends by comparing neighbors once more.",
     ),
     "preview_lines": (
         "Lines before folding",
@@ -157,7 +157,7 @@ def in_words(settings: ScreenSettings) -> list[str]:
         else "An order against the ratings is never asked about.",
         "The ratings fill the board from the start." if settings.rank_assist == "presort" else "",
         f"Ranking by questions: {CHOICES['guided_mode'][settings.guided_mode]}; "
-        f"check of neighbours: {CHOICES['neighbour_check'][settings.neighbour_check]}.",
+        f"check of neighbors: {CHOICES['neighbour_check'][settings.neighbour_check]}.",
         f"Small screens: {CHOICES['mobile'][settings.mobile]}.",
         f"Veiled tasks: {CHOICES['veil'][settings.veil]}.",
         f"A task is held for {settings.lease_minutes} minutes." if settings.lease_minutes else "",

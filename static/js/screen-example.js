@@ -1,7 +1,7 @@
 // The example in the preview half way through: some ratings, some ranks, long texts folded.
 
 const RATED = { A: 6, C: 3 };
-const ROWS = { A: 0, C: 1, D: 1 };
+const ROWS = { A: 0, C: 1, D: document.body.dataset.ties === "True" ? 1 : 2 };
 
 const chip = (letter) => {
   const made = document.createElement("span");
@@ -18,8 +18,13 @@ for (const card of document.querySelectorAll("[data-letter]")) {
   if (rating && !document.querySelector(".flow-rank_first")) {
     rating.checked = true;
   }
-  const row = `[data-row="${ROWS[letter]}"] .row-chips`;
-  (document.querySelector(row) ?? document.querySelector(".tray-chips"))?.append(chip(letter));
+  const row = document.querySelector(`[data-row="${ROWS[letter]}"] .row-chips`);
+  (row ?? document.querySelector(".tray-chips"))?.append(chip(letter));
+  const pill = card.querySelector("[data-rank-pill]");
+  if (row && pill) {
+    pill.textContent = `Rank ${ROWS[letter] + 1}`;
+    pill.classList.add("is-ranked");
+  }
   const body = card.querySelector(".response-body");
   const isLong = body.scrollHeight > body.clientHeight;
   card.classList.add("is-measured");

@@ -1,4 +1,5 @@
-// form[data-preview="#frame"]: the frame shows what the form says, shortly after it is changed.
+// form[data-preview="#frame"]: the frame shows what the form says, shortly after it is changed, and the
+// page's [data-words] says the same in words.
 
 const DELAY_MS = 250;
 const LONGEST = 500; // of a text in an address
@@ -23,7 +24,13 @@ const follow = (form) => {
     frame.contentWindow.location.replace(address); // unlike `src`, no step in the history
   };
 
-  frame.addEventListener("load", () => frame.contentWindow.scrollTo(0, scrolled));
+  frame.addEventListener("load", () => {
+    frame.contentWindow.scrollTo(0, scrolled);
+    const said = frame.contentDocument.querySelectorAll("[data-words] > li");
+    if (said.length > 0) {
+      document.querySelector("[data-words]").replaceChildren(...said);
+    }
+  });
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(reload, DELAY_MS);

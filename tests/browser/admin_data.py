@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.accounts.commands import create_user
 from app.db import transaction
 from tests.browser.compared_data import make_compared
+from app.projects.flag_storage import store_flags
+from app.projects.flags import DEFAULT_FLAGS
 from tests.browser.labeling_data import PASSWORD
 from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed
@@ -40,6 +42,20 @@ returning id
 METRICS = text("""
 insert into run_metrics (run_id, attempt, step, values)
 values (:run_id, 1, :step, cast(:values as jsonb))
+""")
+
+REPORTS = text("""
+insert into reports (task_id, labeler_id, kind, note, response_id, resolution, resolution_note,
+                     resolved_at, resolved_by)
+select first.id, first.labeler_id, given.kind, given.note,
+       (select min(id) from responses where slate_id = first.slate_id), given.resolution,
+       case when given.resolution is not null then 'It is an example.' end,
+       case when given.resolution is not null then now() end,
+       case when given.resolution is not null then cast(:admin_id as bigint) end
+from (select * from tasks where project_id = :project_id and status = 'done' order by id limit 1)
+     first,
+     (values ('personal_data', 'It names a phone number.', null), ('malformed', null, null),
+             ('rendering', 'A table is cut off.', 'nothing_wrong')) given (kind, note, resolution)
 """)
 
 
@@ -74,6 +90,7 @@ async def make_world(engine: AsyncEngine, data_dir: Path) -> World:
                        "pseudonym": pseudonym},
             )  # fmt: skip
         here = {"project_id": project_id, "admin_id": admin_id}
+        await tx.execute(REPORTS, here)
         finished_run = await _make_run(tx, "reward", "succeeded", here)
         failed_run = await _make_run(
             tx, "ppo", "failed", here, error="The KL grew past 50 at step 31; lower the step size."
@@ -109,6 +126,8 @@ async def _make_ranked_rounds(tx: AsyncSession) -> int:
         text("insert into models (name, kind, path) values ('judge', 'reward', '/x'), "
              "('base', 'base', '/x')")
     )  # fmt: skip
+    await tx.execute(text("update rounds set closed_at = now() where number = 1"))
+    await store_flags(tx, seeded.project.id, DEFAULT_FLAGS)
     await make_slates(tx, project_id=seeded.project.id, count=3, responses=6)
     return seeded.project.id
 
