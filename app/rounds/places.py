@@ -1,6 +1,7 @@
 """Taking places off offer and offering them again, for whole rounds and for single slates.
 
-A place off offer is a void task without a labeler; who held it may be given it again later.
+A place off offer is a void task. It keeps the labeler who held it, so that they are told why it is
+gone; offered again, it is anybody's.
 """
 
 from sqlalchemy import text
@@ -10,21 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 SEVERE_KINDS = ("personal_data", "illegal")
 
 VOID = text("""
-update tasks t
-set status = 'void', labeler_id = null, lease_token = null, lease_expires_at = null,
-    leased_at = null, display_order = null
+update tasks t set status = 'void', lease_token = null, lease_expires_at = null
 from slates s
 where s.id = t.slate_id and t.status in ('open', 'leased')
   and (s.round_id = :round_id or s.id = :slate_id)
 """)
 
 REOPEN = text("""
-update tasks set status = 'open'
+update tasks set status = 'open', labeler_id = null, leased_at = null, display_order = null
 where id in (
     select distinct on (t.slate_id, t.place) t.id
     from tasks t join slates s on s.id = t.slate_id join rounds r on r.id = s.round_id
     where (s.round_id = :round_id or s.id = :slate_id) and r.closed_at is null
-      and t.status = 'void' and t.labeler_id is null
+      and t.status = 'void'
       and not exists (
           select from tasks other where other.slate_id = t.slate_id and other.place = t.place
             and other.status not in ('skipped', 'void'))

@@ -122,6 +122,19 @@ async def test_a_slate_goes_on_when_its_last_severe_report_is_answered(
     assert await violations(app.state.engine) == {}
 
 
+async def test_what_was_withdrawn_from_its_labeler_is_offered_again(app, admin, labeler, held):
+    task = (await labeler.post(NEXT)).json()
+    reported = await labeler.post(f"/api/v1/tasks/{held}/report", json={"kind": "illegal"})
+    assert (task["id"], reported.json()) == (held, {"withdrawn": True})
+    assert (await labeler.post(NEXT)).json()["id"] != held
+
+    [report] = (await admin.get(REPORTS)).json()["reports"]
+    await resolve(admin, report["id"], "nothing_wrong")
+
+    assert await states(app, held) == [(1, "open")]
+    assert await violations(app.state.engine) == {}
+
+
 async def test_a_removed_slate_is_labeled_no_more_even_when_its_round_is_opened_again(
     app, admin, labeler, report, held
 ):
