@@ -55,4 +55,6 @@ def example_task(project: ProjectView, flags: Sequence[FlagView]) -> TaskOut:
         ],
         flags=[FlagOut.model_validate(asdict(flag)) for flag in flags],
         guidelines=GuidelinesOut(version=project.guidelines_version, text=project.guidelines),
+        round=1,
+        is_sensitive=False,
     )

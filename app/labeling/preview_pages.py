@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from app.accounts.deps import AdminOnly
 from app.labeling.example import example_task
+from app.labeling.workplace import workplace_of
 from app.projects.forms import checked
 from app.projects.queries import flags_of, project_for
 from app.projects.screen import ScreenSettings
 from app.projects.screen_fields import as_typed, parsed, read_typed
-from app.projects.screen_words import criteria_of, in_words
+from app.projects.screen_words import in_words
 from app.web.deps import Tx
 from app.web.render import page
 from app.web.security import IN_OWN_FRAME
@@ -27,8 +28,9 @@ async def show_preview(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -
         project = replace(project, screen=screen)
     context = {
         "project": project,
-        "task": example_task(project, await flags_of(tx, project)),
-        "criteria": criteria_of(project.screen),
+        "workplace": workplace_of(
+            project, example_task(project, await flags_of(tx, project)), None
+        ),
         "words": in_words(project.screen),
     }
     return page(request, "labeling/preview.html", context, headers=IN_OWN_FRAME)

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import NotFoundError
-from app.projects.guideline_changes import ChangedLine, changed_lines
 from app.projects.flags import FlagSpec
+from app.projects.guideline_changes import ChangedLine, changed_lines
 from app.projects.screen import ScreenSettings
 
 PROJECT = text("""

@@ -130,16 +130,6 @@ EMPTY: Final[dict[str, str]] = {
     "break_after_minutes": "never",
 }
 
-CRITERIA: Final[dict[str, str]] = {
-    "training": "Helpfulness first, then truthfulness, then harmlessness",
-    "evaluation": "Truthfulness and harmlessness first, then helpfulness",
-}
-
-
-def criteria_of(settings: ScreenSettings) -> str:
-    """What stands above each task."""
-    return CRITERIA.get(settings.criteria_profile, settings.criteria_text)
-
 
 def in_words(settings: ScreenSettings) -> list[str]:
     """What the settings come to for a labeler, where a picture of the screen does not show it."""

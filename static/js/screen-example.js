@@ -10,7 +10,7 @@ const chip = (letter) => {
   return made;
 };
 
-document.body.style.setProperty("--lines", document.body.dataset.lines);
+document.body.style.setProperty("--preview-lines", document.body.dataset.lines);
 
 for (const card of document.querySelectorAll("[data-letter]")) {
   const { letter } = card.dataset;

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.accounts.commands import create_user
 from app.db import transaction
-from tests.browser.compared_data import make_compared
 from app.projects.flag_storage import store_flags
 from app.projects.flags import DEFAULT_FLAGS
+from tests.browser.compared_data import make_compared
 from tests.browser.labeling_data import PASSWORD
 from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed

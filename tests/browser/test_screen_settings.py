@@ -27,7 +27,7 @@ async def test_the_preview_follows_the_form_and_stores_nothing(page, engine):
     frame = page.frame_locator("#preview")
     long = frame.locator("#response-B .response-body")
     steps = await page.evaluate("history.length")
-    await expect(frame.locator("[data-criteria]")).to_contain_text("Helpfulness first")
+    await expect(frame.locator(".criteria")).to_contain_text("Helpful first")
     folded = (await long.bounding_box())["height"]
 
     await page.get_by_label("Lines before folding").fill("11")
@@ -37,7 +37,7 @@ async def test_the_preview_follows_the_form_and_stores_nothing(page, engine):
 
     await page.get_by_label("What goes first", exact=True).select_option("custom")
     await page.get_by_label("What goes first, in your words").fill("Kindness <first>")
-    await expect(frame.locator("[data-criteria]")).to_have_text("Kindness <first>")
+    await expect(frame.locator(".criteria")).to_have_text("Kindness <first>")
 
     await page.get_by_label("Ranks from ratings").select_option("button")
     await expect(frame.locator("[data-assist]")).to_be_visible()
@@ -48,7 +48,7 @@ async def test_the_preview_follows_the_form_and_stores_nothing(page, engine):
 
     await page.get_by_label("Order of work").select_option("two_step")
     await expect(frame.locator("[data-later]")).to_be_visible()
-    await expect(frame.locator(".chip")).to_have_count(0)
+    await expect(frame.locator(".board")).to_be_hidden()
 
     assert await page.evaluate("history.length") == steps
     async with transaction(engine) as tx:
@@ -64,7 +64,7 @@ async def test_the_preview_keeps_its_place_while_numbers_are_half_typed(page):
     await page.get_by_label("Lines before folding").fill("5")
     await page.get_by_label("Veil").select_option("always")
 
-    await expect(frame.locator(".is-veiled")).to_be_visible()
+    await expect(frame.locator("[data-veil]")).to_be_visible()
     await expect(frame.locator("body[data-lines='22']")).to_be_visible()
     await expect(frame.locator("#response-B.is-collapsed")).to_be_visible()
     assert await frame.locator("body").evaluate("() => scrollY") == 100

@@ -156,9 +156,9 @@ async def test_the_preview_shows_what_is_stored_until_the_form_says_more(
     )
 
     assert 'data-lines="40"' in plain.text
-    assert "Truthfulness and harmlessness first" in plain.text
+    assert "Truthful and harmless first" in plain.text
     assert 'data-lines="22"' in asked.text
-    assert "It appears once all responses are rated." in asked.text
+    assert "The rank board appears once all responses are rated" in asked.text
     assert "Fill from my ratings" in asked.text
     assert "Each response needs a rating and a rank." in asked.text
     assert "frame-ancestors 'self'" in asked.headers["content-security-policy"]
