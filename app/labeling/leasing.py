@@ -14,6 +14,7 @@ from app.accounts.viewer import Viewer
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.labeling.queries import NOT_YOURS, leased_task_for, task_columns, task_from
 from app.labeling.schemas import TaskOut
+from app.rounds.places import SEVERE_KINDS, void_places
 
 MAX_SKIPS_PER_PLACE = 3  # then nobody is asked any more: an admin has to look
 
@@ -133,22 +134,17 @@ where (
 """)
 
 REPORT = text("""
-insert into reports (task_id, labeler_id, response_id, kind, note)
-select :task_id, :labeler_id, cast(:response_id as bigint), :kind, :note
-from tasks t where t.id = :task_id and t.labeler_id = :labeler_id
-  and t.status in ('leased', 'done')
-  and (cast(:response_id as bigint) is null
-       or cast(:response_id as bigint) = any(t.display_order))
-returning id
+with reported as (
+    insert into reports (task_id, labeler_id, response_id, kind, note)
+    select :task_id, :labeler_id, cast(:response_id as bigint), :kind, :note
+    from tasks t where t.id = :task_id and t.labeler_id = :labeler_id
+      and t.status in ('leased', 'done')
+      and (cast(:response_id as bigint) is null
+           or cast(:response_id as bigint) = any(t.display_order))
+    returning task_id
+)
+select t.slate_id from reported join tasks t on t.id = reported.task_id
 """)
-
-# What may harm people is shown to nobody until an admin has looked.
-WITHDRAW = text("""
-update tasks set status = 'void', lease_token = null, lease_expires_at = null
-where status in ('open', 'leased')
-  and slate_id = (select slate_id from tasks where id = :task_id)
-""")
-WITHDRAWN_KINDS = ("personal_data", "illegal")
 
 
 async def lease_next_task(
@@ -316,14 +312,16 @@ async def report_task(
             "note": note,
         },
     )
-    if reported.one_or_none() is None:
+    slate_id = reported.scalar_one_or_none()
+    if slate_id is None:
         refusal = await why_not(tx, viewer, task_id)
         if isinstance(refusal, NotFoundError) or response_id is None:
             raise refusal
         raise InvalidError("response: is not one of this task", code="invalid")
-    if kind not in WITHDRAWN_KINDS:
+    if kind not in SEVERE_KINDS:
         return False
-    await tx.execute(WITHDRAW, {"task_id": task_id})
+    # What may harm people is shown to nobody until an admin has looked.
+    await void_places(tx, slate_id=slate_id)
     return True
 
 
