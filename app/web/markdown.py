@@ -1,7 +1,8 @@
 """The one function that turns untrusted text into HTML: prompts, responses, notes, guidelines.
 
-markdown-it with HTML off, then an allowlist: no images, no ids, no classes but code languages, only
-absolute http(s) links. Text over the size cap, or of a shape that is slow to parse, stays plain.
+markdown-it with HTML off, then an allowlist: no images, no ids, no classes but code languages and
+formulas, only absolute http(s) links. A formula keeps its TeX source; `static/js/math.js` sets it.
+Text over the size cap, or of a shape that is slow to parse, stays plain.
 """
 
 import re
@@ -13,6 +14,9 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
+
+from app.web.markdown_math import CLASSES as MATH_CLASSES
+from app.web.markdown_math import add_math
 
 MAX_RICH_BYTES = 20_000
 TAGS = {
@@ -39,6 +43,7 @@ TAGS = {
     "th",
     "td",
     "a",
+    "span",
 }
 ATTRIBUTES = {
     "a": {"href", "title"},
@@ -46,9 +51,19 @@ ATTRIBUTES = {
     "th": {"align"},
     "td": {"align"},
     "code": {"class"},
+    "span": {"class"},
 }
 # Several rules of markdown-it take quadratic time, so what they look at is counted beforehand.
-MAX_COUNTS = {"[": 800, "<": 2000, "`": 2000, "*": 3000, "_": 3000, "~": 3000, "\n": 2000}
+MAX_COUNTS = {
+    "[": 800,
+    "<": 2000,
+    "`": 2000,
+    "*": 3000,
+    "_": 3000,
+    "~": 3000,
+    "$": 1000,
+    "\n": 2000,
+}
 MAX_TABLE_CELLS = 10_000
 MAX_NESTING = 20
 INVISIBLE = re.compile(
@@ -84,6 +99,7 @@ _parser = MarkdownIt(
     {"html": False, "linkify": False, "maxNesting": MAX_NESTING},
     renderer_cls=_Renderer,
 )
+add_math(_parser)
 
 
 def _is_safe_link(url: str) -> bool:
@@ -143,4 +159,6 @@ def _is_slow(text: str) -> bool:
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "code" and name == "class":
         return value if re.fullmatch(r"language-[\w+-]{1,30}", value) else None
+    if tag == "span" and name == "class":
+        return value if value in MATH_CLASSES else None
     return value

@@ -20,6 +20,7 @@ ALLOWED = {
     "th": {"align"},
     "td": {"align"},
     "code": {"class"},
+    "span": {"class"},
 }
 AS_TEXT = [
     "<script>alert(1)</script>",
@@ -170,7 +171,9 @@ def assert_safe(html: str) -> None:
             assert parts.hostname
             assert "@" not in parts.netloc
             assert attributes["rel"] == "noopener noreferrer nofollow ugc"
-        if "class" in attributes:
+        if tag == "span":
+            assert attributes["class"] in ("math inline", "math display")
+        elif "class" in attributes:
             assert re.fullmatch(r"language-[\w+-]{1,30}", attributes["class"] or "")
 
 
@@ -219,7 +222,8 @@ PIECES = st.sampled_from(
     ["[", "](", "!", "]", "<", ">", "*", "_", "~~", "`", "```", "\n", "- ", "> ", "# ", "|", "|-",
      "&#x", ";", "&colon;", "javascript:", "http://", "https://e.example", "data:", "//", "\\", "@",
      '"', "'", " ", "    ", "=", "onerror", "<a href=", "<img src=", "<script>", "</", "-->",
-     "\u202e", "\u200d", "é", "👍", "\t", "1. ", "[r]: ", "style=", "class="]
+     "\u202e", "\u200d", "é", "👍", "\t", "1. ", "[r]: ", "style=", "class=", "$",
+     "$$", "\\(", "\\)", "\\[", "\\]"]
 )  # fmt: skip
 
 
