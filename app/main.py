@@ -18,6 +18,7 @@ from app.datasets import pages as datasets_pages
 from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
+from app.labeling import compare_api
 from app.labeling import pages as labeling_pages
 from app.labeling import preview_pages, report_api, report_pages
 from app.labeling import screen_api as labeling_screen_api
@@ -44,6 +45,7 @@ API = "/api/v1"
 APIS = (
     labeling_api,  # first: routes are searched in order, and labelers call these all day
     labeling_screen_api,
+    compare_api,
     projects_api,
     prompts_api,
     registry_api,

@@ -1,5 +1,6 @@
 """Reads for the labeling screen; only what labelers may see is selected."""
 
+import asyncio
 import string
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.errors import NotFoundError
+from app.errors import InvalidError, NotFoundError
+from app.labeling.differences import Differences, differences
+from app.labeling.duplicates import same_as_earlier, similar_to
 from app.labeling.schemas import (
     FlagOut,
     GuidelinesOut,
@@ -89,6 +92,12 @@ where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = '
 order by t.finished_at desc limit 1
 """)
 
+SHOWN_TEXTS = text("""
+select r.id, r.text from tasks t join responses r on r.id = any(t.display_order)
+where t.id = :task_id and t.labeler_id = :labeler_id and t.status in ('leased', 'done')
+  and r.id = any(:response_ids)
+""")
+
 PROGRESS = text("""
 select count(*) filter (where status = 'done') as done,
        count(*) filter (where status = 'done' and finished_at > date_trunc('day', now())) as today
@@ -149,10 +158,7 @@ def shown_task_from(row: Row[tuple[Any, ...]]) -> ShownTask:
     return ShownTask(
         id=row.id,
         prompt=PromptOut(messages=[MessageOut(**message) for message in row.messages]),
-        responses=[
-            ResponseOut(id=item["id"], letter=letter, text=item["text"])
-            for letter, item in zip(string.ascii_uppercase, row.responses, strict=False)
-        ],
+        responses=_responses(row.responses),
         flags=[FlagOut(**flag) for flag in row.flags or ()],
         guidelines=GuidelinesOut(version=row.version, text=row.guidelines),
         round=row.round,
@@ -197,6 +203,49 @@ async def earlier_task_of(
     """The task that the viewer submitted last before this one, or before now."""
     who = {"task_id": task_id, "labeler_id": viewer.id, "project_id": project_id}
     found: int | None = await tx.scalar(EARLIER, who)
+    return found
+
+
+def _responses(items: list[dict[str, Any]]) -> list[ResponseOut]:
+    letters = string.ascii_uppercase
+    texts = [item["text"] for item in items]
+    return [
+        ResponseOut(
+            id=item["id"],
+            letter=letter,
+            text=item["text"],
+            same_as=None if same is None else letters[same],
+            similar_to=[letters[position] for position in similar],
+        )
+        for letter, item, same, similar in zip(
+            letters[: len(items)], items, same_as_earlier(texts), similar_to(texts), strict=True
+        )
+    ]
+
+
+async def differences_for(
+    tx: AsyncSession, viewer: Viewer, task_id: int, *, left: int, right: int
+) -> Differences:
+    """What differs between two responses of a task that the viewer holds or has done.
+
+    Raises:
+        NotFoundError: one of them was not shown to the viewer there.
+        InvalidError: they are too long to be compared.
+    """
+    rows = await tx.execute(
+        SHOWN_TEXTS,
+        {"task_id": task_id, "labeler_id": viewer.id, "response_ids": [left, right]},
+    )
+    texts = {row.id: row.text for row in rows}
+    if not {left, right} <= texts.keys():
+        raise NotFoundError("There are no such responses in a task of yours.")
+    # Long texts take longer than other requests should wait.
+    found = await asyncio.to_thread(differences, texts[left], texts[right])
+    if found is None:
+        raise InvalidError(
+            "These two responses have too many sentences to be compared word by word.",
+            code="too_long",
+        )
     return found
 
 

@@ -294,11 +294,18 @@ class PromptOut(Answer):
 
 
 class ResponseOut(Answer):
-    """A response under its letter; where it comes from is never shown to labelers."""
+    """A response under its letter; where it comes from is never shown to labelers.
+
+    Attributes:
+        same_as: the letter of the first response with the same text, when that is another one.
+        similar_to: the letters of responses that say nearly the same, word by word.
+    """
 
     id: int
     letter: str
     text: str
+    same_as: str | None = None
+    similar_to: list[str] = Field([])
 
 
 class FlagOut(Answer):

@@ -23,6 +23,7 @@ FOR_LABELERS = {
     "/api/v1/tasks/{task_id}/ranking", "/api/v1/tasks/{task_id}/skip",
     "/api/v1/tasks/{task_id}/draft", "/api/v1/tasks/{task_id}/events",
     "/api/v1/tasks/{task_id}/lease", "/api/v1/tasks/{task_id}/report",
+    "/api/v1/tasks/{task_id}/differences",
 }  # fmt: skip
 # Imports check the content type before the project; anything sent is as good as JSON here.
 JSON = {"content-type": "application/json"}
@@ -123,6 +124,8 @@ async def test_a_labeler_finds_nothing_of_another_project(app, admin, member, la
                 extra = {"data": {"version": "1"}}
             if call.is_api and "{task_id}" in call.template:
                 extra = task_body(call)
+            if call.template.endswith("/differences"):
+                extra = {"params": {"left": 1, "right": 2}}
             answer = await client.request(call.method, path, **extra)
             assert answer.status_code in ((403, 404) if is_admins(call) else (404,)), call
 

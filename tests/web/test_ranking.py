@@ -65,7 +65,8 @@ async def test_a_task_shows_everything_that_labelers_need_and_no_model(task):
         "round", "is_sensitive",
     }  # fmt: skip
     assert [response["letter"] for response in task["responses"]] == ["A", "B", "C", "D"]
-    assert all(set(response) == {"id", "letter", "text"} for response in task["responses"])
+    for response in task["responses"]:
+        assert set(response) == {"id", "letter", "text", "same_as", "similar_to"}
     assert len(task["flags"]) == 13
     assert task["guidelines"] == {"version": 1, "text": "Prefer the helpful answer."}
 
