@@ -16,11 +16,8 @@ from app.prompts.import_rows import (
     parse_line,
 )
 from app.rounds.answers import MIN_OFFERED_IMPORTED, is_offerable, problems_of
-from app.web.schemas import Body, Line, Text
+from app.web.schemas import Body, Line, ResponseText
 from trainer.spec import MAX_RESPONSES, MIN_RESPONSES, Problem
-
-MAX_RESPONSE_CHARACTERS = 128_000
-ResponseText = Annotated[Text, Field(max_length=MAX_RESPONSE_CHARACTERS)]
 
 
 class AnswerIn(Body):

@@ -130,7 +130,7 @@ def render_untrusted(text: str) -> Markup:
         Sanitized HTML. Invisible and direction-changing characters are shown as their code point.
     """
     if len(text.encode()) > MAX_RICH_BYTES or _is_slow(text):
-        return Markup("<pre>{}</pre>").format(_visible(text))
+        return _plain(text)
     clean = nh3.clean(
         _parser.render(text),
         tags=TAGS,
@@ -139,8 +139,14 @@ def render_untrusted(text: str) -> Markup:
         url_schemes={"http", "https"},
         link_rel="noopener noreferrer nofollow ugc",
     )
+    if not clean.strip():  # definitions of links alone leave nothing to see
+        return _plain(text)
     # Last, because Markdown also has entities for invisible characters.
     return Markup(_visible(clean))  # noqa: S704 - sanitized above; nothing else makes Markup
+
+
+def _plain(text: str) -> Markup:
+    return Markup("<pre>{}</pre>").format(_visible(text)) if text.strip() else Markup("")
 
 
 def _visible(text: str) -> str:

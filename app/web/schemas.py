@@ -38,6 +38,8 @@ LongText = Annotated[
     AfterValidator(_storable),
     AfterValidator(_not_blank),
 ]
+# A response may be empty: it is stored for admins and not offered.
+ResponseText = Annotated[str, Field(max_length=128_000), AfterValidator(_storable)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 

@@ -111,7 +111,9 @@ EXACT = [
     ("\x1b[2J", "<p>⟨U+001B⟩[2J</p>"),
     ("a\u2028b", "<p>a⟨U+2028⟩b</p>"),
     ("👩\u200d💻 می\u200cخواهم", "<p>👩\u200d💻 می\u200cخواهم</p>"),
+    ("[a]: https://e.example", "<pre>[a]: https://e.example</pre>"),
     ("", ""),
+    (" \n", ""),
 ]
 SLOW = {
     "brackets": "[" * 50_000,
