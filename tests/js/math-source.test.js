@@ -25,11 +25,15 @@ test("long sources and definitions of macros are not set", () => {
 });
 
 test("formulas that reach far out of their place are not set", () => {
-  for (const length of ["900em", "-10em", "10.5 ex", "100pt", "1000mu"]) {
-    assert.equal(texOf(`$\\kern${length} x$`), null, length);
+  for (const length of ["900em", "-10em", "-1em", "10.5 ex", "100pt", "1000mu"]) {
+    for (const source of [`\\kern${length} x`, `\\hspace{${length}}`, `\\\\[ ${length} ]`]) {
+      assert.equal(texOf(`$${source}$`), null, source);
+    }
   }
-  for (const length of ["1.25em", "-9em", "12pt", "18mu", "0.123cm"]) {
+  for (const length of ["1.25em", "-0.5em", "9em", "12pt", "18mu", "0.123cm"]) {
     assert.notEqual(texOf(`$\\kern${length} x$`), null, length);
   }
-  assert.notEqual(texOf("$100$"), null);
+  for (const source of ["$100$", "$\\text{10 in a row}$", "$x = -5 in$"]) {
+    assert.notEqual(texOf(source), null, source);
+  }
 });
