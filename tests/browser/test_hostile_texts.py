@@ -136,6 +136,7 @@ async def work_through(page: Page, engine, place) -> None:
     assert sorted(item.rank for item in ranking.items.values()) == list(range(1, count + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", SLATES.values(), ids=SLATES)
 async def test_a_labeler_can_work_whatever_the_texts_are(open_page, engine, texts):
     place = await place_of(engine, texts)
