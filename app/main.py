@@ -18,9 +18,8 @@ from app.datasets import pages as datasets_pages
 from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
-from app.labeling import compare_api
+from app.labeling import compare_api, preview_pages, report_api, report_pages
 from app.labeling import pages as labeling_pages
-from app.labeling import preview_pages, report_api, report_pages
 from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
 from app.projects import flag_pages, screen_pages
