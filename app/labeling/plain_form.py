@@ -15,6 +15,9 @@ from app.web.schemas import Body
 Value = int | str | bool | list[str] | None
 
 
+FIELDS = ("rank-", "rating-", "same_as-")
+
+
 class PlainForm(Body):
     """A posted ranking under its idempotency key."""
 
@@ -31,7 +34,7 @@ def ranking_from_form(form: FormData) -> PlainForm:
     Raises:
         InvalidError: a field is missing or out of range.
     """
-    ids = sorted({name.partition("-")[2] for name in form if name.startswith(("rank-", "rating-"))})
+    ids = sorted({name.partition("-")[2] for name in form if name.startswith(FIELDS)})
     lease_token = _text(form, "lease_token")
     ranking = {
         "lease_token": lease_token,
@@ -55,6 +58,9 @@ def ranking_from_form(form: FormData) -> PlainForm:
 
 
 def _judged(form: FormData, response_id: str) -> Mapping[str, Value]:
+    same_as = _text(form, f"same_as-{response_id}")
+    if same_as is not None:  # one card stands for both
+        return {**_judged(form, same_as), "id": _number(response_id), "same_as": _number(same_as)}
     cannot_judge = _text(form, f"cannot_judge-{response_id}")
     return {
         "id": _number(response_id),
@@ -67,7 +73,6 @@ def _judged(form: FormData, response_id: str) -> Mapping[str, Value]:
         "not_flagged": _answered(form, response_id, "no"),
         "note": _text(form, f"note-{response_id}"),
         "cannot_judge": True if cannot_judge == "on" else cannot_judge or False,
-        "same_as": _number(_text(form, f"same_as-{response_id}")),
     }
 
 

@@ -599,3 +599,35 @@ async def test_a_report_of_harm_takes_the_task_away_and_goes_on(open_page, engin
     await screen.is_another_than(task)
     await expect(page.locator("[data-message]")).to_contain_text("taken back until an admin")
     assert sorted(status for status, _ in await task_states(engine, place)) == ["leased", "void"]
+
+
+async def test_responses_with_the_same_text_are_one_card_and_stored_as_two(open_page, engine):
+    place = await make_place(engine, texts=["The same  text.", "The same text.", "Else.", "More."])
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+    twin = page.locator('[data-twin-letters]:not([data-twin-letters=""])')
+    letter, other = [
+        await twin.get_attribute(name) for name in ("data-letter", "data-twin-letters")
+    ]
+    await expect(twin.locator(".response-header")).to_contain_text(f"= {other}")
+    await expect(page.locator("[data-board] [data-row]")).to_have_count(3)
+    first = int(await twin.get_attribute("data-response"))
+    [second] = [int(part) for part in (await twin.get_attribute("data-twins")).strip("[]").split()]
+
+    for one in await screen.ids():
+        await screen.rate(one, 5)
+        await screen.click_to(one, 2 if one == letter else 1)
+    await page.keyboard.press(other.lower())
+    await expect(twin).to_be_focused()
+    await page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+
+    [ranking] = await stored_rankings(engine, place)
+    assert ranking.items[first].rank == ranking.items[second].rank == 2
+    async with transaction(engine) as tx:
+        stored = await tx.scalar(
+            text("select duplicate_of from ranking_items where response_id = :id"), {"id": second}
+        )
+    assert stored == first

@@ -50,7 +50,14 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
   };
 
   const actions = {
-    focus: (_id, position) => focusCard(ids[position]),
+    focus(_id, position) {
+      const letter = String.fromCharCode("A".charCodeAt(0) + position);
+      const named = ids.find((id) => `${letters.get(id)}${cards.get(id).dataset.twinLetters}`.includes(letter));
+      if (named !== undefined) {
+        focusCard(named);
+      }
+    },
+    focusOn: (_id, id) => focusCard(id),
     next: (id) => step(id, 1),
     previous: (id) => step(id, -1),
     rate(id, rating, { key }) {

@@ -11,6 +11,7 @@ import { createSending } from "./sending.js";
 import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
+import { setMath } from "../set-math.js";
 
 const form = document.querySelector("[data-labeling]");
 const find = (selector) => document.querySelector(selector);
@@ -46,6 +47,7 @@ function open(root) {
   find("[data-task-number]").textContent = number;
   form.inert = false;
   task = openTask(root, { page, onReady: submit });
+  setMath(root);
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);
   if (!task.isDone) {
@@ -112,7 +114,7 @@ function perform(action, source) {
   }
 }
 
-enableKeyboard({ count: () => task.store.ids.length, perform });
+enableKeyboard({ count: () => task.letterCount, perform });
 find("[data-labeling]").addEventListener("click", ({ target }) => {
   const tool = target.closest("[data-action]");
   if (tool) {

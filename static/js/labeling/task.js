@@ -33,7 +33,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   );
   const ids = [...cards.keys()];
   const letters = new Map(ids.map((id) => [id, cards.get(id).dataset.letter]));
-  const twins = new Map(ids.map((id) => [id, JSON.parse(cards.get(id).dataset.twins ?? "[]")]));
+  const twins = new Map(ids.map((id) => [id, JSON.parse(cards.get(id).dataset.twins)]));
   const rules = rulesOf(context.settings, root);
   const words = wordsToRead(root);
   const board = root.querySelector("[data-board]");
@@ -73,7 +73,7 @@ export function openTask(root, { page, onReady, onClosed }) {
       unopened: cardView.unopened(), words, activeMs, gap: context.settings.conflict_gap,
     }),
     onShown: (found) => found.forEach(({ kind, ids: about }) => log("warning_shown", { kind, responses: about })),
-    onLook: (id) => perform(["focus", ids.indexOf(id)], {}),
+    onLook: (id) => perform(["focusOn", id], {}),
   });
 
   function trySubmit({ isPausing = false } = {}) {
@@ -81,7 +81,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     if (told.isClosed) {
       messages.show("The round is closed: this ranking cannot be changed any more.", { tone: "warn" });
     } else if (!isComplete(work, ids, rules)) {
-      perform(["focus", ids.indexOf(firstIncomplete(work, ids, rules))], {});
+      perform(["focusOn", firstIncomplete(work, ids, rules)], {});
       messages.show(`Not complete: ${missingText(work, letters, rules)}`, { tone: "warn" });
     } else if (!review.asks()) {
       log("submit");
@@ -110,6 +110,7 @@ export function openTask(root, { page, onReady, onClosed }) {
 
   return {
     id: told.id,
+    letterCount: told.displayOrder.length,
     isDone: told.leaseToken === null,
     root,
     store,

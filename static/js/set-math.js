@@ -1,0 +1,8 @@
+// Sets the formulas in a part of a page; without any, nothing more is loaded.
+
+export async function setMath(root) {
+  if (root.querySelector(".math")) {
+    const { renderMath } = await import("./math.js");
+    await renderMath(root);
+  }
+}
