@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     lease_minutes: int = Field(
         45, ge=1, le=1440, description="how long a task stays with its labeler"
     )
+    event_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="how long is kept what labelers did on the screen, step by step",
+    )
     session_idle_hours: int = Field(12, ge=1, le=720)
     session_max_days: int = Field(7, ge=1, le=90)
     database_pool_size: int = Field(10, ge=1, le=90, description="connections per process")

@@ -25,6 +25,7 @@ from app.jobs.handlers import Handler
 from app.jobs.machine import this_machine, write_machine
 from app.jobs.process import TRAINER
 from app.jobs.queue import EXECUTE_RUN, QUEUE, create_queue
+from app.labeling.drafts import forget_events
 from app.rounds.sampling import SampleHandler
 from app.settings import Settings
 from app.training.handlers import TrainingHandler
@@ -33,6 +34,7 @@ from trainer.spec import RunKind
 logger = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 5
+FORGETTING_SECONDS = 3600
 WORKER_HEARTBEAT_SECONDS = 3
 RESTART_SECONDS = 2
 CONCURRENT_RUNS = 4
@@ -95,6 +97,7 @@ async def _work(runner: Runner, database_url: str) -> None:
 
     async with queue.open_async():
         recovery = asyncio.create_task(_recover(runner, queue))
+        forgetting = asyncio.create_task(_forget(runner))
         try:
             await queue.run_worker_async(
                 queues=[QUEUE],
@@ -108,6 +111,7 @@ async def _work(runner: Runner, database_url: str) -> None:
             )
         finally:
             recovery.cancel()
+            forgetting.cancel()
 
 
 async def _recover(runner: Runner, queue: procrastinate.App) -> None:
@@ -126,6 +130,19 @@ async def _recover(runner: Runner, queue: procrastinate.App) -> None:
         except LOST_DATABASE:
             logger.exception("worker.recovery.failed")
         await asyncio.sleep(RECOVERY_SECONDS)
+
+
+async def _forget(runner: Runner) -> None:
+    """Delete what the labeling screen reported long ago; what counts stands beside the rankings."""
+    while True:
+        try:
+            async with transaction(runner.engine) as tx:
+                forgotten = await forget_events(tx, days=runner.settings.event_days)
+            if forgotten:
+                logger.info("worker.events.forgotten events=%s", forgotten)
+        except LOST_DATABASE:
+            logger.exception("worker.forgetting.failed")
+        await asyncio.sleep(FORGETTING_SECONDS)
 
 
 def _handlers(settings: Settings) -> dict[RunKind, Handler]:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.invariants import violations
+from app.labeling.drafts import forget_events
 from tests.slates import make_slates
 
 VISIT = "6f1c9a44-8f0e-4a53-9b43-1c6ce7c3b2aa"
@@ -439,3 +440,16 @@ async def test_a_task_stays_as_long_as_the_project_says(app, labeler, task):
     )  # fmt: skip
     assert beat.status_code == 200
     assert 595 < left["minutes"] <= 600
+
+
+async def test_what_was_done_long_ago_is_forgotten(app, labeler, task):
+    told = {"visit": VISIT, "events": [event(0), event(1)]}
+    await labeler.post(f"/api/v1/tasks/{task['id']}/events", json=told)
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update screen_events set created_at = now() - interval '91 days' "
+                 "where sequence = 0")
+        )  # fmt: skip
+        assert await forget_events(tx, days=90) == 1
+
+    assert [row["sequence"] for row in await rows(app, "select sequence from screen_events")] == [1]
