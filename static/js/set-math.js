@@ -2,7 +2,11 @@
 
 export async function setMath(root) {
   if (root.querySelector(".math")) {
-    const { renderMath } = await import("./math.js");
-    await renderMath(root);
+    try {
+      const { renderMath } = await import("./math.js");
+      await renderMath(root);
+    } catch {
+      // KaTeX cannot be had: the formulas stay as they were written.
+    }
   }
 }

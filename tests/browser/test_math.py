@@ -59,7 +59,7 @@ async def test_a_page_without_formulas_does_not_load_katex(open_page, engine):
     await Screen(page).open(place.label)
     await page.wait_for_load_state("networkidle")
 
-    assert any("page-math" in url for url in urls)
+    assert any("set-math" in url for url in urls)
     assert not [url for url in urls if "katex" in url or "/math.js" in url]
 
 
