@@ -7,9 +7,12 @@ const GRACE_LINES = 8; // A text that is only this much longer is shown whole.
 export function createCardView(cards, letters, { opened, previewLines, onOpen }) {
   const folded = new Set();
   const long = new Set();
+  // All heights are read before anything is written: else each card would be laid out anew for the next.
+  const lines = new Map([...cards].map(([id, card]) => [id, linesOf(card)]));
   for (const [id, card] of cards) {
     const isLong = foldIfLong(card, {
       previewLines,
+      lines: lines.get(id),
       isOpen: opened.includes(id),
       onUnfold: () => { folded.delete(id); onOpen(id); },
     });
@@ -66,12 +69,16 @@ export function setValue(field, value) {
   }
 }
 
+function linesOf(card) {
+  const body = card.querySelector("[data-body]");
+  return body.scrollHeight / Number.parseFloat(getComputedStyle(body).lineHeight);
+}
+
 // Every long response is cut at the same height: the length that shows is no argument for it.
-function foldIfLong(card, { previewLines, isOpen, onUnfold }) {
+function foldIfLong(card, { previewLines, lines, isOpen, onUnfold }) {
   const body = card.querySelector("[data-body]");
   const button = card.querySelector("[data-show-all]");
-  const lineHeight = Number.parseFloat(getComputedStyle(body).lineHeight);
-  const isLong = body.scrollHeight > (previewLines + GRACE_LINES) * lineHeight;
+  const isLong = lines > previewLines + GRACE_LINES;
   body.style.setProperty("--preview-lines", previewLines);
   card.classList.add("is-measured");
   if (!isLong) {

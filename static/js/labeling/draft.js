@@ -6,7 +6,6 @@ const KEEP_MS = 14 * 24 * 3600 * 1000;
 
 export function openDraft(labelerId, taskId) {
   const name = draftName(labelerId, taskId);
-  dropOldDrafts();
   return {
     read: () => parsed(storage()?.getItem(name)),
     write(draft) {
@@ -57,7 +56,8 @@ function parsed(text) {
   }
 }
 
-function dropOldDrafts() {
+// What nobody came back to for two weeks.
+export function dropOldDrafts() {
   const names = Object.keys(storage() ?? {}).filter((name) => name.startsWith(PREFIX));
   for (const name of names) {
     const draft = parsed(storage().getItem(name));

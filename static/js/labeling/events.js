@@ -30,7 +30,7 @@ export function createEventLog(taskId, { signal }) {
   window.addEventListener("pagehide", send, { signal });
   signal.addEventListener("abort", () => {
     clearInterval(timer);
-    send();
+    setTimeout(send); // The next task comes first.
   });
 
   return (kind, data = {}) => {

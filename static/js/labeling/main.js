@@ -2,7 +2,7 @@
 // sends rankings in the background, keeps leases, and passes keys on to the task that is open.
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
-import { dropDraft } from "./draft.js";
+import { dropDraft, dropOldDrafts } from "./draft.js";
 import { enableFind } from "./find.js";
 import { holdTasks } from "./holding.js";
 import { enableKeyboard } from "./keyboard.js";
@@ -131,6 +131,7 @@ form.addEventListener("submit", (event) => {
   }
 });
 form.reset();
+dropOldDrafts();
 open(form.querySelector("[data-workplace]"));
 if (outbox.entries().some(({ taskId }) => taskId === task.id)) {
   form.inert = true; // It is submitted already, and only not stored yet.

@@ -19,7 +19,7 @@ export function createOutbox(labelerId, { onStored, onRefused, onWaiting }) {
     if (!write(name, [...read(name).filter(({ key }) => key !== entry.key), entry])) {
       unsaved = [...unsaved, entry];
     }
-    send();
+    setTimeout(send); // The next task comes first.
   }
 
   function remove(entry) {
