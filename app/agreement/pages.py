@@ -16,9 +16,9 @@ from app.agreement.own_tasks import own_tasks_for
 from app.agreement.queries import agreement_of
 from app.agreement.remarks import objections_of
 from app.agreement.schemas import PageParameters, RemarkIn
-from app.projects.forms import checked, number_or_text
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
+from app.web.forms import checked, number_or_text
 from app.web.query_params import NoRepeats
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId

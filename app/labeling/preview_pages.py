@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request, Response
 from app.accounts.deps import AdminOnly
 from app.labeling.example import example_task
 from app.labeling.workplace import workplace_of
-from app.projects.forms import checked
 from app.projects.queries import flags_of, project_for
 from app.projects.screen import ScreenSettings
 from app.projects.screen_fields import as_typed, parsed, read_typed
 from app.projects.screen_words import in_words
 from app.web.deps import Tx
+from app.web.forms import checked
 from app.web.render import page
 from app.web.security import IN_OWN_FRAME
 

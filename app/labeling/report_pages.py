@@ -10,10 +10,10 @@ from app.accounts.deps import AdminOnly
 from app.errors import DomainError
 from app.labeling.report_api import ResolutionIn
 from app.labeling.reports import reports_of, resolve_report
-from app.projects.forms import checked
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.errors import status_of
+from app.web.forms import checked
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
 

@@ -10,11 +10,11 @@ from app.errors import DomainError
 from app.projects.flag_commands import add_flag, edit_flag, remove_flag
 from app.projects.flag_queries import flag_of, flag_uses_of
 from app.projects.flags import FlagSpec
-from app.projects.forms import checked, number_or_text
 from app.projects.queries import ProjectView, flags_of, project_for
 from app.projects.schemas import FlagIn, PlacedFlag, flag_key
 from app.web.deps import Tx
 from app.web.errors import status_of
+from app.web.forms import checked, number_or_text
 from app.web.render import page
 
 router = APIRouter(include_in_schema=False)

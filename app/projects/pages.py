@@ -16,7 +16,6 @@ from app.projects.commands import (
     update_settings,
 )
 from app.projects.flags import DEFAULT_FLAGS
-from app.projects.forms import checked, number_or_text
 from app.projects.queries import (
     ProjectView,
     guideline_changes_of,
@@ -28,6 +27,7 @@ from app.projects.queries import (
 from app.projects.schemas import GuidelinesIn, ProjectIn, SettingsIn
 from app.web.deps import Tx
 from app.web.errors import status_of
+from app.web.forms import checked, number_or_text
 from app.web.render import page
 
 router = APIRouter(include_in_schema=False)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from app.projects.forms import number_or_text
 from app.projects.screen import ScreenSettings
 from app.projects.screen_words import CHOICES, EMPTY, GROUPS, WORDS
+from app.web.forms import number_or_text
 
 Kind = Literal["choice", "check", "whole", "share", "text"]
 

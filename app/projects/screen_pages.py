@@ -8,13 +8,13 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import AdminOnly
 from app.errors import DomainError
 from app.projects.commands import update_screen
-from app.projects.forms import checked
 from app.projects.queries import ProjectView, project_for
 from app.projects.screen import ScreenSettings
 from app.projects.screen_fields import as_typed, groups_of, parsed, read_typed
 from app.projects.screen_words import in_words
 from app.web.deps import Tx
 from app.web.errors import status_of
+from app.web.forms import checked
 from app.web.render import page
 from app.web.security import WITH_OWN_FRAMES
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.projects.forms import number_or_text
 from app.prompts.split import Split
 from app.rounds.commands import NewRound, random_seed
 from app.rounds.schemas import MAX_PROMPTS, SamplingIn
+from app.web.forms import number_or_text
 from app.web.schemas import Line
 from trainer.spec import MAX_RESPONSES, Sampling
 

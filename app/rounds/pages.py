@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect
 
 from app.accounts.deps import AdminOnly
 from app.errors import DomainError, InvalidError, MalformedError
-from app.projects.forms import checked
 from app.projects.queries import ProjectView, project_for
 from app.prompts.import_file import refuse_by_name
 from app.prompts.split import SPLITS
@@ -27,6 +26,7 @@ from app.rounds.forms import RoundForm, read_typed
 from app.rounds.queries import prompts_by_split, round_of, rounds_of, slates_of
 from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
+from app.web.forms import checked
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
 
