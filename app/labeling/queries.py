@@ -100,7 +100,11 @@ where t.id = :task_id and t.labeler_id = :labeler_id and t.status in ('leased', 
 
 PROGRESS = text("""
 select count(*) filter (where status = 'done') as done,
-       count(*) filter (where status = 'done' and finished_at > date_trunc('day', now())) as today
+       count(*) filter (where status = 'done' and finished_at > date_trunc('day', now())) as today,
+       (select coalesce(sum(r.active_ms), 0)::bigint
+        from rankings r join tasks ranked on ranked.id = r.task_id
+        where r.labeler_id = :labeler_id and ranked.project_id = :project_id
+          and r.created_at > date_trunc('day', now())) as active_ms_today
 from tasks where labeler_id = :labeler_id and project_id = :project_id
   and status in ('done', 'skipped')
 """)
@@ -126,10 +130,11 @@ class DoneTask:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many tasks a labeler has done in a project."""
+    """How many tasks a labeler has done in a project, and how long they have worked today."""
 
     done: int
     today: int
+    active_ms_today: int
 
 
 async def leased_task_for(tx: AsyncSession, viewer: Viewer, task_id: int) -> TaskOut:
@@ -252,7 +257,7 @@ async def differences_for(
 async def progress_of(tx: AsyncSession, viewer: Viewer, project_id: int) -> Progress:
     """The viewer's own progress."""
     row = (await tx.execute(PROGRESS, {"labeler_id": viewer.id, "project_id": project_id})).one()
-    return Progress(done=row.done, today=row.today)
+    return Progress(done=row.done, today=row.today, active_ms_today=row.active_ms_today)
 
 
 async def guidelines_read_by(tx: AsyncSession, viewer: Viewer, project_id: int) -> int | None:
