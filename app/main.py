@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts import pages as accounts_pages
+from app.accounts import preferences_api
 from app.accounts.deps import SignedIn, signed_in
 from app.agreement import api as agreement_api
 from app.agreement import pages as agreement_pages
@@ -45,6 +46,7 @@ APIS = (
     labeling_api,  # first: routes are searched in order, and labelers call these all day
     labeling_screen_api,
     compare_api,
+    preferences_api,
     projects_api,
     prompts_api,
     registry_api,

@@ -17,7 +17,10 @@ from app.accounts.commands import (
     sign_in,
 )
 from app.accounts.deps import AdminBySession, SignedInBySession, cookie_name
+from app.accounts.preferences import preferences_of, replace_preferences
+from app.accounts.preferences_form import preferences_from, typed_from, typed_of
 from app.accounts.queries import all_users, api_tokens_of
+from app.accounts.viewer import Viewer
 from app.errors import DomainError, InvalidError
 from app.settings import Settings
 from app.web.deps import AppSettings, Tx
@@ -120,9 +123,35 @@ def _signed_out(settings: Settings) -> Response:
 @router.get("/account")
 async def show_account(request: Request, tx: Tx, viewer: SignedInBySession) -> Response:
     """Show the viewer's own account."""
-    tokens = await api_tokens_of(tx, viewer)
-    context = {"tokens": tokens, "new_token": None, "error": None}
-    return page(request, "accounts/account.html", context)
+    return await _account_page(request, tx, viewer)
+
+
+async def _account_page(
+    request: Request, tx: Tx, viewer: Viewer, *, status: int = 200, **changes: object
+) -> Response:
+    preferences = await preferences_of(tx, viewer)
+    context = {
+        "tokens": await api_tokens_of(tx, viewer),
+        "new_token": None,
+        "error": None,
+        "typed": typed_of(preferences),
+        "errors": {},
+        "own_keys": len(preferences.keys),
+        **changes,
+    }
+    return page(request, "accounts/account.html", context, status=status)
+
+
+@router.post("/account/preferences")
+async def post_preferences(request: Request, tx: Tx, viewer: SignedInBySession) -> Response:
+    """Store the viewer's preferences; their keys stay as they are."""
+    typed = typed_from(await request.form())
+    stored = await preferences_of(tx, viewer)
+    preferences, errors = preferences_from(typed, stored.keys)
+    if preferences is None:
+        return await _account_page(request, tx, viewer, status=422, typed=typed, errors=errors)
+    await replace_preferences(tx, viewer, preferences)
+    return RedirectResponse("/account#preferences", status_code=303)
 
 
 @router.post("/account/tokens")
@@ -139,12 +168,13 @@ async def post_token(
         new_token = await create_api_token(tx, user_id=viewer.id, name=name, days=days)
     except DomainError as error:
         failure = error
-    tokens = await api_tokens_of(tx, viewer)
-    return page(
+    return await _account_page(
         request,
-        "accounts/account.html",
-        {"tokens": tokens, "new_token": new_token, "error": failure and failure.detail},
+        tx,
+        viewer,
         status=status_of(failure) if failure else 201,
+        new_token=new_token,
+        error=failure and failure.detail,
     )
 
 
@@ -168,9 +198,7 @@ async def post_password(
     try:
         await change_password(tx, viewer, current=current, new=new)
     except DomainError as error:
-        tokens = await api_tokens_of(tx, viewer)
-        context = {"tokens": tokens, "new_token": None, "error": error.detail}
-        return page(request, "accounts/account.html", context, status=status_of(error))
+        return await _account_page(request, tx, viewer, status=status_of(error), error=error.detail)
     return _signed_out(settings)
 
 

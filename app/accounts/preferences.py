@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.web.schemas import Body
+from app.web.schemas import Body, Text
 
-Key = Annotated[str, Field(min_length=1, max_length=20)]
+Key = Annotated[Text, Field(min_length=1, max_length=20)]
 Action = Annotated[str, Field(pattern=r"^[a-zA-Z_]{1,40}$")]
 
 

@@ -17,7 +17,7 @@ FOR_LABELERS = {
     "/projects/{slug}/label", "/projects/{slug}/label/{task_id}", "/projects/{slug}/label/ahead",
     "/projects/{slug}/label/earlier",
     "/account", "/account/tokens", "/account/tokens/{token_id}/revoke", "/account/password",
-    "/account/sign-out-everywhere",
+    "/account/sign-out-everywhere", "/account/preferences", "/api/v1/me/preferences",
     "/api/v1/openapi.json", "/api/v1/projects", "/api/v1/projects/{slug}",
     "/api/v1/projects/{slug}/tasks/next", "/api/v1/tasks/{task_id}/heartbeat",
     "/api/v1/tasks/{task_id}/ranking", "/api/v1/tasks/{task_id}/skip",
