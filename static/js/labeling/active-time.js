@@ -20,6 +20,7 @@ export function startClock({ onTick, onIdle }) {
   let lastSign = performance.now();
   let lastTick = lastSign;
   let isIdle = false;
+  let isHeld = false;
 
   for (const name of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove"]) {
     document.addEventListener(name, () => { lastSign = performance.now(); }, { passive: true });
@@ -27,7 +28,7 @@ export function startClock({ onTick, onIdle }) {
   setInterval(() => {
     const now = performance.now();
     const wasIdle = isIdle;
-    isIdle = document.hidden || !document.hasFocus() || now - lastSign >= idleMs;
+    isIdle = isHeld || document.hidden || !document.hasFocus() || now - lastSign >= idleMs;
     if (isIdle !== wasIdle) {
       onIdle(isIdle);
     }
@@ -40,6 +41,10 @@ export function startClock({ onTick, onIdle }) {
     isActive: () => !isIdle,
     allow(ms) {
       idleMs = ms;
+    },
+    // During a pause nothing counts, whatever moves.
+    hold(isPausing) {
+      isHeld = isPausing;
     },
   };
 }
