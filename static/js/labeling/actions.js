@@ -43,10 +43,10 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
   }
 
   const step = (id, by) => focusCard(ids[Math.min(Math.max(ids.indexOf(id) + by, 0), ids.length - 1)]);
-  const toggleDetails = (id, selector, inner) => {
-    const details = cards.get(id).querySelector(selector);
+  const toggle = (details, inner) => {
     details.open = !details.open;
     (details.open ? details.querySelector(inner) : details.querySelector("summary"))?.focus();
+    details.scrollIntoView({ block: "nearest" });
   };
 
   const actions = {
@@ -85,9 +85,11 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
     },
     move: (id, by) => rank(id, shift(store.work().board, id, by)),
     moveApart: (id, by) => rank(id, shiftToNewRow(store.work().board, id, by)),
-    flags: (id) => toggleDetails(id, "[data-flags]", "input"),
-    note: (id) => toggleDetails(id, "[data-note]", "textarea"),
+    flags: (id) => toggle(cards.get(id).querySelector("[data-flags]"), "input"),
+    note: (id) => toggle(cards.get(id).querySelector("[data-note]"), "textarea"),
+    noteTask: () => toggle(document.querySelector(".task-note"), "textarea"),
     expand: (id) => cards.get(id).querySelector("[data-show-all]").click(),
+    expandAll: () => document.querySelector("[data-expand-all]").click(),
     goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
     focusActive: (id) => focusCard(id),
     focusMode(id) {
@@ -95,7 +97,6 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
       messages.announce(isOn ? "One response at a time" : "All responses");
       focusCard(id);
     },
-    goToPrompt: () => document.getElementById("prompt").focus(),
     putDown: () => store.look({ picked: null }),
     unveil: () => document.querySelector("[data-unveil]")?.click(),
     undo() {

@@ -56,6 +56,14 @@ export function postEvents(taskId, visit, events) {
   return call("POST", task(taskId, "events"), { visit, events });
 }
 
+export function getPreferences() {
+  return call("GET", "/api/v1/me/preferences");
+}
+
+export function putPreferences(preferences) {
+  return call("PUT", "/api/v1/me/preferences", preferences);
+}
+
 // The next task as HTML, leased ahead of time; null when there is none. `beside` are the tasks to leave out.
 export async function postAhead(slug, beside) {
   const query = beside.map((id) => `beside=${id}`).join("&");

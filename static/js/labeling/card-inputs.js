@@ -30,17 +30,17 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu }
         store.change(withItem(store.work(), id, { note: target.value }), `note on ${letter}`, { isTyping: true });
       }
     });
-    card.addEventListener("keydown", (event) => {
-      const details = event.key === "Escape" ? event.target.closest("details[open]") : null;
-      if (details) {
-        details.open = false;
-        details.querySelector("summary").focus();
-      }
-    });
     card.querySelector("[data-rank-pill]").addEventListener("click", ({ currentTarget }) => {
       openMenu(currentTarget, id, store.work().board);
     });
   }
+  root.addEventListener("keydown", (event) => {
+    const details = event.key === "Escape" ? event.target.closest("details[open]") : null;
+    if (details) {
+      details.open = false;
+      details.querySelector("summary").focus();
+    }
+  });
   const taskNote = root.querySelector("[data-task-note]");
   taskNote.addEventListener("input", () => {
     store.change({ ...store.work(), note: taskNote.value }, "note on the task", { isTyping: true });

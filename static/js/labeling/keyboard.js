@@ -1,25 +1,23 @@
-// Listens for shortcuts on the whole page, but never while somebody writes or a dialog is open.
+// Listens for shortcuts: at work on the task, never while somebody writes or a dialog is open.
+import { isSingle, keyOf } from "./key-names.js";
 import { actionOf } from "./shortcuts.js";
-import { storage } from "./storage.js";
 
-const SETTING = "podium.single-keys";
+const WHILE_WRITING = ["submit", "submitAndPause", "saveNow"];
+const REPEATING = ["next", "previous"];
 
-// `count()` is how many responses the open task has.
-export function enableKeyboard({ count, perform }) {
-  const toggle = document.querySelector("[data-single-keys]");
-  toggle.checked = storage()?.getItem(SETTING) !== "off";
-  toggle.addEventListener("change", () => {
-    storage()?.setItem(SETTING, toggle.checked ? "on" : "off");
-  });
-
+// `preferences` has `keys` and `single_keys` as they are now; `count()` is how many responses the open task has.
+export function enableKeyboard({ preferences, count, perform }) {
   document.addEventListener("keydown", (event) => {
-    const action = actionOf(event, count());
-    const isSubmit = ["submit", "submitAndPause", "saveNow"].includes(action?.[0]);
-    const isSingleKey = !event.altKey && !event.ctrlKey && !event.metaKey;
-    if (!action || event.isComposing || isInLayer() || (isWriting(event.target) && !isSubmit)) {
+    const action = actionOf(event, count(), preferences.keys);
+    if (!action || event.isComposing || isInLayer()) {
       return;
     }
-    if (isSingleKey && (!toggle.checked || (event.repeat && action[0] !== "next" && action[0] !== "previous"))) {
+    const isSingleKey = isSingle(keyOf(event));
+    if (isWriting(event.target) && (isSingleKey || !WHILE_WRITING.includes(action[0]))) {
+      return;
+    }
+    const isOff = !preferences.single_keys || !isAtWork(event.target);
+    if (isSingleKey && (isOff || (event.repeat && !REPEATING.includes(action[0])))) {
       return;
     }
     event.preventDefault();
@@ -33,4 +31,9 @@ function isInLayer() {
 
 function isWriting(element) {
   return element.matches?.("textarea, select, input:not([type=radio], [type=checkbox]), [contenteditable]");
+}
+
+// On the task itself, or nowhere: a key that is pressed on a button of the header is not meant for the task.
+function isAtWork(element) {
+  return element === document.body || element.closest?.("#main") !== null;
 }

@@ -2,6 +2,7 @@
 // sends rankings in the background, keeps leases, and passes keys on to the task that is open.
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
+import { createDesk } from "./desk.js";
 import { dropDraft, dropOldDrafts } from "./draft.js";
 import { enableFind } from "./find.js";
 import { holdTasks } from "./holding.js";
@@ -31,9 +32,14 @@ const ahead = createAhead(context.slug, {
 });
 
 const clock = startClock({
-  onTick: (ms) => task.countActive(ms),
+  onTick(ms) {
+    task.countActive(ms);
+    desk.worked(ms, task);
+  },
   onIdle: (isIdle) => task.log(isIdle ? "idle_start" : "idle_stop"),
 });
+
+const desk = createDesk({ form, page, clock });
 
 function open(root) {
   task?.close();
@@ -50,6 +56,7 @@ function open(root) {
   setMath(root);
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);
+  desk.opened(task);
   if (!task.isDone) {
     form.dataset.hasNext = "false";
     ahead.prepare().then(() => { form.dataset.hasNext = String(ahead.lease() !== null); });
@@ -59,6 +66,7 @@ function open(root) {
 function submit(entry, { isPausing }) {
   const following = isPausing || task.isDone ? null : ahead.take();
   const sent = { ...entry, number, isPausing };
+  desk.submitted(task);
   outbox.add(sent); // First of all: the task that is brought ahead now must not be this one.
   if (following) {
     number += 1;
@@ -98,6 +106,7 @@ const finder = enableFind(find("[data-find]"), {
 });
 
 const actions = {
+  ...desk.actions,
   find: finder.open,
   saveNow: () => task.saveNow(),
   submit: () => task.trySubmit(),
@@ -114,7 +123,7 @@ function perform(action, source) {
   }
 }
 
-enableKeyboard({ count: () => task.letterCount, perform });
+enableKeyboard({ preferences: context.preferences, count: () => task.letterCount, perform });
 find("[data-labeling]").addEventListener("click", ({ target }) => {
   const tool = target.closest("[data-action]");
   if (tool) {

@@ -1,56 +1,80 @@
-// Which action a key press asks for, as pure data: [name, argument] or null. No DOM here.
-// Digits are read by physical key, so that keyboards with digits on Shift work too; letters by what they write.
+// Which key does what on the labeling screen, as pure data. A new action is one more line of the table. No DOM here.
+import { capsOf, keyOf, reservedFor } from "./key-names.js";
 
-const PLAIN = {
-  j: ["next"],
-  k: ["previous"],
-  l: ["flags"],
-  n: ["note"],
-  x: ["expand"],
-  r: ["goToBoard"],
-  o: ["goToPrompt"],
-  q: ["guidelines"],
-  s: ["skip"],
-  w: ["report"],
-  y: ["unveil"],
-  z: ["focusMode"],
-  "/": ["find"],
-  "=": ["tie"],
-  "?": ["help"],
-  ",": ["earlier"],
-  ".": ["current"],
-  backspace: ["rate", null],
-  escape: ["putDown"],
-};
+// Each has a name (the preferences have other keys by it), its keys, what it does in words, and the action as
+// [name, argument] where that is not the name alone. Letters A to I and digits are no part of it: see `actionOf`.
+export const SHORTCUTS = [
+  shortcut("next", ["J"], "next response"),
+  shortcut("previous", ["K"], "previous response"),
+  shortcut("clearRating", ["Backspace"], "clear the rating; 0 does it too", ["rate", null]),
+  shortcut("tie", ["="], "tie with the response that was placed last"),
+  shortcut("better", ["Alt+ArrowUp"], "one row better", ["move", -1]),
+  shortcut("worse", ["Alt+ArrowDown"], "one row worse", ["move", 1]),
+  shortcut("apartAbove", ["Alt+Shift+ArrowUp"], "into a row of its own above", ["moveApart", -1]),
+  shortcut("apartBelow", ["Alt+Shift+ArrowDown"], "into a row of its own below", ["moveApart", 1]),
+  shortcut("flags", ["L"], "flags of the response"),
+  shortcut("note", ["N"], "note on the response"),
+  shortcut("noteTask", ["Shift+N"], "note on the whole task"),
+  shortcut("expand", ["X"], "show all of a long response"),
+  shortcut("expandAll", ["Shift+X"], "show all of every long response"),
+  shortcut("goToBoard", ["R"], "go to the rank board"),
+  shortcut("goToPrompt", ["O"], "go to the prompt"),
+  shortcut("togglePrompt", ["["], "hide or show the prompt"),
+  shortcut("toggleBoard", ["]"], "fold or unfold the rank board"),
+  shortcut("find", ["/"], "find in the prompt and all responses"),
+  shortcut("focusMode", ["Z"], "one response at a time, and back"),
+  shortcut("unveil", ["Y"], "show the text of a covered task"),
+  shortcut("undo", ["U", "Control+Z"], "undo"),
+  shortcut("redo", ["Shift+U", "Control+Shift+Z"], "redo"),
+  shortcut("guidelines", ["Q"], "guidelines"),
+  shortcut("help", ["?"], "these keys"),
+  shortcut("skip", ["S"], "skip the task"),
+  shortcut("report", ["W"], "report a problem"),
+  shortcut("saveNow", ["Control+S"], "save now; every change is saved by itself"),
+  shortcut("submit", ["Control+Enter"], "submit and go on to the next task"),
+  shortcut("submitAndPause", ["Control+Shift+Enter"], "submit and pause"),
+  shortcut("earlier", [","], "the task submitted before"),
+  shortcut("current", ["."], "back to my task"),
+];
 
-export function actionOf(press, responseCount) {
-  const { key, code, ctrlKey, metaKey, altKey, shiftKey } = press;
-  if (key === "Enter" && (ctrlKey || metaKey)) {
-    return [shiftKey ? "submitAndPause" : "submit"];
+function shortcut(name, keys, text, action = [name]) {
+  return { name, keys, text, action };
+}
+
+// The keys of an action when these are the user's own, by its name: an own key takes the place of the first one.
+export function keysOf({ name, keys }, own) {
+  const usable = own[name] !== undefined && reservedFor(own[name]) === null;
+  return usable ? [own[name], ...keys.slice(1)] : keys;
+}
+
+// Why the action `name` cannot have this key, as a sentence; null when it can.
+export function refusalOf(name, key, own) {
+  const shortcutOf = SHORTCUTS.find((entry) => entry.name === name);
+  if (shortcutOf.keys[0] !== key && reservedFor(key) !== null) {
+    return reservedFor(key);
   }
-  if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "s") {
-    return ["saveNow"];
+  const other = SHORTCUTS.find((entry) => entry.name !== name && keysOf(entry, own).includes(key));
+  return other ? `${capsOf(key).join(" ")} is taken by “${other.text}”. Give that another key first.` : null;
+}
+
+// What a key press asks for: [name, argument], or null. `own` are the user's own keys.
+export function actionOf(press, responseCount, own = {}) {
+  const key = keyOf(press);
+  if (key === null) {
+    return null;
   }
-  if (ctrlKey || metaKey) {
-    return key.toLowerCase() === "z" && !altKey ? [shiftKey ? "redo" : "undo"] : null;
+  if (key === "Escape") {
+    return ["putDown"];
   }
-  if (altKey) {
-    return { ArrowUp: [shiftKey ? "moveApart" : "move", -1], ArrowDown: [shiftKey ? "moveApart" : "move", 1] }[key] ?? null;
+  const digit = /^(Shift\+|Numpad)?(\d)$/.exec(key);
+  if (digit) {
+    return digitAction(Number(digit[2]), digit[1] !== undefined, responseCount);
   }
-  const digit = /^(Digit|Numpad)(\d)$/.exec(code ?? "");
-  if (digit && (digit[1] === "Digit" || /^\d$/.test(key))) {
-    const isRank = shiftKey || digit[1] === "Numpad";
-    return digitAction(Number(digit[2]), isRank, responseCount);
+  if (/^[A-I]$/.test(key)) {
+    const position = key.charCodeAt(0) - "A".charCodeAt(0);
+    return position < responseCount ? ["focus", position] : null;
   }
-  const letter = key.toLowerCase();
-  const position = letter.length === 1 ? letter.charCodeAt(0) - "a".charCodeAt(0) : -1;
-  if (!shiftKey && position >= 0 && position < responseCount) {
-    return ["focus", position];
-  }
-  if (letter === "u") {
-    return [shiftKey ? "redo" : "undo"];
-  }
-  return PLAIN[letter] ?? null;
+  return actionsByKey(own).get(key) ?? null;
 }
 
 function digitAction(digit, isRank, responseCount) {
@@ -58,4 +82,11 @@ function digitAction(digit, isRank, responseCount) {
     return digit === 0 ? ["unrank"] : digit <= responseCount ? ["place", digit - 1] : null;
   }
   return digit === 0 ? ["rate", null] : digit <= 7 ? ["rate", digit] : null;
+}
+
+// Own keys come last: an action that is new and has by default what somebody chose before must not take it away.
+function actionsByKey(own) {
+  const isOwn = ({ name }) => own[name] !== undefined;
+  const ordered = [...SHORTCUTS.filter((entry) => !isOwn(entry)), ...SHORTCUTS.filter(isOwn)];
+  return new Map(ordered.flatMap((entry) => keysOf(entry, own).map((key) => [key, entry.action])));
 }

@@ -8,6 +8,8 @@ import { enableCardInputs } from "./card-inputs.js";
 import { concernsOf } from "./concerns.js";
 import { enableDrag } from "./drag.js";
 import { newerDraft, openDraft } from "./draft.js";
+import { enableExpandAll } from "./expand-all.js";
+import { enableFlagKeys } from "./flag-keys.js";
 import { keepDraft } from "./task-draft.js";
 import { createTaskView } from "./task-view.js";
 import { createEventLog } from "./events.js";
@@ -95,6 +97,8 @@ export function openTask(root, { page, onReady, onClosed }) {
   const rankMenu = createRankMenu(root.querySelector("[data-rank-menu]"), {
     rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
   });
+  enableFlagKeys(root, context);
+  enableExpandAll(root);
   enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open });
   enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
   const endDrag = enableDrag(board, {

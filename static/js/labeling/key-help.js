@@ -1,0 +1,105 @@
+// The dialog with all keys: shows the labeler's own, takes another one for an action, and turns single keys off.
+import { capsOf, keyOf } from "./key-names.js";
+import { keysOf, refusalOf, SHORTCUTS } from "./shortcuts.js";
+
+export function enableKeyHelp(dialog, preferences) {
+  const list = dialog.querySelector("[data-keys]");
+  const message = dialog.querySelector("[data-keys-message]");
+  const toggle = dialog.querySelector("[data-single-keys]");
+  const buttons = new Map(); // By the name of the action.
+  const say = (text) => { message.textContent = text; };
+
+  function render() {
+    toggle.checked = preferences.now.single_keys;
+    list.replaceChildren(...SHORTCUTS.map(toRow));
+  }
+
+  function toRow(shortcut) {
+    const row = document.createElement("div");
+    const term = document.createElement("dt");
+    keysOf(shortcut, preferences.now.keys).forEach((key, index) => term.append(...(index ? [" or "] : []), ...toCaps(key)));
+    const description = document.createElement("dd");
+    description.append(shortcut.text);
+    const actions = document.createElement("dd");
+    actions.className = "key-actions";
+    const change = toButton("Change", shortcut, () => capture(change, shortcut));
+    buttons.set(shortcut.name, change);
+    if (preferences.now.keys[shortcut.name] !== undefined) {
+      actions.append(toButton("Reset", shortcut, () => reset(shortcut)));
+    }
+    actions.append(change);
+    row.append(term, description, actions);
+    return row;
+  }
+
+  // Takes the next key that is pressed on the button; Esc and Tab leave everything as it is.
+  function capture(button, shortcut) {
+    const listening = new AbortController();
+    const { signal } = listening;
+    const stop = (text) => {
+      listening.abort();
+      name(button, "Change", shortcut);
+      say(text);
+    };
+    name(button, "Press a key", shortcut);
+    say(`Press the key for “${shortcut.text}”. Esc leaves it as it is.`);
+    button.addEventListener("blur", () => stop(""), { signal });
+    button.addEventListener("keydown", (event) => {
+      const key = keyOf(event);
+      if (key === null || event.key === "Tab") {
+        return;
+      }
+      event.preventDefault(); // Esc would close the dialog.
+      if (key === "Escape") {
+        stop("");
+        return;
+      }
+      const refusal = refusalOf(shortcut.name, key, preferences.now.keys);
+      if (refusal === null) {
+        stop("");
+        set(shortcut, key);
+      } else {
+        say(`${refusal} Press another key, or Esc.`);
+      }
+    }, { signal });
+  }
+
+  function reset(shortcut) {
+    const refusal = refusalOf(shortcut.name, shortcut.keys[0], preferences.now.keys);
+    if (refusal === null) {
+      set(shortcut, shortcut.keys[0]);
+    } else {
+      say(refusal);
+    }
+  }
+
+  function set(shortcut, key) {
+    const { [shortcut.name]: _before, ...others } = preferences.now.keys;
+    save({ keys: key === shortcut.keys[0] ? others : { ...others, [shortcut.name]: key } });
+    buttons.get(shortcut.name).focus();
+  }
+
+  async function save(part) {
+    const failure = await preferences.change(part);
+    say(failure ?? "Saved.");
+  }
+
+  toggle.addEventListener("change", () => save({ single_keys: toggle.checked }));
+  dialog.addEventListener("close", () => say(""));
+  return { render };
+}
+
+function toCaps(key) {
+  return capsOf(key).flatMap((cap) => [Object.assign(document.createElement("kbd"), { textContent: cap }), " "]);
+}
+
+function toButton(text, shortcut, onclick) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", onclick });
+  name(button, text, shortcut);
+  return button;
+}
+
+function name(button, text, shortcut) {
+  button.textContent = text;
+  button.setAttribute("aria-label", `${text}: ${shortcut.text}`);
+}

@@ -1,0 +1,15 @@
+// Tells assistive technology which keys do what a button does: [data-shortcut="name of the action"].
+import { isSingle } from "./key-names.js";
+import { keysOf, SHORTCUTS } from "./shortcuts.js";
+
+export function hintKeys(root, { keys, single_keys: hasSingleKeys }) {
+  for (const element of root.querySelectorAll("[data-shortcut]")) {
+    const shortcut = SHORTCUTS.find(({ name }) => name === element.dataset.shortcut);
+    const working = keysOf(shortcut, keys).filter((key) => hasSingleKeys || !isSingle(key));
+    if (working.length > 0) {
+      element.setAttribute("aria-keyshortcuts", working.join(" "));
+    } else {
+      element.removeAttribute("aria-keyshortcuts");
+    }
+  }
+}
