@@ -98,15 +98,16 @@ where t.id = :task_id and t.labeler_id = :labeler_id and t.status in ('leased', 
   and r.id = any(:response_ids)
 """)
 
+# The day counts in all projects, as a goal does.
 PROGRESS = text("""
-select count(*) filter (where status = 'done') as done,
-       count(*) filter (where status = 'done' and finished_at > date_trunc('day', now())) as today,
-       (select coalesce(sum(r.active_ms), 0)::bigint
-        from rankings r join tasks ranked on ranked.id = r.task_id
-        where r.labeler_id = :labeler_id and ranked.project_id = :project_id
-          and r.created_at > date_trunc('day', now())) as active_ms_today
-from tasks where labeler_id = :labeler_id and project_id = :project_id
-  and status in ('done', 'skipped')
+select count(*) filter (where project_id = :project_id) as done,
+       count(*) filter (where project_id = :project_id
+                          and finished_at > date_trunc('day', now())) as today,
+       count(*) filter (where finished_at > date_trunc('day', now())) as day_tasks,
+       (select cast(coalesce(sum(r.active_ms), 0) as bigint) from rankings r
+        where r.labeler_id = :labeler_id and r.created_at > date_trunc('day', now()))
+           as day_active_ms
+from tasks where labeler_id = :labeler_id and status = 'done'
 """)
 
 READ_VERSION = text("""
@@ -130,11 +131,19 @@ class DoneTask:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many tasks a labeler has done in a project, and how long they have worked today."""
+    """How much a labeler has done.
+
+    Attributes:
+        done: tasks in this project, ever.
+        today: tasks in this project, today.
+        day_tasks: tasks in all projects, today.
+        day_active_ms: active time of today's rankings in all projects, corrections among them.
+    """
 
     done: int
     today: int
-    active_ms_today: int
+    day_tasks: int
+    day_active_ms: int
 
 
 async def leased_task_for(tx: AsyncSession, viewer: Viewer, task_id: int) -> TaskOut:
@@ -257,7 +266,7 @@ async def differences_for(
 async def progress_of(tx: AsyncSession, viewer: Viewer, project_id: int) -> Progress:
     """The viewer's own progress."""
     row = (await tx.execute(PROGRESS, {"labeler_id": viewer.id, "project_id": project_id})).one()
-    return Progress(done=row.done, today=row.today, active_ms_today=row.active_ms_today)
+    return Progress(*row)
 
 
 async def guidelines_read_by(tx: AsyncSession, viewer: Viewer, project_id: int) -> int | None:

@@ -27,7 +27,7 @@ async def open_screen(open_page, place) -> Screen:
 
 async def has_next(page: Page) -> None:
     """Wait until the next task was brought ahead of time."""
-    await page.wait_for_load_state("networkidle")
+    await expect(page.locator('[data-labeling][data-has-next="true"]')).to_be_attached()
 
 
 async def test_the_next_task_is_there_before_the_ranking_is_stored(open_page, engine):

@@ -100,13 +100,13 @@ test("every action has a name that the server takes, and no two share a key", ()
 });
 
 test("an own key takes the place of the first one", () => {
-  const own = { next: "M", undo: "Z" };
+  const own = { next: "M", undo: "Alt+Z" };
   assert.deepEqual(pressWith(own, "m"), ["next"]);
   assert.equal(pressWith(own, "j"), null);
-  assert.deepEqual(pressWith(own, "z"), ["undo"]);
+  assert.deepEqual(pressWith(own, "z", { altKey: true }), ["undo"]);
   assert.equal(pressWith(own, "u"), null);
   assert.deepEqual(pressWith(own, "z", { ctrlKey: true }), ["undo"]);
-  assert.deepEqual(keysNamed("undo", own), ["Z", "Control+Z"]);
+  assert.deepEqual(keysNamed("undo", own), ["Alt+Z", "Control+Z"]);
 });
 
 test("an own key wins over an action that is new and has it by default", () => {
@@ -117,7 +117,7 @@ test("an own key that nothing may have, or of an action that is gone, is not use
   assert.deepEqual(pressWith({ next: "A" }, "a"), ["focus", 0]);
   assert.deepEqual(pressWith({ next: "A" }, "j"), ["next"]);
   assert.deepEqual(pressWith({ next: "3" }, "3", { code: "Digit3" }), ["rate", 3]);
-  assert.equal(pressWith({ dance: "Y" }, "y"), null);
+  assert.equal(pressWith({ dance: "Shift+Q" }, "Q", { shiftKey: true }), null);
 });
 
 test("a key that another action has is refused with a sentence that names it", () => {
