@@ -273,7 +273,7 @@ async def test_digits_turn_flags_while_the_flags_have_the_focus(open_page, engin
 
 
 async def test_a_note_on_the_task_and_all_long_responses_by_key(open_page, engine):
-    place = await make_place(engine, texts=[LONG, LONG])
+    place = await make_place(engine, texts=[LONG, LONG.upper()])
     screen, page = await at_work(open_page, place)
     folded = page.locator(".response.is-collapsed")
     await expect(folded).to_have_count(2)
@@ -363,7 +363,7 @@ async def test_a_click_hides_the_time_everywhere(open_page, engine):
 
 
 async def test_the_keys_and_the_pause_are_accessible_in_both_themes(open_page, engine):
-    place = await make_place(engine, texts=[LONG, LONG])
+    place = await make_place(engine, texts=[LONG, LONG.upper()])
     await prefer(engine, place, goal=Goal(unit="hours", amount=4), keys={"next": "M"})
     _, page = await at_work(open_page, place, color_scheme="light")
     await page.evaluate(AXE)
