@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { place } from "../../static/js/labeling/board.js";
 import { emptyHistory, recorded, redo, restoredHistory, undo } from "../../static/js/labeling/history.js";
-import { emptyWork, rate, setCannotJudge, withBoard, withItem } from "../../static/js/labeling/judgments.js";
+import { emptyWork, rate, setCannotJudge, setCannotRank, setTaskFlag, withBoard, withItem } from "../../static/js/labeling/judgments.js";
 
 const IDS = [7, 8];
 const START = emptyWork(IDS);
@@ -94,4 +94,18 @@ test("a damaged history is empty, and damaged parts change nothing", () => {
   }
   const damaged = restoredHistory({ done: [{ label: "x", from: { board: 3, items: { 7: 4, 99: {} } }, to: {} }], undone: [] });
   assert.deepEqual(undo(damaged, START, IDS).work, START);
+});
+
+test("what is said of the whole task, and where its ranks come from, can be undone too", () => {
+  const { works, history } = did(
+    ["flag", (work) => setTaskFlag(work, "unclear", true)],
+    ["cannot rank", (work) => setCannotRank(work, "incomparable")],
+    ["guided", (work) => ({ ...withBoard(work, place(work.board, 7, 0)), origin: "guided" })],
+  );
+
+  let at = { history, work: works[3] };
+  for (const expected of [works[2], works[1], works[0]]) {
+    at = undo(at.history, at.work, IDS);
+    assert.deepEqual(at.work, expected);
+  }
 });

@@ -3,6 +3,7 @@
 import { restoredWork } from "./saved-work.js";
 
 const MAX_STEPS = 300;
+const WHOLE_PARTS = ["board", "note", "flags", "cannotRank", "origin"];
 
 export function emptyHistory() {
   return { done: [], undone: [] };
@@ -48,15 +49,9 @@ function isStep(step) {
   return typeof step?.label === "string" && [step.from, step.to].every((parts) => parts && typeof parts === "object");
 }
 
-// The parts of `to` that are not those of `from`: board, note, and items by response.
+// The parts of `to` that are not those of `from`; of the items only those of the responses that differ.
 function difference(from, to) {
-  const parts = {};
-  if (from.board !== to.board) {
-    parts.board = to.board;
-  }
-  if (from.note !== to.note) {
-    parts.note = to.note;
-  }
+  const parts = Object.fromEntries(WHOLE_PARTS.filter((part) => from[part] !== to[part]).map((part) => [part, to[part]]));
   const changed = Object.entries(to.items).filter(([id, item]) => from.items[id] !== item);
   if (changed.length > 0) {
     parts.items = Object.fromEntries(changed);
