@@ -5,6 +5,10 @@ export function emptyBoard(count) {
   return { rows: Array.from({ length: count }, () => []), last: null };
 }
 
+export function isEmpty(board) {
+  return board.rows.every((row) => row.length === 0);
+}
+
 export function rowOf(board, id) {
   return board.rows.findIndex((row) => row.includes(id));
 }

@@ -1,6 +1,6 @@
 // A labeler's work on one task as pure data: the board, per response a rating, flags, a note and why it cannot be
 // judged, and what is said of the whole task. Nothing has a value before the labeler gave it one. No DOM here.
-import { emptyBoard, isRanked, unrank } from "./board.js";
+import { emptyBoard, isEmpty, isRanked, unrank } from "./board.js";
 
 const MAX_NAMED = 3;
 const BLANK = { rating: null, flags: [], notFlagged: [], note: "", cannotJudge: null };
@@ -20,8 +20,9 @@ export function emptyWork(ids) {
   };
 }
 
+// `origin` says what first put responses on the board: once all of them are taken off again, nothing did.
 export function withBoard(work, board) {
-  return { ...work, board };
+  return { ...work, board, origin: isEmpty(board) ? "manual" : work.origin };
 }
 
 export function withItem(work, id, change) {
