@@ -62,7 +62,7 @@ DONE = text(f"""
 with done as (
     select t.id as task_id, current.id as ranking_id, current.version as ranking_version,
            current.note, current.flags as task_flags, current.cannot_rank, current.created_at,
-           current.active_ms, rounds.closed_at is not null as is_closed,
+           current.active_ms, current.rank_origin, rounds.closed_at is not null as is_closed,
            (select jsonb_agg(jsonb_build_object(
                 'id', i.response_id, 'rank', i.rank, 'rating', i.rating, 'flags', i.flags,
                 'note', i.note, 'cannot_judge', i.cannot_judge))
@@ -207,6 +207,7 @@ async def own_task_for(
             "note": row.note,
             "flags": row.task_flags,
             "cannot_rank": row.cannot_rank,
+            "rank_origin": row.rank_origin,
         },
     )
 

@@ -48,10 +48,10 @@ test("what cannot be ranked is sent with the reason and without ranks", () => {
 test("a submitted ranking comes back as the work that it was", () => {
   const flagged = setFlag(rate(rate(emptyWork(IDS), 7, 6), 8, 2), 7, "opinion", true);
   const work = withItem(ranked(ranked(flagged, 7, 0), 8, 0), 8, { note: "cut off" });
-  const stored = { items: {}, note: null, flags: [], cannot_rank: null };
+  const stored = { items: {}, note: null, flags: [], cannot_rank: null, rank_origin: "guided" };
   for (const { id, ...item } of submission(work, IDS).responses) {
     stored.items[id] = { ...item, note: item.note ?? null };
   }
 
-  assert.deepEqual(workFrom(stored, IDS), withBoard(work, { ...work.board, last: null }));
+  assert.deepEqual(workFrom(stored, IDS), { ...withBoard(work, { ...work.board, last: null }), origin: "guided" });
 });

@@ -39,5 +39,6 @@ export function workFrom(submitted, ids) {
   }));
   return restoredWork({
     board: { rows, last: null }, items, note: submitted.note ?? "", flags: submitted.flags, cannotRank: submitted.cannot_rank,
+    origin: submitted.rank_origin,
   }, ids);
 }
