@@ -5,7 +5,7 @@ import { answer, question, remaining, start, undo } from "../../static/js/labeli
 const rows = [["a"], ["b"], ["c"]];
 const better = (state, id) => answer(state, question(state).left === id ? "left" : "right");
 
-test("all neighbours are asked about once, and the right order stays as it is", () => {
+test("all neighbors are asked about once, and the right order stays as it is", () => {
   const first = start([["a"], [], ["b", "x"], ["c"]]);
   const last = better(better(first, "a"), "x");
 

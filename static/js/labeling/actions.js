@@ -2,13 +2,14 @@
 // menu, clicks on the board and drags; `id` is the response that they are about.
 import { place, placeBetween, rowOf, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
 import { placeText } from "./board-view.js";
+import { beforeRanking, beforeRating } from "./flow.js";
 import { missing, rate, withBoard } from "./judgments.js";
 
 const MARGINS_PX = 120; // The header and the bar.
 const LAYERS = ["guidelines", "help", "skip", "report"];
 const PLACING = ["place", "placeBetween", "unrank", "tie", "move", "moveApart"];
 
-export function createActions({ store, cards, boardView, messages, log, rules, preferences }) {
+export function createActions({ store, cards, boardView, messages, log, rules, aids, preferences }) {
   const { ids, letters } = store;
 
   function rank(id, board) {
@@ -17,9 +18,10 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
       return;
     }
     if (board !== store.work().board) {
-      const row = rowOf(board, id);
+      const [oldRow, row] = [rowOf(store.work().board, id), rowOf(board, id)];
       const where = row === -1 ? "not ranked" : `to rank ${row + 1}`;
-      log("place", { response: id, old_row: rowOf(store.work().board, id), new_row: row });
+      log("place", { response: id, old_row: oldRow, new_row: row });
+      aids.moved(id, oldRow, row);
       store.change(withBoard(store.work(), board), `${letters.get(id)} ${where}`);
     }
     messages.announce(`${letters.get(id)} ${placeText(store.work().board, id, letters)}`);
@@ -42,6 +44,12 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
     }
   }
 
+  // What the project wants done before this, or null.
+  function firstOf(name, isPlacing) {
+    const before = isPlacing ? beforeRanking : name === "rate" ? beforeRating : () => null;
+    return before(rules.flow, store.work(), ids);
+  }
+
   const step = (id, by) => focusCard(ids[Math.min(Math.max(ids.indexOf(id) + by, 0), ids.length - 1)]);
   const toggle = (details, inner) => {
     details.open = !details.open;
@@ -50,6 +58,7 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
   };
 
   const actions = {
+    ...aids.actions,
     focus(_id, position) {
       const letter = String.fromCharCode("A".charCodeAt(0) + position);
       const named = ids.find((id) => `${letters.get(id)}${cards.get(id).dataset.twinLetters}`.includes(letter));
@@ -118,8 +127,14 @@ export function createActions({ store, cards, boardView, messages, log, rules, p
     }
     const isOnChip = source.target?.classList?.contains("chip") ?? false;
     const isPlainDigit = name === "rate" && source.key && argument !== null;
+    const isPlacing = PLACING.includes(name) || (isOnChip && isPlainDigit);
     const id = source.id ?? store.view().active;
-    if (PLACING.includes(name) || (isOnChip && isPlainDigit)) {
+    const first = firstOf(name, isPlacing);
+    if (first !== null) {
+      messages.show(first, { tone: "warn", isPassing: true });
+      return;
+    }
+    if (isPlacing) {
       store.countMethod(source.method ?? "key");
     }
     if (isOnChip && isPlainDigit) {

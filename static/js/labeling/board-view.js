@@ -1,7 +1,8 @@
 // Shows a board: moves the chips to where the work says, and labels chips and rows for screen readers.
 import { rowOf } from "./board.js";
 
-export function createBoardView(root, responses) {
+// With `showsRatings` a chip has its rating beside the letter.
+export function createBoardView(root, responses, { showsRatings }) {
   const rows = [...root.querySelectorAll("[data-row] .row-chips")];
   const tray = root.querySelector(".tray-chips");
   const chips = new Map(responses.map(({ id, letter }) => [id, createChip(id, letter)]));
@@ -25,9 +26,9 @@ export function createBoardView(root, responses) {
       });
       for (const [id, chip] of chips) {
         const { rating } = work.items[id];
-        chip.querySelector("small").textContent = rating ?? "";
-        const rated = rating === null ? "not rated" : `rated ${rating}`;
-        chip.setAttribute("aria-label", `Response ${letters.get(id)}, ${rated}, ${placeText(work.board, id, letters)}`);
+        const rated = showsRatings ? (rating === null ? "not rated, " : `rated ${rating}, `) : "";
+        chip.querySelector("small").textContent = (showsRatings && rating) || "";
+        chip.setAttribute("aria-label", `Response ${letters.get(id)}, ${rated}${placeText(work.board, id, letters)}`);
         chip.classList.toggle("is-active", id === active);
         chip.setAttribute("aria-pressed", String(id === picked));
       }

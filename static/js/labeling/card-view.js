@@ -27,6 +27,12 @@ export function createCardView(cards, letters, { opened, previewLines, onOpen })
     // The long responses of which only the beginning was ever seen.
     unopened: () => [...folded],
     isLong: (id) => long.has(id),
+    // It was shown whole elsewhere.
+    opened(id) {
+      if (folded.delete(id)) {
+        onOpen(id);
+      }
+    },
     render(work, { active }) {
       for (const [id, card] of cards) {
         const item = work.items[id];

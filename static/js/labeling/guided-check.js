@@ -1,4 +1,4 @@
-// The neighbour check after guided ranking, as pure data: goes down the rows once and compares each with the next. The
+// The neighbor check after guided ranking, as pure data: goes down the rows once and compares each with the next. The
 // functions are those of guided.js, so that one layer on the screen can ask for both. No DOM here.
 
 export function start(rows, { allowsTies = true } = {}) {

@@ -4,6 +4,7 @@ export function rulesOf(settings, root) {
   const card = root.querySelector("[data-response]");
   const keys = (selector) => [...new Set([...card.querySelectorAll(selector)].map((input) => input.value || input.dataset.flag))];
   return {
+    flow: settings.flow,
     needsRating: settings.require_rating,
     needsRank: settings.require_rank,
     allowsTies: settings.allow_ties,

@@ -23,6 +23,8 @@ export const SHORTCUTS = [
   shortcut("toggleBoard", ["]"], "fold or unfold the rank board"),
   shortcut("find", ["/"], "find in the prompt and all responses"),
   shortcut("focusMode", ["Z"], "one response at a time, and back"),
+  shortcut("guided", ["T"], "rank by questions"),
+  shortcut("fill", ["Shift+R"], "fill the ranks from my ratings, where the project offers it"),
   shortcut("unveil", ["Y"], "show the text of a covered task"),
   shortcut("undo", ["U", "Control+Z"], "undo"),
   shortcut("redo", ["Shift+U", "Control+Shift+Z"], "redo"),

@@ -75,6 +75,10 @@ export function createStore({ ids, letters, saved, initial, draft, measures, onC
       told = { ...told, ...change };
       changed();
     },
+    // The same without keeping it at once: the next change takes it along.
+    count(change) {
+      told = { ...told, ...change };
+    },
     countMethod(name) {
       told = { ...told, methods: { ...told.methods, [name]: (told.methods[name] ?? 0) + 1 } };
     },

@@ -6,7 +6,9 @@ import { isComplete, missingText } from "./judgments.js";
 export function createTaskView({ root, board, cards, letters, rules, page, store, log }) {
   const { preferences, settings } = page.context;
   const { ids } = store;
-  const boardView = createBoardView(board, ids.map((id) => ({ id, letter: letters.get(id) })));
+  const boardView = createBoardView(board, ids.map((id) => ({ id, letter: letters.get(id) })), {
+    showsRatings: rules.flow !== "two_step",
+  });
   const cardView = createCardView(cards, letters, {
     opened: preferences.expand_all ? ids : store.opened(),
     previewLines: settings.preview_lines,

@@ -14,6 +14,7 @@ import { keepDraft } from "./task-draft.js";
 import { createTaskView } from "./task-view.js";
 import { createEventLog } from "./events.js";
 import { emptyWork, firstIncomplete, isComplete, missingText } from "./judgments.js";
+import { createRankAids } from "./rank-aids.js";
 import { createRankMenu } from "./rank-menu.js";
 import { rankingEntry } from "./ranking-entry.js";
 import { createReview } from "./review.js";
@@ -64,12 +65,14 @@ export function openTask(root, { page, onReady, onClosed }) {
         autosave.changed();
       }
       render();
+      aids.render();
     },
     onSaved: (isKept) => page.saveState(isKept ? "kept" : "not kept"),
   });
   const autosave = keepDraft({ told, page, store, letters, isAsking: chosen === "ask", signal });
 
   const { boardView, cardView, render } = createTaskView({ root, board, cards, letters, rules, page, store, log });
+  const aids = createRankAids({ root, board, cards, rules, page, store, cardView, log, signal });
   const review = createReview(messages, {
     concerns: () => concernsOf(store.work(), letters, {
       unopened: cardView.unopened(), words, activeMs, gap: context.settings.conflict_gap,
@@ -85,7 +88,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     } else if (!isComplete(work, ids, rules)) {
       perform(["focusOn", firstIncomplete(work, ids, rules)], {});
       messages.show(`Not complete: ${missingText(work, letters, rules)}`, { tone: "warn" });
-    } else if (!review.asks()) {
+    } else if (!aids.objects() && !review.asks()) {
       log("submit");
       onReady(rankingEntry({
         told, ids, twins, store, cardView, review, lease, cardMs: seen.ms(), activeMs, wallMs: Date.now() - openedAt,
@@ -93,7 +96,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     }
   }
 
-  const perform = createActions({ store, cards, boardView, messages, log, rules, preferences: context.preferences });
+  const perform = createActions({ store, cards, boardView, messages, log, rules, aids, preferences: context.preferences });
   const rankMenu = createRankMenu(root.querySelector("[data-rank-menu]"), {
     rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
   });
@@ -110,6 +113,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   });
   log("task_open", { is_restored: saved !== null });
   render();
+  aids.render();
   page.saveState(saved === null ? "" : "restored");
 
   return {
@@ -131,6 +135,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     countActive(ms) {
       activeMs += ms;
       seen.count(ms);
+      aids.count(ms);
     },
     close() {
       endDrag();
