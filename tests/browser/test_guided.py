@@ -183,6 +183,17 @@ async def test_questions_are_offered_from_six_responses_or_after_going_back_and_
     await expect(page.get_by_role("button", name="Rank by questions")).to_be_hidden()
 
 
+async def test_the_layer_does_not_lift_the_veil(open_page, engine):
+    _place, page, _screen = await opened(open_page, engine, responses=6, veil="always")
+
+    await page.keyboard.press("t")
+    await expect(page.locator("[data-message]")).to_contain_text("Show the text first")
+    await expect(page.locator("#guided")).to_be_hidden()
+    await page.keyboard.press("y")
+    await page.keyboard.press("t")
+    await expect(page.locator("#guided")).to_be_visible()
+
+
 async def test_a_required_neighbor_check_comes_before_submitting(open_page, engine):
     place, page, _screen = await opened(
         open_page, engine, responses=4, guided_mode="always", neighbour_check="required"

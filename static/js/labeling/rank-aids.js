@@ -44,6 +44,7 @@ export function createRankAids({ root, board, cards, rules, page, store, cardVie
   }
 
   function showBoard() {
+    root.parentElement.classList.remove("is-focus-mode"); // It hides the board.
     const isSheetClosed = page.sheetToggle.offsetParent !== null && !board.classList.contains("is-open");
     if (isSheetClosed) {
       page.sheetToggle.click();
@@ -52,7 +53,8 @@ export function createRankAids({ root, board, cards, rules, page, store, cardVie
   }
 
   function ask() {
-    const first = beforeRanking(rules.flow, store.work(), ids);
+    const first = root.classList.contains("is-veiled")
+      ? "Show the text first, then rank." : beforeRanking(rules.flow, store.work(), ids);
     if (first !== null) {
       messages.show(first, { tone: "warn", isPassing: true });
     } else if (isCheckOffered()) {
