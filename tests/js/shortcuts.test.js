@@ -151,6 +151,7 @@ test("only what is pressed without Ctrl and Alt is a single key", () => {
   const single = (key, more = {}) => isSingle(keyOf({ key, ...more }));
   assert.ok(single("j") && single("N", { shiftKey: true }) && single("3", { code: "Numpad3" }));
   assert.ok(!single("z", { ctrlKey: true }) && !single("Enter", { metaKey: true }) && !single("ArrowUp", { altKey: true }));
+});
 
 test("T asks which is better, Shift+R fills from the ratings, and R alone goes to the board", () => {
   assert.deepEqual(press("t"), ["guided"]);
