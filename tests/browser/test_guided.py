@@ -55,7 +55,7 @@ async def rate_all(page: Page, ratings: str) -> None:
 
 async def sides(page: Page) -> tuple[str, str]:
     """The letters of the two responses in question."""
-    left, right = await page.locator(".guided-side h4").all_text_contents()
+    left, right = await page.locator("#guided .pair-side h4").all_text_contents()
     return left[-1].lower(), right[-1].lower()
 
 
@@ -88,7 +88,7 @@ async def test_the_worked_run_takes_twelve_questions_and_is_stored_as_guided(ope
     place, page, screen = await opened(open_page, engine, responses=9)
     ids = await screen.ids()
     await rate_all(page, "765674736")
-    progress = page.locator("[data-guided-progress]")
+    progress = page.locator("#guided [data-pair-progress]")
 
     await page.keyboard.press("t")
     await expect(progress).to_have_text("Question 1, at most 20 more")
@@ -113,7 +113,7 @@ async def test_the_worked_run_takes_twelve_questions_and_is_stored_as_guided(ope
 
 async def test_an_answer_can_be_undone_and_leaving_keeps_what_is_sorted(open_page, engine):
     place, page, screen = await opened(open_page, engine, responses=6)
-    progress = page.locator("[data-guided-progress]")
+    progress = page.locator("#guided [data-pair-progress]")
 
     await page.get_by_role("button", name="Rank by questions").click()
     await page.keyboard.press("Backspace")  # nothing to undo yet
@@ -199,7 +199,7 @@ async def test_a_required_neighbor_check_comes_before_submitting(open_page, engi
         open_page, engine, responses=4, guided_mode="always", neighbour_check="required"
     )
     await rate_all(page, "4444")
-    progress = page.locator("[data-guided-progress]")
+    progress = page.locator("#guided [data-pair-progress]")
     buckets = {"a": 1, "b": 2, "c": 3, "d": 4}
 
     await page.keyboard.press("t")
@@ -309,13 +309,13 @@ async def test_on_a_phone_the_two_responses_are_tabs(open_page, engine):
     place = await make_place(engine, responses=6)
     page = await open_page(place.labeler_id, viewport={"width": 390, "height": 844}, has_touch=True)
     await Screen(page).open(place.label)
-    left, right = (page.locator(f'[data-guided-side="{side}"]') for side in ("left", "right"))
+    left, right = (page.locator(f'#guided [data-pair-side="{side}"]') for side in ("left", "right"))
 
     await page.get_by_role("button", name="Rank board").click()
     await page.get_by_role("button", name="Rank by questions").click()
     await expect(left).to_be_visible()
     await expect(right).to_be_hidden()
-    await page.locator('[data-guided-tab="right"]').click()
+    await page.locator('#guided [data-pair-tab="right"]').click()
     await expect(left).to_be_hidden()
     await expect(right).to_be_visible()
     while await page.locator("#guided").is_visible():
@@ -338,7 +338,7 @@ async def test_the_layer_is_accessible(open_page, engine, scheme, width, height)
     await screen.open(place.label)
 
     await page.keyboard.press("t")
-    await page.locator(".guided-prompt summary").click()
+    await page.locator("#guided .pair-prompt summary").click()
     await page.evaluate(AXE)
 
     assert await page.evaluate(RUN_AXE) == []

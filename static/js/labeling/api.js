@@ -52,6 +52,10 @@ export function getDraft(taskId) {
   return call("GET", task(taskId, "draft"));
 }
 
+export function getDifferences(taskId, left, right) {
+  return call("GET", task(taskId, `differences?left=${left}&right=${right}`));
+}
+
 export function postEvents(taskId, visit, events) {
   return call("POST", task(taskId, "events"), { visit, events });
 }

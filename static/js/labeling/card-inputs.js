@@ -1,7 +1,7 @@
 // Listens to the controls on the cards and writes what they say into the work.
 import { rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, withItem } from "./judgments.js";
 
-export function enableCardInputs(cards, { store, messages, log, root, openMenu }) {
+export function enableCardInputs(cards, { store, messages, log, root, openMenu, compare }) {
   for (const [id, card] of cards) {
     const letter = store.letters.get(id);
     card.addEventListener("focusin", () => {
@@ -30,6 +30,11 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu }
         store.change(withItem(store.work(), id, { note: target.value }), `note on ${letter}`, { isTyping: true });
       }
     });
+    card.querySelector("[data-pin]").addEventListener("click", () => compare.pin(id));
+    for (const button of card.querySelectorAll("[data-compare-with]")) {
+      const other = store.ids.find((each) => store.letters.get(each) === button.dataset.compareWith);
+      button.addEventListener("click", () => compare.open({ wanted: [id, other], isMarking: true }));
+    }
     card.querySelector("[data-rank-pill]").addEventListener("click", ({ currentTarget }) => {
       openMenu(currentTarget, id, store.work().board);
     });

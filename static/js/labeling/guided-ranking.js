@@ -2,7 +2,7 @@
 import { isRanked } from "./board.js";
 import { judgedOf } from "./fill.js";
 import * as neighbours from "./guided-check.js";
-import { createGuidedLayer } from "./guided-layer.js";
+import { createPairLayer } from "./pair-layer.js";
 import * as insertion from "./guided.js";
 
 const MAX_ANSWERS = 500; // So many are stored with a ranking.
@@ -13,7 +13,7 @@ const CHECK = { ...neighbours, source: "check", name: "Neighbors" };
 // `onSorted()` and `onChecked()` are called with the layer closed, unless `goesOnToCheck`.
 export function createGuidedRanking({ root, board, cards, rules, store, cardView, log, messages, signal, goesOnToCheck, onSorted, onChecked }) {
   const { ids, letters } = store;
-  const layer = createGuidedLayer(document.getElementById("guided"), { cards, letters, onAnswer, onUndo, signal });
+  const layer = createPairLayer(document.getElementById("guided"), { cards, letters, onAnswer, onUndo, signal });
   let kind = SORTING;
   let state = null;
   let left = null; // Where sorting was left, to go on from there.

@@ -1,13 +1,14 @@
 // What helps with ranking, as far as the project wants it: questions, a neighbor check, filling from the ratings. Shows too
 // what has to be done first.
 import { watchBoardUse } from "./board-use.js";
+import { createCompare } from "./compare.js";
 import { createFilling } from "./filling.js";
 import { beforeRanking, beforeRating } from "./flow.js";
 import { createGuidedRanking } from "./guided-ranking.js";
 
 const OFFERED_FROM = 6;
 
-export function createRankAids({ root, board, cards, rules, page, store, cardView, log, signal }) {
+export function createRankAids({ taskId, root, board, cards, rules, page, store, cardView, log, signal }) {
   const { ids } = store;
   const { messages, context: { settings } } = page;
   const find = (name) => board.querySelector(`[data-${name}]`);
@@ -15,6 +16,7 @@ export function createRankAids({ root, board, cards, rules, page, store, cardVie
   const filling = createFilling(board, { assist: settings.rank_assist, store, messages, onSeen: render });
   const needsCheck = settings.neighbour_check === "required";
 
+  const compare = createCompare({ taskId, root, board, cards, rules, store, cardView, log, messages, signal });
   const guided = createGuidedRanking({
     root, board, cards, rules, store, cardView, log, messages, signal,
     goesOnToCheck: needsCheck,
@@ -78,7 +80,14 @@ export function createRankAids({ root, board, cards, rules, page, store, cardVie
   }
 
   return {
-    actions: { guided: ask, fill: filling.tryFill },
+    actions: {
+      guided: ask,
+      fill: filling.tryFill,
+      pin: compare.pin,
+      compare: () => compare.open(),
+      differences: () => compare.open({ isMarking: true }),
+    },
+    compare,
     moved: use.moved,
     count: use.count,
     render,

@@ -72,7 +72,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   const autosave = keepDraft({ told, page, store, letters, isAsking: chosen === "ask", signal });
 
   const { boardView, cardView, render } = createTaskView({ root, board, cards, letters, rules, page, store, log });
-  const aids = createRankAids({ root, board, cards, rules, page, store, cardView, log, signal });
+  const aids = createRankAids({ taskId: told.id, root, board, cards, rules, page, store, cardView, log, signal });
   const review = createReview(messages, {
     concerns: () => concernsOf(store.work(), letters, {
       unopened: cardView.unopened(), words, activeMs, gap: context.settings.conflict_gap,
@@ -102,7 +102,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   });
   enableFlagKeys(root, context);
   enableExpandAll(root);
-  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open });
+  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open, compare: aids.compare });
   enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
   const endDrag = enableDrag(board, {
     onStart: (id) => store.look({ active: id, picked: id }),

@@ -4,11 +4,12 @@
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "undecided" };
 const SIDES = ["left", "right"];
 
-export function createGuidedLayer(dialog, { cards, letters, onAnswer, onUndo, signal }) {
-  const find = (name) => dialog.querySelector(`[data-guided-${name}]`);
-  const ofSide = (name, side) => dialog.querySelector(`[data-guided-${name}="${side}"]`);
+export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, signal }) {
+  const find = (name) => dialog.querySelector(`[data-pair-${name}]`);
+  const ofSide = (name, side) => dialog.querySelector(`[data-pair-${name}="${side}"]`);
   const tie = ofSide("answer", "tie");
   const shown = { left: null, right: null };
+  let isLinked = false;
 
   function turnTo(side) {
     dialog.dataset.shows = side;
@@ -25,16 +26,16 @@ export function createGuidedLayer(dialog, { cards, letters, onAnswer, onUndo, si
     const body = cards.get(id).querySelector("[data-body]").cloneNode(true);
     body.removeAttribute("data-body");
     column.querySelector("h4").textContent = `Response ${letters.get(id)}`;
-    column.querySelector("[data-guided-text]").replaceChildren(body);
+    column.querySelector("[data-pair-text]").replaceChildren(body);
     column.scrollTop = 0;
   }
 
   dialog.addEventListener("click", ({ target }) => {
     const button = target.closest("button");
-    if (button?.dataset.guidedAnswer) {
-      onAnswer(button.dataset.guidedAnswer);
-    } else if (button?.dataset.guidedTab) {
-      turnTo(button.dataset.guidedTab);
+    if (button?.dataset.pairAnswer) {
+      onAnswer(button.dataset.pairAnswer);
+    } else if (button?.dataset.pairTab) {
+      turnTo(button.dataset.pairTab);
     } else if (button === find("undo")) {
       onUndo();
     }
@@ -57,6 +58,17 @@ export function createGuidedLayer(dialog, { cards, letters, onAnswer, onUndo, si
     }
   }, { signal });
 
+  // Both columns are as far down, as a share of what there is to scroll.
+  function follow({ currentTarget: column }) {
+    const other = ofSide("side", column.dataset.pairSide === "left" ? "right" : "left");
+    const share = column.scrollTop / Math.max(1, column.scrollHeight - column.clientHeight);
+    const top = Math.round(share * (other.scrollHeight - other.clientHeight));
+    if (isLinked && column.matches(":hover, :focus-within") && Math.abs(other.scrollTop - top) > 1) {
+      other.scrollTop = top;
+    }
+  }
+
+  SIDES.forEach((side) => ofSide("side", side).addEventListener("scroll", follow, { passive: true, signal }));
   signal.addEventListener("abort", () => dialog.close());
 
   return {
@@ -72,13 +84,29 @@ export function createGuidedLayer(dialog, { cards, letters, onAnswer, onUndo, si
       dialog.showModal();
     },
     close: () => dialog.close(),
+    // Whether the columns scroll together from now on.
+    link(isOn) {
+      isLinked = isOn;
+      return isOn;
+    },
+    // Shows other forms of the two texts, until `restore` shows them as they are on their cards.
+    replaceTexts(texts) {
+      SIDES.filter((side) => texts[side]).forEach((side) => ofSide("side", side).querySelector("[data-pair-text]").replaceChildren(texts[side]));
+    },
+    restore() {
+      const ids = { ...shown };
+      Object.assign(shown, { left: null, right: null });
+      SIDES.forEach((side) => showText(side, ids[side]));
+    },
     isOpen: () => dialog.open,
     show({ left, right, progress, order, canUndo }) {
       showText("left", left);
       showText("right", right);
       turnTo("left");
       find("progress").textContent = progress;
-      find("order").textContent = order;
+      if (order !== undefined) {
+        find("order").textContent = order;
+      }
       find("undo").setAttribute("aria-disabled", String(!canUndo));
     },
   };
