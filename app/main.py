@@ -37,6 +37,7 @@ from app.training import pages as training_pages
 from app.web.compression import CompressPages
 from app.web.deps import Engine
 from app.web.errors import install_error_handlers
+from app.web.language import ChooseLanguage
 from app.web.query_params import only_known
 from app.web.render import STATIC
 from app.web.security import SecurityMiddleware
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
     app.state.settings = settings
     app.add_middleware(CompressPages)
     app.add_middleware(SecurityMiddleware, settings=settings)
+    app.add_middleware(ChooseLanguage)
     install_error_handlers(app)
     _add_routes(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

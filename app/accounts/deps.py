@@ -12,6 +12,7 @@ from app.accounts.viewer import Viewer
 from app.errors import ForbiddenError, UnauthenticatedError
 from app.settings import Settings
 from app.web.deps import AppSettings, Tx
+from app.web.language import speak_to
 
 
 def cookie_name(settings: Settings) -> str:
@@ -34,6 +35,7 @@ async def signed_in(request: Request, tx: Tx, settings: AppSettings) -> Viewer:
     if viewer is None:
         raise UnauthenticatedError("Sign in, or send a valid API token as `Authorization: Bearer`.")
     request.state.viewer = viewer
+    speak_to(request, viewer.language)
     return viewer
 
 

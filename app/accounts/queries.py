@@ -15,7 +15,8 @@ MAX_COOKIE_LENGTH = 100
 # One statement: find the session and, at most once a minute, note that it was used.
 BY_SESSION = text("""
 with found as (
-    select s.token_hash, s.last_seen_at, u.id, u.email, u.name, u.role
+    select s.token_hash, s.last_seen_at, u.id, u.email, u.name, u.role,
+           u.preferences->>'language' as language
     from sessions s join users u on u.id = s.user_id
     where s.token_hash = :token_hash and u.is_active and s.expires_at > now()
       and s.last_seen_at > now() - make_interval(hours => :idle_hours)
@@ -24,11 +25,12 @@ with found as (
     where sessions.token_hash = found.token_hash
       and found.last_seen_at < now() - interval '1 minute'
 )
-select id, email, name, role from found
+select id, email, name, role, language from found
 """)
 
 BY_TOKEN = text("""
-select u.id, u.email, u.name, u.role from api_tokens t join users u on u.id = t.user_id
+select u.id, u.email, u.name, u.role, u.preferences->>'language'
+from api_tokens t join users u on u.id = t.user_id
 where t.token_hash = :token_hash and u.is_active and t.revoked_at is null and t.expires_at > now()
 """)
 

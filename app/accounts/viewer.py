@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Viewer:
-    """A signed-in user."""
+    """A signed-in user; their language is None while they leave it to the browser."""
 
     id: int
     email: str
     name: str
     role: str
+    language: str | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -2,7 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
+
+from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from app.web.translation import gettext, language
 
 UNDEFINED = "–"
 SMALL_NUMBER, LARGE_NUMBER = 1e-3, 100
@@ -11,7 +16,9 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.726 is 72.6%."""
-    return UNDEFINED if value is None else f"{100 * value:.{digits}f}%"
+    if value is None:
+        return UNDEFINED
+    return gettext("%(number)s%%", number=_localized(f"{100 * value:.{digits}f}"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -19,15 +26,23 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return UNDEFINED
     if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
+        return _localized(f"{int(value):,}")
     if abs(value) < SMALL_NUMBER:
-        return f"{value:,.{digits}g}"
-    return f"{value:,.{min(digits, 1) if abs(value) >= LARGE_NUMBER else digits}f}"
+        return _localized(f"{value:,.{digits}g}")
+    shown = min(digits, 1) if abs(value) >= LARGE_NUMBER else digits
+    return _localized(f"{value:,.{shown}f}")
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number with exactly so many decimals."""
+    return UNDEFINED if value is None else _localized(f"{value:,.{digits}f}")
 
 
 def when(moment: datetime | None) -> str:
     """A moment in UTC to the minute."""
-    return UNDEFINED if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if moment is None:
+        return UNDEFINED
+    return moment.astimezone(UTC).strftime(gettext("%Y-%m-%d %H:%M UTC"))
 
 
 def ago(moment: datetime | None) -> str:
@@ -36,15 +51,16 @@ def ago(moment: datetime | None) -> str:
         return UNDEFINED
     seconds = int((datetime.now(UTC) - moment).total_seconds())
     if seconds < MINUTE:
-        return "just now"
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} ago"
-    return "just now"
+        return gettext("just now")
+    if seconds < HOUR:
+        return gettext("%(count)s min ago", count=seconds // MINUTE)
+    if seconds < DAY:
+        return gettext("%(count)s h ago", count=seconds // HOUR)
+    return gettext("%(count)s d ago", count=seconds // DAY)
 
 
 def duration(seconds: float) -> str:
-    """A duration in seconds, then minutes, then hours."""
+    """A duration in seconds, then minutes, then hours: the units are those of every language."""
     whole = int(seconds)
     if whole < MINUTE:
         return f"{whole} s"
@@ -53,9 +69,20 @@ def duration(seconds: float) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
+def _localized(text: str) -> str:
+    """A number as Python writes it, with the separators of the request's language."""
+    return text.translate(_separators(language()))
+
+
+@cache
+def _separators(chosen: str) -> dict[int, str]:
+    return str.maketrans({",": get_group_symbol(chosen), ".": get_decimal_symbol(chosen)})
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "number": number,
+    "fixed": fixed,
     "when": when,
     "ago": ago,
     "duration": duration,

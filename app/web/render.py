@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.web.formats import FILTERS
 from app.web.markdown import render_untrusted
+from app.web.translation import direction, gettext, language, ngettext, pgettext
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES, STATIC = ROOT / "templates", ROOT / "static"
@@ -29,6 +30,8 @@ def environment() -> Environment:
     )
     jinja.filters.update(FILTERS)
     jinja.filters["untrusted"] = render_untrusted
+    jinja.globals.update({"_": gettext, "ngettext": ngettext, "pgettext": pgettext})
+    jinja.globals.update({"language": language, "direction": direction})
     jinja.globals["static"] = static_url
     jinja.globals["modules_in"] = modules_in
     # Rendering one block does not run the template's own imports, hence a global.
