@@ -1,5 +1,6 @@
 // button[data-copy="#selector"]: copies that element's text.
 import { toast } from "./toast.js";
+import { t } from "./words.js";
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -9,9 +10,9 @@ document.addEventListener("click", async (event) => {
   const source = document.querySelector(button.dataset.copy);
   try {
     await navigator.clipboard.writeText(source.textContent.trim());
-    toast("Copied.");
+    toast(t("Copied."));
   } catch {
     getSelection().selectAllChildren(source);
-    toast("Copying is not allowed here. The text is selected: press Ctrl+C.");
+    toast(t("Copying is not allowed here. The text is selected: press Ctrl+C."));
   }
 });

@@ -2,6 +2,7 @@
 // table beside it.
 
 import { columns, extent, levels, shown } from "./curve-data.js";
+import { t } from "./words.js";
 
 const TABLE_ROWS = 6;
 const HEIGHT = 220;
@@ -55,7 +56,7 @@ export class Curve {
       // Steps are whole: no grid line stands between two of them.
       axes: [{ ...axis, incrs: WHOLE }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map(shown) }],
       series: [
-        { label: "Step" },
+        { label: t("Step") },
         ...this.series
           .map((one, index) => ({
             label: one.label,

@@ -1,9 +1,10 @@
 // Says when an HTMX request got no answer or one that is not shown.
 import { toast } from "./toast.js";
+import { t } from "./words.js";
 
 document.body.addEventListener("htmx:sendError", () => {
-  toast("The server cannot be reached. This page shows what it had; it tries again by itself.");
+  toast(t("The server cannot be reached. This page shows what it had; it tries again by itself."));
 });
 document.body.addEventListener("htmx:timeout", () => {
-  toast("The server took too long to answer. Try again.");
+  toast(t("The server took too long to answer. Try again."));
 });

@@ -3,6 +3,7 @@
 
 import { Curve } from "./curve.js";
 import { isVoid } from "./curve-data.js";
+import { t } from "./words.js";
 
 const POLL_MS = 2000;
 const PAGE = 2000;
@@ -16,7 +17,7 @@ function attach(section) {
     const answer = await fetch(`${section.dataset.runCurves}?after=${after}&limit=${PAGE}`, {
       headers: { accept: "application/json" },
     });
-    if (!answer.ok) throw new Error(`The curves cannot be loaded at the moment (${answer.status}).`);
+    if (!answer.ok) throw new Error(t("The curves cannot be loaded at the moment ({status}).", { status: answer.status }));
     return answer.json();
   }
 

@@ -1,4 +1,5 @@
 // The example in the preview half way through: some ratings, some ranks, long texts folded.
+import { t } from "./words.js";
 
 const RATED = { A: 6, C: 3 };
 const ROWS = { A: 0, C: 1, D: document.body.dataset.ties === "True" ? 1 : 2 };
@@ -22,7 +23,7 @@ for (const card of document.querySelectorAll("[data-letter]")) {
   (row ?? document.querySelector(".tray-chips"))?.append(chip(letter));
   const pill = card.querySelector("[data-rank-pill]");
   if (row && pill) {
-    pill.textContent = `Rank ${ROWS[letter] + 1}`;
+    pill.textContent = t("Rank {row}", { row: ROWS[letter] + 1 });
     pill.classList.add("is-ranked");
   }
   const body = card.querySelector(".response-body");

@@ -1,6 +1,8 @@
 // [data-theme-toggle]: switches between the system's theme, light and dark, and remembers the choice.
+import { t } from "./words.js";
 
 const KEY = "podium.theme";
+const NAMES = { system: t("system"), light: t("light"), dark: t("dark") };
 const NEXT = { system: "light", light: "dark", dark: "system" };
 const root = document.documentElement;
 
@@ -11,8 +13,8 @@ function apply(button, choice) {
     root.dataset.theme = choice;
   }
   button.dataset.choice = choice;
-  button.setAttribute("aria-label", `Theme: ${choice}. Switch to ${NEXT[choice]}`);
-  button.title = `Theme: ${choice}`;
+  button.setAttribute("aria-label", t("Theme: {choice}. Switch to {next}", { choice: NAMES[choice], next: NAMES[NEXT[choice]] }));
+  button.title = t("Theme: {choice}", { choice: NAMES[choice] });
 }
 
 for (const button of document.querySelectorAll("[data-theme-toggle]")) {

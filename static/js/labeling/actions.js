@@ -4,6 +4,7 @@ import { place, placeBetween, rowOf, shift, shiftToNewRow, tieWithLast, unrank }
 import { placeText } from "./board-view.js";
 import { beforeRanking, beforeRating } from "./flow.js";
 import { missing, rate, withBoard } from "./judgments.js";
+import { t } from "../words.js";
 
 const MARGINS_PX = 120; // The header and the bar.
 const LAYERS = ["guidelines", "help", "skip", "report"];
@@ -14,15 +15,16 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
 
   function rank(id, board) {
     if (store.work().items[id].cannotJudge !== null) {
-      messages.announce(`${letters.get(id)} is marked “cannot judge” and has no rank`);
+      messages.announce(t("{letter} is marked “cannot judge” and has no rank", { letter: letters.get(id) }));
       return;
     }
     if (board !== store.work().board) {
       const [oldRow, row] = [rowOf(store.work().board, id), rowOf(board, id)];
-      const where = row === -1 ? "not ranked" : `to rank ${row + 1}`;
+      const letter = letters.get(id);
+      const what = row === -1 ? t("{letter} not ranked", { letter }) : t("{letter} to rank {row}", { letter, row: row + 1 });
       log("place", { response: id, old_row: oldRow, new_row: row });
       aids.moved(id, oldRow, row);
-      store.change(withBoard(store.work(), board), `${letters.get(id)} ${where}`);
+      store.change(withBoard(store.work(), board), what);
     }
     messages.announce(`${letters.get(id)} ${placeText(store.work().board, id, letters)}`);
   }
@@ -70,7 +72,8 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     next: (id) => step(id, 1),
     previous: (id) => step(id, -1),
     rate(id, rating, { key }) {
-      const what = `${letters.get(id)} ${rating ? `rated ${rating}` : "not rated"}`;
+      const letter = letters.get(id);
+      const what = rating ? t("{letter} rated {rating}", { letter, rating }) : t("{letter} not rated", { letter });
       log("rate", { response: id, old: store.work().items[id].rating, new: rating, method: "key" });
       store.change(rate(store.work(), id, rating), what);
       messages.announce(what);
@@ -103,7 +106,7 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     focusActive: (id) => focusCard(id),
     focusMode(id) {
       const isOn = document.querySelector("[data-labeling]").classList.toggle("is-focus-mode");
-      messages.announce(isOn ? "One response at a time" : "All responses");
+      messages.announce(isOn ? t("One response at a time") : t("All responses"));
       focusCard(id);
     },
     putDown: () => store.look({ picked: null }),
@@ -111,11 +114,11 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     undo() {
       log("undo");
       const label = store.undo();
-      messages.announce(label === null ? "Nothing to undo" : `Undone: ${label}`);
+      messages.announce(label === null ? t("Nothing to undo") : t("Undone: {label}", { label }));
     },
     redo() {
       const label = store.redo();
-      messages.announce(label === null ? "Nothing to redo" : `Done again: ${label}`);
+      messages.announce(label === null ? t("Nothing to redo") : t("Done again: {label}", { label }));
     },
   };
 

@@ -1,5 +1,6 @@
 // Shows a board: moves the chips to where the work says, and labels chips and rows for screen readers.
 import { rowOf } from "./board.js";
+import { t } from "../words.js";
 
 // With `showsRatings` a chip has its rating beside the letter.
 export function createBoardView(root, responses, { showsRatings }) {
@@ -26,9 +27,9 @@ export function createBoardView(root, responses, { showsRatings }) {
       });
       for (const [id, chip] of chips) {
         const { rating } = work.items[id];
-        const rated = showsRatings ? (rating === null ? "not rated, " : `rated ${rating}, `) : "";
+        const what = { letter: letters.get(id), rating, place: placeText(work.board, id, letters) };
         chip.querySelector("small").textContent = (showsRatings && rating) || "";
-        chip.setAttribute("aria-label", `Response ${letters.get(id)}, ${rated}${placeText(work.board, id, letters)}`);
+        chip.setAttribute("aria-label", chipLabel(what, showsRatings));
         chip.classList.toggle("is-active", id === active);
         chip.setAttribute("aria-pressed", String(id === picked));
       }
@@ -64,19 +65,31 @@ function createChip(id, letter) {
   return chip;
 }
 
+function chipLabel(what, showsRatings) {
+  if (!showsRatings) {
+    return t("Response {letter}, {place}", what);
+  }
+  return what.rating === null
+    ? t("Response {letter}, not rated, {place}", what) : t("Response {letter}, rated {rating}, {place}", what);
+}
+
 // "rank 2 of 4, tied with D" or "not ranked".
 export function placeText(board, id, letters) {
   const row = rowOf(board, id);
   if (row === -1) {
-    return "not ranked";
+    return t("not ranked");
   }
   const others = board.rows[row].filter((other) => other !== id).map((other) => letters.get(other));
-  return `rank ${row + 1} of ${board.rows.length}${others.length ? `, tied with ${others.join(", ")}` : ""}`;
+  const place = { row: row + 1, count: board.rows.length, others: others.join(", ") };
+  return others.length ? t("rank {row} of {count}, tied with {others}", place) : t("rank {row} of {count}", place);
 }
 
 function rowLabel(rows, index, letters) {
-  const end = index === 0 ? ", best" : index === rows.length - 1 ? ", worst" : "";
-  const members = rows[index].map((id) => letters.get(id));
-  const tied = members.length > 1 ? "tied: " : "";
-  return `Row ${index + 1}${end}: ${members.length ? tied + members.join(", ") : "empty"}`;
+  const members = rows[index].map((id) => letters.get(id)).join(", ");
+  const content = rows[index].length > 1 ? t("tied: {letters}", { letters: members }) : members || t("empty");
+  const row = { row: index + 1, content };
+  if (index === 0) {
+    return t("Row {row}, best: {content}", row);
+  }
+  return index === rows.length - 1 ? t("Row {row}, worst: {content}", row) : t("Row {row}: {content}", row);
 }

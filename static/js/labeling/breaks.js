@@ -1,6 +1,7 @@
 // Suggests a break, in one quiet line, and holds the clock during one. What was worked is counted across tasks and reloads.
 import { storage } from "./storage.js";
 import { asked, breakDue, clockText, dayFrom, rested, worked } from "./working-day.js";
+import { t } from "../words.js";
 
 const PAUSE_MS = 5 * 60_000;
 
@@ -44,7 +45,7 @@ export function createBreaks(labeler, { notice, dialog, afterMinutes, clock }) {
     const left = dialog.querySelector("[data-break-left]");
     const show = () => {
       const ms = end - Date.now();
-      left.textContent = ms > 0 ? clockText(Math.ceil(ms / 1000) * 1000) : "The pause is over.";
+      left.textContent = ms > 0 ? clockText(Math.ceil(ms / 1000) * 1000) : t("The pause is over.");
     };
     const timer = setInterval(show, 1000);
     show();

@@ -1,5 +1,6 @@
 // Listens to the controls on the cards and writes what they say into the work.
 import { rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, withItem } from "./judgments.js";
+import { t } from "../words.js";
 
 export function enableCardInputs(cards, { store, messages, log, root, openMenu, compare }) {
   for (const [id, card] of cards) {
@@ -12,22 +13,22 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu, 
     card.addEventListener("change", ({ target }) => {
       if (target.closest(".rating") && target.type === "radio") {
         log("rate", { response: id, old: store.work().items[id].rating, new: Number(target.value), method: "click" });
-        store.change(rate(store.work(), id, Number(target.value)), `${letter} rated ${target.value}`);
+        store.change(rate(store.work(), id, Number(target.value)), t("{letter} rated {rating}", { letter, rating: target.value }));
       } else if (target.closest(".flag-list")) {
         const isTick = target.type === "checkbox";
         const key = isTick ? target.value : target.dataset.flag;
         const answer = isTick ? target.checked || null : target.value === "yes";
         log("flag", { response: id, flag: key, answer });
-        store.change(setFlag(store.work(), id, key, answer), `flag on ${letter}`);
+        store.change(setFlag(store.work(), id, key, answer), t("flag on {letter}", { letter }));
       } else if (target.matches("[data-cannot-judge]")) {
-        const what = `${letter} ${target.value ? "cannot be judged" : "can be judged"}`;
+        const what = target.value ? t("{letter} cannot be judged", { letter }) : t("{letter} can be judged", { letter });
         store.change(setCannotJudge(store.work(), id, target.value || null), what);
         messages.announce(what);
       }
     });
     card.addEventListener("input", ({ target }) => {
       if (target.matches("[data-note] textarea")) {
-        store.change(withItem(store.work(), id, { note: target.value }), `note on ${letter}`, { isTyping: true });
+        store.change(withItem(store.work(), id, { note: target.value }), t("note on {letter}", { letter }), { isTyping: true });
       }
     });
     card.querySelector("[data-pin]").addEventListener("click", () => compare.pin(id));
@@ -48,12 +49,12 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu, 
   });
   const taskNote = root.querySelector("[data-task-note]");
   taskNote.addEventListener("input", () => {
-    store.change({ ...store.work(), note: taskNote.value }, "note on the task", { isTyping: true });
+    store.change({ ...store.work(), note: taskNote.value }, t("note on the task"), { isTyping: true });
   });
   root.querySelector("[data-cannot-rank]").addEventListener("change", ({ target }) => {
-    const what = target.value ? "cannot be ranked" : "can be ranked";
+    const what = target.value ? t("cannot be ranked") : t("can be ranked");
     store.change(setCannotRank(store.work(), target.value || null), what);
-    messages.announce(`The responses ${what}`);
+    messages.announce(target.value ? t("The responses cannot be ranked") : t("The responses can be ranked"));
   });
   root.querySelector("[data-unveil]")?.addEventListener("click", () => {
     root.classList.remove("is-veiled");
@@ -61,6 +62,6 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu, 
   });
   root.querySelector("[data-task-flags]")?.addEventListener("change", ({ target }) => {
     log("flag", { flag: target.value, answer: target.checked || null });
-    store.change(setTaskFlag(store.work(), target.value, target.checked), "flag on the task");
+    store.change(setTaskFlag(store.work(), target.value, target.checked), t("flag on the task"));
   });
 }

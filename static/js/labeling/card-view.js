@@ -1,5 +1,6 @@
 // Shows the work on the response cards: rating, rank pill, flags, note, cannot judge; folds long texts.
 import { rowOf } from "./board.js";
+import { t } from "../words.js";
 
 const GRACE_LINES = 8; // A text that is only this much longer is shown whole.
 
@@ -60,10 +61,11 @@ export function createCardView(cards, letters, { opened, previewLines, onOpen })
 function renderPill(pill, work, id, letters) {
   const row = rowOf(work.board, id);
   const tied = (work.board.rows[row] ?? []).filter((other) => other !== id).map((other) => letters.get(other));
-  const place = row === -1 ? "Not ranked" : `Rank ${row + 1}${tied.length ? ` = ${tied.join(", ")}` : ""}`;
+  const rank = t("Rank {row}", { row: row + 1 });
+  const place = row === -1 ? t("Not ranked") : tied.length ? `${rank} = ${tied.join(", ")}` : rank;
   const cannotJudge = work.items[id].cannotJudge !== null;
-  pill.textContent = cannotJudge ? "No rank" : place;
-  pill.setAttribute("aria-label", `Rank of response ${letters.get(id)}: ${pill.textContent}`);
+  pill.textContent = cannotJudge ? t("No rank") : place;
+  pill.setAttribute("aria-label", t("Rank of response {letter}: {rank}", { letter: letters.get(id), rank: pill.textContent }));
   pill.classList.toggle("is-ranked", row !== -1);
   pill.disabled = cannotJudge;
 }
@@ -94,7 +96,7 @@ function foldIfLong(card, { previewLines, lines, isOpen, onUnfold }) {
   const fold = (isFolded) => {
     card.classList.toggle("is-collapsed", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
-    button.textContent = isFolded ? "Show all" : "Show less";
+    button.textContent = isFolded ? t("Show all") : t("Show less");
     if (!isFolded) {
       onUnfold();
     }

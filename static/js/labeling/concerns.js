@@ -1,6 +1,7 @@
 // What may be a slip in complete work, as pure data: {kind, ids, text}. None of it is an error: a labeler who
 // means it submits once more. No DOM here.
 import { rowOf } from "./board.js";
+import { t, tn } from "../words.js";
 
 const MAX_WORDS_PER_MINUTE = 1000; // More is not reading.
 const MIN_WORDS = 100;
@@ -11,7 +12,7 @@ export function concernsOf(work, letters, { unopened, words, activeMs, gap = 2 }
   const ids = [...letters.keys()];
   const found = [
     ...ids.flatMap((better) => ids.map((worse) => conflictOf(work, letters, { better, worse, gap }))),
-    ...unopened.map((id) => ({ kind: "unopened", ids: [id], text: `Response ${letters.get(id)} was never fully opened.` })),
+    ...unopened.map((id) => ({ kind: "unopened", ids: [id], text: t("Response {letter} was never fully opened.", { letter: letters.get(id) }) })),
     allTied(work, ids),
     tooFast(words, activeMs),
   ];
@@ -39,14 +40,15 @@ function conflictOf(work, letters, { better, worse, gap }) {
   if (gap === null || high === null || low === null || rowOfBetter === -1 || rowOfWorse === -1) {
     return null;
   }
-  const rated = `You rated ${letters.get(better)} ${high} and ${letters.get(worse)} ${low}`;
+  const rated = { better: letters.get(better), high, worse: letters.get(worse), low };
   if (high - low >= gap && rowOfBetter > rowOfWorse) {
-    const text = `${rated}, but ${letters.get(worse)} is ranked above ${letters.get(better)}.`;
+    const text = t("You rated {better} {high} and {worse} {low}, but {worse} is ranked above {better}.", rated);
     return { kind: "conflict", ids: [better, worse], text };
   }
   // A tie contradicts less than an order does.
   if (high - low > gap && rowOfBetter === rowOfWorse) {
-    return { kind: "soft_conflict", ids: [better, worse], text: `${rated}, but they share a rank.` };
+    const text = t("You rated {better} {high} and {worse} {low}, but they share a rank.", rated);
+    return { kind: "soft_conflict", ids: [better, worse], text };
   }
   return null;
 }
@@ -55,12 +57,14 @@ function allTied(work, ids) {
   const rows = new Set(ids.map((id) => rowOf(work.board, id)).filter((row) => row !== -1));
   const ranked = ids.filter((id) => rowOf(work.board, id) !== -1);
   const isTied = rows.size === 1 && ranked.length > 1 && work.cannotRank === null;
-  return isTied ? { kind: "all_tied", ids: [], text: "All responses share one rank. Is that right?" } : null;
+  return isTied ? { kind: "all_tied", ids: [], text: t("All responses share one rank. Is that right?") } : null;
 }
 
 function tooFast(words, activeMs) {
   const isFast = words >= MIN_WORDS && words / (activeMs / 60_000) > MAX_WORDS_PER_MINUTE;
   const seconds = Math.max(1, Math.round(activeMs / 1000));
-  const text = `${seconds} ${seconds === 1 ? "second is" : "seconds are"} very short for ${words} words.`;
+  const text = tn({
+    one: "{count} second is very short for {words} words.", other: "{count} seconds are very short for {words} words.",
+  }, seconds, { words });
   return isFast ? { kind: "fast", ids: [], text } : null;
 }

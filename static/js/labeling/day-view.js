@@ -1,5 +1,6 @@
 // The header's part of the day: the active time of the task, the labeler's goal, and how much is done today.
 import { clockText, goalReached } from "./working-day.js";
+import { t } from "../words.js";
 
 // `preferences` as they are now; `onToggle()` asks for the time to be shown or hidden.
 export function createDayView(header, { preferences, onToggle }) {
@@ -11,12 +12,12 @@ export function createDayView(header, { preferences, onToggle }) {
   return {
     time(ms) {
       const text = clockText(ms);
-      timer.textContent = preferences.shows_timer ? text : "Time";
-      timer.setAttribute("aria-label", preferences.shows_timer ? `${text} of active time. Hide it` : "Time: show it");
+      timer.textContent = preferences.shows_timer ? text : t("Time");
+      timer.setAttribute("aria-label", preferences.shows_timer ? t("{time} of active time. Hide it", { time: text }) : t("Time: show it"));
       timer.hidden = false;
     },
     today(today) {
-      done.textContent = `${today.tasks} done today`;
+      done.textContent = t("{count} done today", { count: today.tasks });
       done.hidden = preferences.goal?.unit === "tasks"; // The goal says it already.
       goal.hidden = preferences.goal === null;
       if (preferences.goal !== null) {

@@ -1,10 +1,11 @@
 // Asks which of two drafts of a task to go on with; neither is dropped without being shown.
+import { language, t } from "../words.js";
 
 // Returns `ask({other, mine, letters}, onChoice)`; `onChoice(isOther)` gets the answer.
 export function createDraftChoice(dialog) {
   return ({ other, mine, letters }, onChoice) => {
     dialog.querySelector("[data-draft-other]").textContent = summary(other.body.work, letters);
-    dialog.querySelector("[data-draft-other-at]").textContent = new Date(other.savedAt).toLocaleString();
+    dialog.querySelector("[data-draft-other-at]").textContent = new Date(other.savedAt).toLocaleString(language);
     dialog.querySelector("[data-draft-mine]").textContent = summary(mine.work, letters);
     dialog.addEventListener("close", () => onChoice(dialog.returnValue === "other"), { once: true });
     dialog.returnValue = "";
@@ -19,5 +20,5 @@ export function summary(work, letters) {
     .map(([id, item]) => `${name(id)} ${item.rating}`).sort().join(", ");
   const order = (work?.board?.rows ?? []).filter((row) => row.length > 0)
     .map((row) => row.map(name).join(" = ")).join(" > ");
-  return `Ratings: ${ratings || "none"}. Order: ${order || "none"}.`;
+  return t("Ratings: {ratings}. Order: {order}.", { ratings: ratings || t("none"), order: order || t("none") });
 }

@@ -1,6 +1,7 @@
 // Fills the board from the ratings, by a button or by itself, and wants it looked at afterwards.
 import { isEmpty } from "./board.js";
 import { filledFromRatings, isRated } from "./fill.js";
+import { t } from "../words.js";
 
 // `assist` is what the project lets happen: none, button or presort. `onSeen()` renders.
 export function createFilling(board, { assist, store, messages, onSeen }) {
@@ -12,17 +13,17 @@ export function createFilling(board, { assist, store, messages, onSeen }) {
   const isUnseen = () => store.work().origin === "from_ratings" && store.told().isFillSeen === false;
 
   function fill() {
-    store.change(filledFromRatings(store.work(), ids), "ranks from ratings");
+    store.change(filledFromRatings(store.work(), ids), t("ranks from ratings"));
     store.tell({ isFillSeen: false, movesAfterFill: 0 }); // Only now: rendering may have focused a chip.
     onSeen();
-    messages.announce("Filled from ratings, please check");
+    messages.announce(t("Filled from ratings, please check"));
   }
 
   function tryFill() {
     if (assist === "button" && isRated(store.work(), ids)) {
       fill();
     } else if (assist === "button") {
-      messages.show("Rate all responses first, then fill the ranks from the ratings.", { tone: "warn", isPassing: true });
+      messages.show(t("Rate all responses first, then fill the ranks from the ratings."), { tone: "warn", isPassing: true });
     }
   }
 

@@ -1,4 +1,5 @@
 // Where a text occurs in a sequence of text nodes, which markup may have cut anywhere. No DOM here.
+import { t } from "../words.js";
 
 const MIN_LENGTH = 1;
 
@@ -34,5 +35,5 @@ export function countsText(text, counts) {
     return "";
   }
   const having = counts.filter(([, count]) => count > 0);
-  return having.map(([name, count]) => `${name} ${count}`).join(", ") || "not found";
+  return having.map(([name, count]) => `${name} ${count}`).join(", ") || t("not found");
 }

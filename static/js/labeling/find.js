@@ -1,5 +1,6 @@
 // Finds a text in the prompt and in all responses at once: marks every place and counts them per response.
 import { countsText, placesOf } from "./find-places.js";
+import { t } from "../words.js";
 
 const MAX_PLACES = 2000;
 
@@ -13,7 +14,7 @@ export function enableFind(panel, { task, onLook, onFind }) {
   function find() {
     const { root, store } = task();
     const parts = [
-      { name: "Prompt", id: null, element: root.querySelector(".prompt") },
+      { name: t("Prompt"), id: null, element: root.querySelector(".prompt") },
       ...store.ids.map((id) => ({
         name: store.letters.get(id), id, element: root.querySelector(`[data-response="${id}"] [data-body]`),
       })),

@@ -1,9 +1,10 @@
 // In which order a project lets its labelers rate and rank, as pure data. No DOM here.
 import { isEmpty, isRanked } from "./board.js";
 import { isRated, judgedOf } from "./fill.js";
+import { t } from "../words.js";
 
-export const RATE_FIRST = "Rate all responses first, then rank them.";
-export const RANK_FIRST = "Rank all responses first, then rate them.";
+export const RATE_FIRST = t("Rate all responses first, then rank them.");
+export const RANK_FIRST = t("Rank all responses first, then rate them.");
 
 // What has to be done before responses are ranked, or null. Who has begun with it goes on.
 export function beforeRanking(flow, work, ids) {

@@ -4,11 +4,12 @@ import { judgedOf } from "./fill.js";
 import * as neighbours from "./guided-check.js";
 import { createPairLayer } from "./pair-layer.js";
 import * as insertion from "./guided.js";
+import { t } from "../words.js";
 
 const MAX_ANSWERS = 500; // So many are stored with a ranking.
 const MAX_MS = 24 * 3600 * 1000;
-const SORTING = { ...insertion, source: "guided", name: "Question" };
-const CHECK = { ...neighbours, source: "check", name: "Neighbors" };
+const SORTING = { ...insertion, source: "guided", progress: (count, more) => t("Question {count}, at most {more} more", { count, more }) };
+const CHECK = { ...neighbours, source: "check", progress: (count, more) => t("Neighbors {count}, at most {more} more", { count, more }) };
 
 // `onSorted()` and `onChecked()` are called with the layer closed, unless `goesOnToCheck`.
 export function createGuidedRanking({ root, board, cards, rules, store, cardView, log, messages, signal, goesOnToCheck, onSorted, onChecked }) {
@@ -43,7 +44,7 @@ export function createGuidedRanking({ root, board, cards, rules, store, cardView
     cardView.opened(asked.right);
     layer.show({
       ...asked,
-      progress: `${kind.name} ${state.asked + 1}, at most ${more} more`,
+      progress: kind.progress(state.asked + 1, more),
       order: state.rows.map((row) => row.map(named).join(" = ")).join(" > "),
       canUndo: state.before !== null,
     });
@@ -108,10 +109,11 @@ export function createGuidedRanking({ root, board, cards, rules, store, cardView
 
   function labelOf(asked, rows) {
     if (kind === CHECK) {
-      return `neighbors ${named(asked.left)} and ${named(asked.right)}`;
+      return t("neighbors {left} and {right}", { left: named(asked.left), right: named(asked.right) });
     }
     const [next] = state.waiting;
-    return `${named(next)} to rank ${rows.findIndex((row) => row.includes(next)) + 1}, by questions`;
+    const row = rows.findIndex((each) => each.includes(next)) + 1;
+    return t("{letter} to rank {row}, by questions", { letter: named(next), row });
   }
 
   function check() {
@@ -125,7 +127,7 @@ export function createGuidedRanking({ root, board, cards, rules, store, cardView
       const { rows } = store.work().board;
       const waiting = unranked();
       if (judgedOf(store.work(), ids).length < 2) {
-        messages.announce("There are fewer than two responses to compare");
+        messages.announce(t("There are fewer than two responses to compare"));
       } else if (left && insertion.goesOn(left, { rows, unranked: waiting })) {
         begin(SORTING, { ...left, before: null }); // What was answered before is undone on the board.
       } else {

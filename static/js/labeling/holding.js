@@ -1,6 +1,7 @@
 // Holds the open task and the one that was brought ahead, and says what becomes of the hold on the open one.
 import { keepLeases } from "./lease.js";
 import { explain } from "./messages.js";
+import { t } from "../words.js";
 
 // `task()` is the open task, `clock` knows whether somebody works; `next` is where the next task is to be had.
 export function holdTasks({ task, ahead, clock, messages, next }) {
@@ -23,8 +24,8 @@ export function holdTasks({ task, ahead, clock, messages, next }) {
       }
     },
     onEnding(keep) {
-      messages.ask("Your hold on this task ends in less than two minutes.", {
-        points: [], button: { text: "Keep this task", onClick: () => { keep(); messages.clear(); } },
+      messages.ask(t("Your hold on this task ends in less than two minutes."), {
+        points: [], button: { text: t("Keep this task"), onClick: () => { keep(); messages.clear(); } },
       });
     },
   });

@@ -1,6 +1,7 @@
 // A labeler's work on one task as pure data: the board, per response a rating, flags, a note and why it cannot be
 // judged, and what is said of the whole task. Nothing has a value before the labeler gave it one. No DOM here.
 import { emptyBoard, isEmpty, isRanked, unrank } from "./board.js";
+import { t } from "../words.js";
 
 const MAX_NAMED = 3;
 const BLANK = { rating: null, flags: [], notFlagged: [], note: "", cannotJudge: null };
@@ -93,8 +94,11 @@ export function missingText(work, letters, rules = USUAL) {
     return isShort ? those.map((id) => letters.get(id)).join(", ") : those.length;
   };
   const parts = [
-    [lacking.unrated, "not rated"], [lacking.unranked, "not ranked"], [lacking.unflagged, "with open flags"],
-    [lacking.unexplained, "without the note that a flag needs"], [lacking.tied, "tied, but ties are not allowed here"],
+    [lacking.unrated, (which) => t("{which} not rated", { which })],
+    [lacking.unranked, (which) => t("{which} not ranked", { which })],
+    [lacking.unflagged, (which) => t("{which} with open flags", { which })],
+    [lacking.unexplained, (which) => t("{which} without the note that a flag needs", { which })],
+    [lacking.tied, (which) => t("{which} tied, but ties are not allowed here", { which })],
   ].filter(([those]) => those.length > 0);
-  return parts.map(([those, what]) => `${named(those)} ${what}`).join("; ") || "Ready to submit";
+  return parts.map(([those, say]) => say(named(those))).join("; ") || t("Ready to submit");
 }

@@ -1,6 +1,7 @@
 // The dialog with all keys: shows the labeler's own, takes another one for an action, and turns single keys off.
 import { capsOf, keyOf } from "./key-names.js";
 import { keysOf, refusalOf, SHORTCUTS } from "./shortcuts.js";
+import { t } from "../words.js";
 
 export function enableKeyHelp(dialog, preferences) {
   const list = dialog.querySelector("[data-keys]");
@@ -17,15 +18,15 @@ export function enableKeyHelp(dialog, preferences) {
   function toRow(shortcut) {
     const row = document.createElement("div");
     const term = document.createElement("dt");
-    keysOf(shortcut, preferences.now.keys).forEach((key, index) => term.append(...(index ? [" or "] : []), ...toCaps(key)));
+    keysOf(shortcut, preferences.now.keys).forEach((key, index) => term.append(...(index ? [t(" or ")] : []), ...toCaps(key)));
     const description = document.createElement("dd");
     description.append(shortcut.text);
     const actions = document.createElement("dd");
     actions.className = "key-actions";
-    const change = toButton("Change", shortcut, () => capture(change, shortcut));
+    const change = toButton(t("Change"), shortcut, () => capture(change, shortcut));
     buttons.set(shortcut.name, change);
     if (preferences.now.keys[shortcut.name] !== undefined) {
-      actions.append(toButton("Reset", shortcut, () => reset(shortcut)));
+      actions.append(toButton(t("Reset"), shortcut, () => reset(shortcut)));
     }
     actions.append(change);
     row.append(term, description, actions);
@@ -38,11 +39,11 @@ export function enableKeyHelp(dialog, preferences) {
     const { signal } = listening;
     const stop = (text) => {
       listening.abort();
-      name(button, "Change", shortcut);
+      name(button, t("Change"), shortcut);
       say(text);
     };
-    name(button, "Press a key", shortcut);
-    say(`Press the key for “${shortcut.text}”. Esc leaves it as it is.`);
+    name(button, t("Press a key"), shortcut);
+    say(t("Press the key for “{action}”. Esc leaves it as it is.", { action: shortcut.text }));
     button.addEventListener("blur", () => stop(""), { signal });
     button.addEventListener("keydown", (event) => {
       const key = keyOf(event);
@@ -59,7 +60,7 @@ export function enableKeyHelp(dialog, preferences) {
         stop("");
         set(shortcut, key);
       } else {
-        say(`${refusal} Press another key, or Esc.`);
+        say(t("{refusal} Press another key, or Esc.", { refusal }));
       }
     }, { signal });
   }
@@ -81,7 +82,7 @@ export function enableKeyHelp(dialog, preferences) {
 
   async function save(part) {
     const failure = await preferences.change(part);
-    say(failure ?? "Saved.");
+    say(failure ?? t("Saved."));
   }
 
   toggle.addEventListener("change", () => save({ single_keys: toggle.checked }));

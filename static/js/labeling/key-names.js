@@ -1,9 +1,11 @@
 // Keys by name: "J", "Shift+N", "Alt+ArrowUp", "Control+Enter", "Numpad3". The names are those of aria-keyshortcuts. Pure.
+import { t } from "../words.js";
 
 const ONLY_MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock", "NumLock", "Fn", "OS"];
 const NO_CHARACTER = ["Dead", "Unidentified", "Process", "Compose"];
 const SHOWN = {
-  Control: "Ctrl", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", " ": "Space",
+  Control: t("Ctrl"), Shift: t("Shift"), Enter: t("Enter"), Backspace: t("Backspace"), Delete: t("Delete"),
+  ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: t("Esc"), " ": t("Space"),
 };
 const MAX_LENGTH = 20; // As the server stores it.
 
@@ -47,17 +49,17 @@ export function capsOf(name) {
 // Why no action can have this key, as a sentence; null when it can.
 export function reservedFor(name) {
   if (/^[A-I]$/.test(name)) {
-    return "The letters A to I go to the responses.";
+    return t("The letters A to I go to the responses.");
   }
   if (/^(Shift\+|Numpad)?\d$/.test(name)) {
-    return "Digits rate and rank.";
+    return t("Digits rate and rank.");
   }
   if (name.startsWith("Control+") || /^Alt\+(Shift\+)?(Arrow(Left|Right)|Home|F4|Tab)$/.test(name)) {
-    return `The browser needs ${capsOf(name).join(" ")} for itself.`;
+    return t("The browser needs {keys} for itself.", { keys: capsOf(name).join(" ") });
   }
   const isControlKey = /^(Shift\+)?(Tab|Escape|Enter| |Arrow\w+|Page\w+|Home|End|Delete|Insert|F\d+|ContextMenu)$/.test(name);
   if (isControlKey || name.length > MAX_LENGTH) {
-    return `${capsOf(name).join(" ")} has its own meaning on pages.`;
+    return t("{keys} has its own meaning on pages.", { keys: capsOf(name).join(" ") });
   }
   return null;
 }

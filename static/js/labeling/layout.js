@@ -1,9 +1,13 @@
 // How the window is divided: the prompt and the board can be folded to rails, and the prompt has a width. Each browser
 // remembers it. What is chosen outlives a task, so it is set on the form and anew on each task.
 import { storage } from "./storage.js";
+import { t } from "../words.js";
 
 const SETTING = "podium.layout";
-const NAMES = { prompt: "the prompt", board: "the rank board" };
+const TEXTS = {
+  prompt: { hide: t("Hide the prompt"), show: t("Show the prompt") },
+  board: { hide: t("Hide the rank board"), show: t("Show the rank board") },
+};
 const STEP_PX = 16;
 const MIN_PX = 320;
 const MAX_PX = 480;
@@ -18,11 +22,11 @@ export function createLayout(form) {
   }
 
   function apply() {
-    for (const name of Object.keys(NAMES)) {
+    for (const name of Object.keys(TEXTS)) {
       form.classList.toggle(`is-${name}-folded`, !chosen[name]);
       const button = form.querySelector(`[data-rail="${name}"]`);
       button.setAttribute("aria-expanded", String(chosen[name]));
-      button.setAttribute("aria-label", `${chosen[name] ? "Hide" : "Show"} ${NAMES[name]}`);
+      button.setAttribute("aria-label", chosen[name] ? TEXTS[name].hide : TEXTS[name].show);
     }
     if (chosen.promptPx !== null) {
       form.style.setProperty("--prompt-width", `${chosen.promptPx}px`);

@@ -13,6 +13,7 @@ import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
 import { setMath } from "../set-math.js";
+import { t } from "../words.js";
 
 const form = document.querySelector("[data-labeling]");
 const find = (selector) => document.querySelector(selector);
@@ -71,13 +72,13 @@ function submit(entry, { isPausing }) {
   if (following) {
     number += 1;
     open(following);
-    messages.show(`Task ${sent.number} submitted.`, {
-      tone: "good", link: { href: `${next}/${entry.taskId}`, text: "Change it" }, isPassing: true,
+    messages.show(t("Task {number} submitted.", { number: sent.number }), {
+      tone: "good", link: { href: `${next}/${entry.taskId}`, text: t("Change it") }, isPassing: true,
     });
     form.querySelector("[data-response]").focus({ preventScroll: true });
   } else {
     form.inert = true; // Nothing more can be changed until it is stored.
-    messages.show("Submitting…", { tone: "plain", isPassing: true });
+    messages.show(t("Submitting…"), { tone: "plain", isPassing: true });
   }
 }
 

@@ -1,10 +1,12 @@
 // What the labeler is told: visible notices above the bar, and spoken announcements. There is one general notice, and
 // one for each task that something has to be said of after it has left the screen.
+import { t } from "../words.js";
+import { reasonOf } from "./reasons.js";
 
 const PASSING_MS = 10_000;
 const PLAIN_WORDS = {
-  lease_lost: "Your hold on this task has ended.",
-  key_reused: "An earlier version of this ranking is stored, and this one could not replace it.",
+  lease_lost: t("Your hold on this task has ended."),
+  key_reused: t("An earlier version of this ranking is stored, and this one could not replace it."),
 };
 
 export function createMessages(region, announcer) {
@@ -77,17 +79,18 @@ export function createMessages(region, announcer) {
 // The problem of a refused call as {text, link} for people. `next` is where the next task is, `task` the address of the
 // one it is about; `here` says that this one is on the screen, else it is named by its `number`.
 export function explain(status, problem, { next, task, number, here = false }) {
-  const detail = problem.detail ?? "The server refused this without a reason.";
+  const detail = reasonOf(problem);
   if (status === 401) {
-    return { text: "You are signed out. Your work is kept in this browser.",
-      link: { href: `/sign-in?next=${encodeURIComponent(here ? task ?? next : next)}`, text: "Sign in again" } };
+    return { text: t("You are signed out. Your work is kept in this browser."),
+      link: { href: `/sign-in?next=${encodeURIComponent(here ? task ?? next : next)}`, text: t("Sign in again") } };
   }
   const what = PLAIN_WORDS[problem.code] ?? detail;
   if (!here) {
-    return { text: `Task ${number} was not stored: ${what} Your work on it is kept in this browser.`, link: { href: task, text: "Open it" } };
+    const text = t("Task {number} was not stored: {what} Your work on it is kept in this browser.", { number, what });
+    return { text, link: { href: task, text: t("Open it") } };
   }
   if (status === 404 || status === 409 || problem.code === "key_reused") {
-    return { text: `${what} Your work is kept in this browser.`, link: { href: next, text: "Get a task" } };
+    return { text: t("{what} Your work is kept in this browser.", { what }), link: { href: next, text: t("Get a task") } };
   }
-  return { text: `Not submitted: ${detail} Your work is kept; try again.`, link: null };
+  return { text: t("Not submitted: {detail} Your work is kept; try again.", { detail }), link: null };
 }

@@ -1,5 +1,6 @@
 // The layer that asks which of two responses is better: both texts beside each other, below 768 px one behind the other.
 // It knows nothing of what is asked and why; `onAnswer(given)` and `onUndo()` do.
+import { t } from "../words.js";
 
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "undecided" };
 const SIDES = ["left", "right"];
@@ -25,7 +26,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
     const column = ofSide("side", side);
     const body = cards.get(id).querySelector("[data-body]").cloneNode(true);
     body.removeAttribute("data-body");
-    column.querySelector("h4").textContent = `Response ${letters.get(id)}`;
+    column.querySelector("h4").textContent = t("Response {letter}", { letter: letters.get(id) });
     column.querySelector("[data-pair-text]").replaceChildren(body);
     column.scrollTop = 0;
   }

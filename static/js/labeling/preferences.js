@@ -1,5 +1,7 @@
 // What the labeler has set for themselves: used at once, and saved on the server.
 import { getPreferences, NetworkError, putPreferences } from "./api.js";
+import { t } from "../words.js";
+import { reasonOf } from "./reasons.js";
 
 // `now` is what the page was told; it is changed in place, so that all who have it see the same.
 export function createPreferences(now, { onChange }) {
@@ -21,15 +23,15 @@ async function save(part) {
   try {
     const stored = await getPreferences();
     const { status, body } = stored.status === 200 ? await putPreferences({ ...stored.body, ...part }) : stored;
-    return status === 200 ? null : notSaved(body.detail ?? "the server refused it.");
+    return status === 200 ? null : notSaved(reasonOf(body));
   } catch (error) {
     if (!(error instanceof NetworkError)) {
       throw error;
     }
-    return notSaved("the server cannot be reached.");
+    return notSaved(t("the server cannot be reached."));
   }
 }
 
 function notSaved(why) {
-  return `It is used on this page, but not saved: ${why}`;
+  return t("It is used on this page, but not saved: {why}", { why });
 }

@@ -5,6 +5,7 @@ import { createCompare } from "./compare.js";
 import { createFilling } from "./filling.js";
 import { beforeRanking, beforeRating } from "./flow.js";
 import { createGuidedRanking } from "./guided-ranking.js";
+import { t } from "../words.js";
 
 const OFFERED_FROM = 6;
 
@@ -23,12 +24,12 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
     onSorted() {
       showBoard();
       if (isCheckOffered()) {
-        offerCheck("All ranked. Look at the board, and compare neighbors once more if you like.");
+        offerCheck(t("All ranked. Look at the board, and compare neighbors once more if you like."));
       }
     },
     onChecked() {
       showBoard();
-      messages.announce("All neighbors compared");
+      messages.announce(t("All neighbors compared"));
     },
   });
 
@@ -42,7 +43,7 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
   }
 
   function offerCheck(text) {
-    messages.ask(text, { points: [], button: { text: "Compare neighbors", onClick: guided.check } });
+    messages.ask(text, { points: [], button: { text: t("Compare neighbors"), onClick: guided.check } });
   }
 
   function showBoard() {
@@ -56,7 +57,7 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
 
   function ask() {
     const first = root.classList.contains("is-veiled")
-      ? "Show the text first, then rank." : beforeRanking(rules.flow, store.work(), ids);
+      ? t("Show the text first, then rank.") : beforeRanking(rules.flow, store.work(), ids);
     if (first !== null) {
       messages.show(first, { tone: "warn", isPassing: true });
     } else if (isCheckOffered()) {
@@ -64,7 +65,7 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
     } else if (isOffered() && !guided.isAllRanked()) {
       guided.sort();
     } else {
-      messages.announce(isOffered() ? "All are ranked" : "Ranking by questions is not offered here");
+      messages.announce(isOffered() ? t("All are ranked") : t("Ranking by questions is not offered here"));
     }
   }
 
@@ -94,11 +95,11 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
     // Whether something has to be done before the ranking is sent; then it is said what.
     objects() {
       if (filling.isUnseen()) {
-        messages.show("The ranks were filled from your ratings. Go to the rank board and check them first.", { tone: "warn" });
+        messages.show(t("The ranks were filled from your ratings. Go to the rank board and check them first."), { tone: "warn" });
         return true;
       }
       if (needsCheck && isCheckOffered() && store.told().areNeighborsChecked === false) {
-        offerCheck("Compare the neighbors on the board first, then submit.");
+        offerCheck(t("Compare the neighbors on the board first, then submit."));
         return true;
       }
       return false;

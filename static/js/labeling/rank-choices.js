@@ -1,5 +1,6 @@
 // What the rank menu offers as pure data, and which choice a key means. No DOM here.
 import { rowOf } from "./board.js";
+import { t } from "../words.js";
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
@@ -9,14 +10,15 @@ export function choicesFor(board, id, letters) {
   const isTied = row !== -1 && board.rows[row].length > 1;
   const ranks = board.rows.map((ids, index) => {
     const members = ids.filter((other) => other !== id).map((other) => letters.get(other)).join(", ");
-    const label = `Rank ${index + 1}${members && `, tied with ${members}`}`;
+    const rank = { row: index + 1, others: members };
+    const label = members ? t("Rank {row}, tied with {others}", rank) : t("Rank {row}", rank);
     return { text: String(index + 1), members, label, action: ["place", index] };
   });
   const apart = [
-    { text: "In an own row above", action: ["moveApart", -1] },
-    { text: "In an own row below", action: ["moveApart", 1] },
+    { text: t("In an own row above"), action: ["moveApart", -1] },
+    { text: t("In an own row below"), action: ["moveApart", 1] },
   ];
-  const back = { text: "Back to “Not ranked yet”", action: ["unrank"] };
+  const back = { text: t("Back to “Not ranked yet”"), action: ["unrank"] };
   return [...ranks, ...(isTied ? apart : []), ...(row === -1 ? [] : [back])];
 }
 

@@ -1,5 +1,6 @@
 // The menu of a card's rank pill: shows the choices; a click, a digit or Enter takes one.
 import { choicesFor, nextFocus, positionOf } from "./rank-choices.js";
+import { t } from "../words.js";
 
 const MARGIN = 8;
 const MAX_COLUMNS = 6;
@@ -45,7 +46,7 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
     open(pill, id, board) {
       opener = pill;
       menu.dataset.response = id;
-      menu.setAttribute("aria-label", `Rank response ${letters.get(id)}, 1 is best`);
+      menu.setAttribute("aria-label", t("Rank response {letter}, 1 is best", { letter: letters.get(id) }));
       choices = choicesFor(board, id, letters);
       buttons = choices.map(toButton);
       menu.replaceChildren(direction(), ...buttons);
@@ -59,7 +60,7 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
 function direction() {
   const line = document.createElement("p");
   line.className = "wide";
-  line.textContent = "1 is best";
+  line.textContent = t("1 is best");
   return line;
 }
 

@@ -1,6 +1,7 @@
 // The dialog that tells the admins of a broken or unsafe prompt or response.
 import { NetworkError, postReport } from "./api.js";
 import { explain } from "./messages.js";
+import { t } from "../words.js";
 
 // `task()` is the open task; `onWithdrawn()` goes on when it was taken away from everybody.
 export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
@@ -11,7 +12,7 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
   dialog.addEventListener("toggle", (event) => {
     if (event.newState === "open") {
       const { ids, letters, view } = task().store;
-      where.replaceChildren(where.options[0], ...ids.map((id) => new Option(`In response ${letters.get(id)}`, id)));
+      where.replaceChildren(where.options[0], ...ids.map((id) => new Option(t("In response {letter}", { letter: letters.get(id) }), id)));
       where.value = view().active;
       error.textContent = "";
     }
@@ -22,7 +23,8 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
     if (isWithdrawn) {
       onWithdrawn();
     }
-    const text = isWithdrawn ? "Reported. The task was taken back until an admin has looked." : "Reported. Thank you.";
+    const text = isWithdrawn 
+      ? t("Reported. The task was taken back until an admin has looked.") : t("Reported. Thank you.");
     messages.show(text, { tone: "good", isPassing: true });
   }
 
@@ -30,7 +32,7 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
     event.preventDefault();
     const kind = form.elements.kind.value;
     if (!kind) {
-      error.textContent = "Choose what is wrong.";
+      error.textContent = t("Choose what is wrong.");
       form.querySelector("[name=kind]").focus();
       return;
     }
@@ -48,7 +50,7 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
       if (!(failure instanceof NetworkError)) {
         throw failure;
       }
-      error.textContent = "The server cannot be reached. Nothing was reported; try again.";
+      error.textContent = t("The server cannot be reached. Nothing was reported; try again.");
     }
   });
 }

@@ -1,5 +1,6 @@
 // Before a ranking is sent, asks once about what may be a slip; submitting again sends it as it is.
 import { nameOf, warningsOf } from "./concerns.js";
+import { t } from "../words.js";
 
 const MAX_LISTED = 4;
 
@@ -18,9 +19,9 @@ export function createReview(messages, { concerns, onShown, onLook }) {
       onShown(found);
       const rest = found.length - MAX_LISTED;
       const first = found.find(({ ids }) => ids.length > 0);
-      messages.ask("Please look once more, or submit again to keep it as it is.", {
-        points: [...found.slice(0, MAX_LISTED).map(({ text }) => text), ...(rest > 0 ? [`and ${rest} more like these`] : [])],
-        button: first && { text: "Look at the first", onClick: () => onLook(first.ids[0]) },
+      messages.ask(t("Please look once more, or submit again to keep it as it is."), {
+        points: [...found.slice(0, MAX_LISTED).map(({ text }) => text), ...(rest > 0 ? [t("and {count} more like these", { count: rest })] : [])],
+        button: first && { text: t("Look at the first"), onClick: () => onLook(first.ids[0]) },
       });
       return true;
     },

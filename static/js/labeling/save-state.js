@@ -1,16 +1,17 @@
 // Says in the header where the work is kept.
+import { language, t } from "../words.js";
 
 const TEXTS = {
-  kept: "Kept here",
-  "not kept": "Not kept: this browser's storage is full or blocked",
-  saving: "Saving…",
-  offline: "Offline, kept on this device",
-  restored: "Draft restored",
+  kept: t("Kept here"),
+  "not kept": t("Not kept: this browser's storage is full or blocked"),
+  saving: t("Saving…"),
+  offline: t("Offline, kept on this device"),
+  restored: t("Draft restored"),
 };
 
 export function createSaveState(element) {
   return (name, at) => {
-    const time = at?.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    element.textContent = time ? `Saved ${time}` : TEXTS[name] ?? "";
+    const time = at?.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+    element.textContent = time ? t("Saved {time}", { time }) : TEXTS[name] ?? "";
   };
 }

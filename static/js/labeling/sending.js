@@ -2,6 +2,7 @@
 import { dropDraft } from "./draft.js";
 import { explain } from "./messages.js";
 import { createOutbox } from "./outbox.js";
+import { tn } from "../words.js";
 
 // `task()` is the open task; `leave(where)` goes on when it is stored, `letGo()` gives it back when it is refused.
 export function createSending({ page, next, base, task, leave, letGo }) {
@@ -23,8 +24,10 @@ export function createSending({ page, next, base, task, leave, letGo }) {
       messages.show(text, { link, about: taskId });
     },
     onWaiting(entries) {
-      const what = entries.length === 1 ? "A ranking waits" : `${entries.length} rankings wait`;
-      const text = `The server cannot be reached. ${what} in this browser and will be sent again.`;
+      const text = tn({
+        one: "The server cannot be reached. A ranking waits in this browser and will be sent again.",
+        other: "The server cannot be reached. {count} rankings wait in this browser and will be sent again.",
+      }, entries.length);
       messages.show(text, { tone: "warn", about: entries[0].taskId });
     },
   });

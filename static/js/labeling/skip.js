@@ -1,6 +1,7 @@
 // The dialog that gives the task back with a reason.
 import { NetworkError, postSkip } from "./api.js";
 import { explain } from "./messages.js";
+import { t } from "../words.js";
 
 // `task()` is the lease of the open task: {id, token}.
 export function enableSkip(dialog, { task, next, onSkipped }) {
@@ -11,12 +12,12 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
     const reason = form.elements.reason.value;
     const note = form.elements["skip-note"].value.trim();
     if (!reason) {
-      error.textContent = "Choose a reason.";
+      error.textContent = t("Choose a reason.");
       form.querySelector("[name=reason]").focus();
       return;
     }
     if (reason === "other" && !note) {
-      error.textContent = "Say in the note what the reason is.";
+      error.textContent = t("Say in the note what the reason is.");
       form.elements["skip-note"].focus();
       return;
     }
@@ -35,7 +36,7 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
       if (!(failure instanceof NetworkError)) {
         throw failure;
       }
-      error.textContent = "The server cannot be reached. The task is still yours; try again.";
+      error.textContent = t("The server cannot be reached. The task is still yours; try again.");
     }
   });
 }

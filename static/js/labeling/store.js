@@ -2,6 +2,7 @@
 // `onChange(change)` renders it: "work" when the work is another, "view" when only the view is.
 import { recorded, redo, restoredHistory, undo } from "./history.js";
 import { restoredWork } from "./saved-work.js";
+import { t } from "../words.js";
 
 const NO_METHODS = { key: 0, click: 0, drag: 0 };
 
@@ -89,7 +90,7 @@ export function createStore({ ids, letters, saved, initial, draft, measures, onC
     },
     // Takes over what another window has saved.
     takeOver(other) {
-      history = recorded(history, work, restoredWork(other.work, ids), { label: "work from another window" });
+      history = recorded(history, work, restoredWork(other.work, ids), { label: t("work from another window") });
       told = { methods: NO_METHODS, pairAnswers: [], ...other.told };
       become(restoredWork(other.work, ids));
     },

@@ -22,6 +22,7 @@ import { rulesOf } from "./rules.js";
 import { createStore } from "./store.js";
 import { workFrom } from "./submission.js";
 import { watchCards } from "./visibility.js";
+import { t } from "../words.js";
 
 // `root` is the element with the prompt, the responses and the board. `page` has what is shared by all tasks: context,
 // messages, stepView, saveState, askWhichDraft; `onReady(entry)` gets the ranking that is to be sent.
@@ -84,10 +85,10 @@ export function openTask(root, { page, onReady, onClosed }) {
   function trySubmit({ isPausing = false } = {}) {
     const work = store.work();
     if (told.isClosed) {
-      messages.show("The round is closed: this ranking cannot be changed any more.", { tone: "warn" });
+      messages.show(t("The round is closed: this ranking cannot be changed any more."), { tone: "warn" });
     } else if (!isComplete(work, ids, rules)) {
       perform(["focusOn", firstIncomplete(work, ids, rules)], {});
-      messages.show(`Not complete: ${missingText(work, letters, rules)}`, { tone: "warn" });
+      messages.show(t("Not complete: {missing}", { missing: missingText(work, letters, rules) }), { tone: "warn" });
     } else if (!aids.objects() && !review.asks()) {
       log("submit");
       onReady(rankingEntry({

@@ -1,4 +1,5 @@
 // The working day of a labeler as pure data: when a break is due, how far the goal is, and times in words. No DOM here.
+import { language, t } from "../words.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -34,21 +35,21 @@ export function breakDue(record, { afterMinutes, now }) {
     return null;
   }
   if (record.activeMs >= afterMinutes * MINUTE_MS) {
-    return `You have worked ${Math.floor(record.activeMs / MINUTE_MS)} minutes. Pause?`;
+    return t("You have worked {count} minutes. Pause?", { count: Math.floor(record.activeMs / MINUTE_MS) });
   }
-  return record.tasks >= MAX_TASKS ? `You have done ${record.tasks} tasks. Pause?` : null;
+  return record.tasks >= MAX_TASKS ? t("You have done {count} tasks. Pause?", { count: record.tasks }) : null;
 }
 
 // How far a goal {unit, amount} is: the share for a ring, the text beside it, and the whole of it in words.
 export function goalReached({ unit, amount }, { tasks, activeMs }) {
   if (unit === "tasks") {
-    return { share: Math.min(tasks / amount, 1), text: `${tasks} / ${amount}`, label: `${tasks} of ${amount} tasks today` };
+    return { share: Math.min(tasks / amount, 1), text: `${tasks} / ${amount}`, label: t("{tasks} of {amount} tasks today", { tasks, amount }) };
   }
   const hours = Math.floor((activeMs / HOUR_MS) * 10) / 10; // Never more than it is.
   return {
     share: Math.min(activeMs / (amount * HOUR_MS), 1),
-    text: `${hours} / ${amount} h`,
-    label: `${hours} of ${amount} hours of active time today`,
+    text: `${hours.toLocaleString(language)} / ${amount} h`,
+    label: t("{hours} of {amount} hours of active time today", { hours: hours.toLocaleString(language), amount }),
   };
 }
 
