@@ -20,6 +20,7 @@ from app.errors import (
     NotFoundError,
     TooManyError,
 )
+from app.web.translation import gettext
 
 WINDOW_MINUTES = 15
 # Per account and address together first, so that a stranger elsewhere cannot lock a person out.
@@ -132,7 +133,10 @@ async def _refuse_when_too_many(tx: AsyncSession, keys: dict[str, str]) -> None:
             free_at = oldest + timedelta(minutes=WINDOW_MINUTES)
             seconds = max(1, int((free_at - datetime.now(UTC)).total_seconds()))
             raise TooManyError(
-                f"Too many failed tries. Wait {seconds // 60 + 1} minutes and try again.",
+                gettext(
+                    "Too many failed tries. Wait %(minutes)s minutes and try again.",
+                    minutes=seconds // 60 + 1,
+                ),
                 retry_after_seconds=seconds,
             )
 
@@ -210,11 +214,15 @@ async def create_api_token(tx: AsyncSession, *, user_id: int, name: str, days: i
     """
     if not name.strip() or len(name) > TOKEN_NAME_LENGTH or "\x00" in name:
         raise InvalidError(
-            f"A token needs a name of 1 to {TOKEN_NAME_LENGTH} characters.", code="bad_token_name"
+            gettext("A token needs a name of 1 to %(most)s characters.", most=TOKEN_NAME_LENGTH),
+            code="bad_token_name",
         )
     if not 1 <= days <= MAX_TOKEN_DAYS:
         raise InvalidError(
-            f"A token lasts 1 to {MAX_TOKEN_DAYS} days, not {days}.", code="bad_token_days"
+            gettext(
+                "A token lasts 1 to %(most)s days, not %(days)s.", most=MAX_TOKEN_DAYS, days=days
+            ),
+            code="bad_token_days",
         )
     alive = await tx.scalar(
         select(func.count()).where(

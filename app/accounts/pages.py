@@ -27,6 +27,7 @@ from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
 from app.web.render import page
 from app.web.schemas import PathId
+from app.web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 MAX_NEXT_LENGTH = 500
@@ -90,7 +91,7 @@ async def post_sign_in(
             request, "accounts/sign_in.html", {**context, "error": error.detail}, status=422
         )
     if token is None:
-        message = "Email address and password do not fit."
+        message = gettext("Email address and password do not fit.")
         return page(request, "accounts/sign_in.html", {**context, "error": message}, status=401)
     await close_session(tx, request.cookies.get(cookie_name(settings)))
     answer = RedirectResponse(safe_next(after), status_code=303)

@@ -8,6 +8,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.errors import InvalidError, UnavailableError
+from app.web.translation import gettext
 
 MIN_LENGTH, MAX_LENGTH = 12, 256
 CONCURRENT_HASHES, MAX_WAITING = 2, 50
@@ -46,7 +47,12 @@ def check_new_password(password: str) -> None:
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH or "\x00" in password:
         raise InvalidError(
-            f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", code="bad_password"
+            gettext(
+                "A password has %(least)s to %(most)s characters.",
+                least=MIN_LENGTH,
+                most=MAX_LENGTH,
+            ),
+            code="bad_password",
         )
     if len(set(password)) <= 2 or password.casefold() in COMMON:  # noqa: PLR2004
         raise InvalidError("This password is too easy to guess.", code="bad_password")

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.web.translation import gettext
+
 Kind = Literal["agreement_card", "labeler", "labeler_pair", "win_rate"]
 Status = Literal["ok", "provisional", "not_enough_data"]
 
@@ -22,19 +24,24 @@ NORMAL_975 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Limits:
-    """Below `prompts` or `units` a number is hidden, below `ok_prompts` it is provisional."""
+    """Below `prompts` or `units` a number is hidden, below `ok_prompts` it is provisional.
+
+    `missing` says that there are too few prompts.
+    """
 
     prompts: int
     units: int
     ok_prompts: int
-    counted: str
+    missing: str
 
 
+SHARED = "not enough data: %(count)s of %(least)s shared prompts"
+COMPARED = "not enough data: %(count)s of %(least)s compared prompts"
 LIMITS: dict[Kind, Limits] = {
-    "agreement_card": Limits(10, 50, 30, "shared"),
-    "labeler": Limits(10, 50, 30, "shared"),
-    "labeler_pair": Limits(5, 30, 15, "shared"),
-    "win_rate": Limits(30, 0, 100, "compared"),
+    "agreement_card": Limits(10, 50, 30, SHARED),
+    "labeler": Limits(10, 50, 30, SHARED),
+    "labeler_pair": Limits(5, 30, 15, SHARED),
+    "win_rate": Limits(30, 0, 100, COMPARED),
 }
 
 
@@ -100,14 +107,19 @@ def display_status(
     """Whether a number of this kind may be shown, and if not as it stands, why."""
     limits = LIMITS[kind]
     if prompts < limits.prompts:
-        reason = f"not enough data: {prompts} of {limits.prompts} {limits.counted} prompts"
-        return "not_enough_data", reason
+        return "not_enough_data", gettext(limits.missing, count=prompts, least=limits.prompts)
     if units < limits.units:
-        return "not_enough_data", f"not enough data: {units} of {limits.units} shared comparisons"
+        return "not_enough_data", gettext(
+            "not enough data: %(count)s of %(least)s shared comparisons",
+            count=units,
+            least=limits.units,
+        )
     if prompts < limits.ok_prompts:
-        return "provisional", f"provisional: {prompts} of {limits.ok_prompts} prompts"
+        return "provisional", gettext(
+            "provisional: %(count)s of %(least)s prompts", count=prompts, least=limits.ok_prompts
+        )
     if half_width is None or half_width > MAX_HALF_WIDTH:
-        return "provisional", "provisional: the 95% interval is wider than ±10 points"
+        return "provisional", gettext("provisional: the 95% interval is wider than ±10 points")
     return "ok", None
 
 
@@ -129,7 +141,7 @@ def shown(
         half_width=measured.half_width,
     )
     if status == "not_enough_data" or measured.value is None:
-        reason = reason if status == "not_enough_data" else undefined
+        reason = reason if status == "not_enough_data" else gettext(undefined)
         return Estimate(
             None, None, None, measured.units, measured.prompts, "not_enough_data", reason
         )

@@ -12,6 +12,7 @@ from app.agreement.estimates import LIMITS, Estimate, Measured, ratio, shown
 from app.agreement.metrics import Label, first_two, pair_counts, per_labeler
 from app.agreement.orders import conflicts
 from app.agreement.report import NO_PREFERENCE, NOTHING
+from app.web.translation import gettext
 
 LIMIT = LIMITS["labeler"]
 # Fewer would tell one labeler the numbers of another.
@@ -114,7 +115,11 @@ def own_numbers(
             mine.median_seconds,
             None
             if mine.median_seconds is not None
-            else f"not enough data: {mine.timed} of {LIMIT.prompts} timed tasks",
+            else gettext(
+                "not enough data: %(count)s of %(least)s timed tasks",
+                count=mine.timed,
+                least=LIMIT.prompts,
+            ),
         ),
         seconds_band=band([one.median_seconds for one in habits], *TIME_BAND),
     )
@@ -133,9 +138,15 @@ def _of_team(shared: Sequence[Label]) -> Measured:
 
 def _missing_pairs(mine: Habits) -> str | None:
     if mine.rankings < LIMIT.prompts:
-        return f"not enough data: {mine.rankings} of {LIMIT.prompts} tasks"
+        return gettext(
+            "not enough data: %(count)s of %(least)s tasks",
+            count=mine.rankings,
+            least=LIMIT.prompts,
+        )
     if mine.pairs < LIMIT.units:
-        return f"not enough data: {mine.pairs} of {LIMIT.units} pairs"
+        return gettext(
+            "not enough data: %(count)s of %(least)s pairs", count=mine.pairs, least=LIMIT.units
+        )
     return None
 
 
@@ -148,11 +159,16 @@ def _conflicts(own: Sequence[Judged], gap: int | None) -> tuple[int, int]:
 
 def _share_of_conflicts(conflicting: int, apart: int, gap: int | None) -> Own:
     if gap is None:
-        return Own(None, "not counted in this project")
+        return Own(None, gettext("not counted in this project"))
     if apart < LIMIT.units:
         return Own(
             None,
-            f"not enough data: {apart} of {LIMIT.units} pairs rated {gap} or more apart",
+            gettext(
+                "not enough data: %(count)s of %(least)s pairs rated %(gap)s or more apart",
+                count=apart,
+                least=LIMIT.units,
+                gap=gap,
+            ),
         )
     return Own(conflicting / apart, None)
 

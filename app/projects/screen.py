@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.web.schemas import Body, Note
+from app.web.translation import gettext
 
 # Labelers put helpfulness first for training data, and truthfulness and harmlessness first in
 # evaluations: arXiv 2203.02155, section 3.4.
@@ -71,4 +72,6 @@ class ScreenSettings(Body):
     @property
     def criteria(self) -> str:
         """What counts most, in a few words for the head of the screen."""
-        return CRITERIA.get(self.criteria_profile, self.criteria_text)
+        if self.criteria_profile == "custom":
+            return self.criteria_text
+        return gettext(CRITERIA[self.criteria_profile])

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from app.projects.screen import ScreenSettings
 from app.projects.screen_words import CHOICES, EMPTY, GROUPS, WORDS
+from app.web.formats import number
 from app.web.forms import number_or_text
+from app.web.translation import gettext
 
 Kind = Literal["choice", "check", "whole", "share", "text"]
 
@@ -51,7 +53,9 @@ class ScreenGroup:
 def groups_of(typed: Mapping[str, str]) -> list[ScreenGroup]:
     """The form with what was typed."""
     return [
-        ScreenGroup(title, words, [_field(name, typed[name]) for name in names])
+        ScreenGroup(
+            gettext(title), words and gettext(words), [_field(name, typed[name]) for name in names]
+        )
         for title, words, names in GROUPS
     ]
 
@@ -112,12 +116,14 @@ def _field(name: str, value: str) -> ScreenField:
         limits["step"] = "any" if kind == "share" else 1
     return ScreenField(
         name=name,
-        label=label,
-        help=words,
+        label=gettext(label),
+        help=gettext(words),
         kind=kind,
         value=value,
         default=_default(name),
-        choices=tuple(CHOICES[name].items()) if kind == "choice" else (),
+        choices=tuple((value, gettext(text)) for value, text in CHOICES[name].items())
+        if kind == "choice"
+        else (),
         limits=limits,
         is_required=name not in EMPTY and kind != "text",
     )
@@ -126,7 +132,7 @@ def _field(name: str, value: str) -> ScreenField:
 def _default(name: str) -> str:
     default = ScreenSettings.model_fields[name].default
     if isinstance(default, bool):
-        return "yes" if default else "no"
+        return gettext("yes") if default else gettext("no")
     if default is None or default == "":
-        return EMPTY.get(name, "empty")
-    return CHOICES[name][default] if name in CHOICES else str(default)
+        return gettext(EMPTY[name]) if name in EMPTY else gettext("empty")
+    return gettext(CHOICES[name][default]) if name in CHOICES else number(default)

@@ -3,6 +3,8 @@
 from typing import Final
 
 from app.projects.screen import ScreenSettings
+from app.web.formats import number
+from app.web.translation import gettext
 
 # title, a sentence about all of them, names of the settings
 GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
@@ -133,34 +135,68 @@ EMPTY: Final[dict[str, str]] = {
 
 def in_words(settings: ScreenSettings) -> list[str]:
     """What the settings come to for a labeler, where a picture of the screen does not show it."""
-    asked = {"a rating": settings.require_rating, "a rank": settings.require_rank}
-    needs = [word for word, is_needed in asked.items() if is_needed]
-    shares = ("gold_share", "known answer"), ("anchor_share", "anchor"), ("repeat_share", "repeat")
     said = [
-        f"Each response needs {' and '.join(needs)}." if needs else "No rating or rank is needed.",
-        "Ties are welcome." if settings.allow_ties else "Ties are refused.",
-        "Flags are ticked where they apply."
+        _needs(settings),
+        gettext("Ties are welcome.") if settings.allow_ties else gettext("Ties are refused."),
+        gettext("Flags are ticked where they apply.")
         if settings.flags_mode == "check_all"
-        else "Each flag takes a yes or a no.",
-        f"An order against ratings {settings.conflict_gap} or more apart is asked about once."
+        else gettext("Each flag takes a yes or a no."),
+        gettext(
+            "An order against ratings %(gap)s or more apart is asked about once.",
+            gap=settings.conflict_gap,
+        )
         if settings.conflict_gap
-        else "An order against the ratings is never asked about.",
-        "The ratings fill the board from the start." if settings.rank_assist == "presort" else "",
-        f"Ranking by questions: {CHOICES['guided_mode'][settings.guided_mode]}; "
-        f"check of neighbors: {CHOICES['neighbour_check'][settings.neighbour_check]}.",
-        f"Small screens: {CHOICES['mobile'][settings.mobile]}.",
-        f"Veiled tasks: {CHOICES['veil'][settings.veil]}.",
-        f"A task is held for {settings.lease_minutes} minutes." if settings.lease_minutes else "",
-        f"Time stops after {settings.idle_seconds_min} idle seconds; "
-        + (
-            f"a break is suggested after {settings.break_after_minutes} minutes."
-            if settings.break_after_minutes
-            else "no break is suggested."
+        else gettext("An order against the ratings is never asked about."),
+        gettext("The ratings fill the board from the start.")
+        if settings.rank_assist == "presort"
+        else "",
+        gettext(
+            "Ranking by questions: %(mode)s; check of neighbors: %(check)s.",
+            mode=gettext(CHOICES["guided_mode"][settings.guided_mode]),
+            check=gettext(CHOICES["neighbour_check"][settings.neighbour_check]),
         ),
-        f"{settings.feedback_items} disagreements are shown, "
-        f"{settings.feedback_delay_hours} hours after a slate is complete.",
-        "Of 100 tasks: "
-        + ", ".join(f"{100 * getattr(settings, name):g} {word}" for name, word in shares)
-        + ".",
+        gettext("Small screens: %(which)s.", which=gettext(CHOICES["mobile"][settings.mobile])),
+        gettext("Veiled tasks: %(which)s.", which=gettext(CHOICES["veil"][settings.veil])),
+        *_times(settings),
+        gettext(
+            "%(count)s disagreements are shown, %(hours)s hours after a slate is complete.",
+            count=settings.feedback_items,
+            hours=settings.feedback_delay_hours,
+        ),
+        gettext(
+            "Of 100 tasks: %(gold)s known answer, %(anchor)s anchor, %(repeat)s repeat.",
+            gold=number(100 * settings.gold_share),
+            anchor=number(100 * settings.anchor_share),
+            repeat=number(100 * settings.repeat_share),
+        ),
     ]
     return [sentence for sentence in said if sentence]
+
+
+def _needs(settings: ScreenSettings) -> str:
+    if settings.require_rating and settings.require_rank:
+        return gettext("Each response needs a rating and a rank.")
+    if settings.require_rating:
+        return gettext("Each response needs a rating.")
+    if settings.require_rank:
+        return gettext("Each response needs a rank.")
+    return gettext("No rating or rank is needed.")
+
+
+def _times(settings: ScreenSettings) -> list[str]:
+    idle = settings.idle_seconds_min
+    said = [
+        gettext(
+            "Time stops after %(idle)s idle seconds; "
+            "a break is suggested after %(minutes)s minutes.",
+            idle=idle,
+            minutes=settings.break_after_minutes,
+        )
+        if settings.break_after_minutes
+        else gettext("Time stops after %(idle)s idle seconds; no break is suggested.", idle=idle)
+    ]
+    if settings.lease_minutes:
+        said.insert(
+            0, gettext("A task is held for %(minutes)s minutes.", minutes=settings.lease_minutes)
+        )
+    return said

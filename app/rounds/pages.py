@@ -26,9 +26,11 @@ from app.rounds.forms import RoundForm, read_typed
 from app.rounds.queries import prompts_by_split, round_of, rounds_of, slates_of
 from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
+from app.web.formats import number
 from app.web.forms import checked
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
+from app.web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form(max_length=200)]
@@ -175,8 +177,8 @@ async def _rounds_page(
 
 def _prompt_choices(counts: dict[str, int]) -> list[tuple[str, str]]:
     """What the form offers: all prompts, or those of a split that has some."""
-    splits = [(split, f"{split}: {counts[split]:,}") for split in SPLITS if split in counts]
-    return [("", f"all {sum(counts.values()):,}"), *splits]
+    splits = [(split, f"{split}: {number(counts[split])}") for split in SPLITS if split in counts]
+    return [("", gettext("all %(count)s", count=number(sum(counts.values())))), *splits]
 
 
 @router.get("/projects/{slug}/rounds/{number}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.training.queries import MetricsRow
 from app.web.formats import percent
+from app.web.translation import gettext
 
 TABLE_ROWS = 6
 
@@ -257,7 +258,7 @@ def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | Non
     if chart.title != "KL":
         return chart
     lines = [
-        Reference(f"{value:g}: {meaning}", value)
+        Reference(f"{value:g}: {gettext(meaning)}", value)
         for name, meaning in KL_LINES.items()
         if (value := settings.get(name)) is not None
     ]
@@ -267,20 +268,23 @@ def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | Non
 def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:
     keys = [one.key for one in chart.series]
     rows = [row for row in metrics if any(row.values.get(key) is not None for key in keys)]
-    legend = [("line", reference.label) for reference in chart.references]
-    if chart.band is not None:
-        ends = f"{percent(chart.band.low)} to {percent(chart.band.high)}"
-        legend.append(("band", f"{ends}: {chart.band.label}"))
+    series = [replace(one, label=gettext(one.label)) for one in chart.series]
+    references = [replace(one, label=gettext(one.label)) for one in chart.references]
+    legend = [("line", reference.label) for reference in references]
+    band = None if chart.band is None else replace(chart.band, label=gettext(chart.band.label))
+    if band is not None:
+        ends = gettext("%(low)s to %(high)s", low=percent(band.low), high=percent(band.high))
+        legend.append(("band", f"{ends}: {band.label}"))
     return DrawnChart(
-        title=chart.title,
-        detail=chart.detail,
-        headers=[(one.label, "number") for one in chart.series],
+        title=gettext(chart.title),
+        detail=gettext(chart.detail),
+        headers=[(one.label, "number") for one in series],
         legend=legend,
         drawing=json.dumps(
             {
-                "series": [asdict(one) for one in chart.series],
-                "references": [asdict(one) for one in chart.references],
-                "band": None if chart.band is None else asdict(chart.band),
+                "series": [asdict(one) for one in series],
+                "references": [asdict(one) for one in references],
+                "band": None if band is None else asdict(band),
             }
         ),
         rows=[(row.step, [row.values.get(key) for key in keys]) for row in rows[-TABLE_ROWS:]],

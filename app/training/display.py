@@ -5,6 +5,7 @@ from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
 from app.web.formats import duration
+from app.web.translation import gettext
 
 KIND_NAMES = {
     "sample": "sampling",
@@ -54,7 +55,11 @@ def state_of(run: RunView) -> str:
 
 def live_numbers(run: RunView) -> list[tuple[str, float | None]]:
     """The few numbers that stand at the head of a run's page."""
-    return [(one.label, run.latest[one.key]) for one in NUMBERS[run.kind] if one.key in run.latest]
+    return [
+        (gettext(one.label), run.latest[one.key])
+        for one in NUMBERS[run.kind]
+        if one.key in run.latest
+    ]
 
 
 def time_left(run: RunView) -> str | None:
@@ -69,7 +74,10 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
     """What the run measured at its end, and how many rows it used."""
     if run.result is None:
         return []
-    rows = [(f"rows: {_spoken(name)}", count) for name, count in run.result["rows"].items()]
+    rows = [
+        (gettext("rows: %(name)s", name=_spoken(name)), count)
+        for name, count in run.result["rows"].items()
+    ]
     metrics = [item for item in run.result["metrics"].items() if item[0] != "seconds_left"]
     return [*metrics, *rows]
 
@@ -79,8 +87,8 @@ def shown_settings(run: RunView) -> list[tuple[str, str]]:
     shown = []
     # The database keeps no order of keys.
     for name, value in sorted(run.settings.items(), key=lambda item: _place(item[0])):
-        label = WORDS[name][0] if name in WORDS else _spoken(name).capitalize()
-        unit = UNITS.get(name) if isinstance(value, int | float) else None
+        label = gettext(WORDS[name][0]) if name in WORDS else _spoken(name).capitalize()
+        unit = gettext(UNITS[name]) if name in UNITS and isinstance(value, int | float) else None
         shown.append((label, " ".join(filter(None, [_text(value), unit]))))
     return shown
 
@@ -100,14 +108,16 @@ def _spoken(name: str) -> str:
 
 def _text(value: object) -> str:
     if value is None:
-        return "none"
+        return gettext("none")
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return gettext("on") if value else gettext("off")
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
         given = {key: one for key, one in value.items() if one is not None}
-        return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in given.items()) or "all"
+        return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in given.items()) or gettext(
+            "all"
+        )
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return CHOICES.get(str(value), str(value))
+    return gettext(CHOICES[str(value)]) if str(value) in CHOICES else str(value)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.agreement.estimates import Estimate, Status
 from app.training.charts import Band
+from app.web.translation import gettext
 from trainer.spec import Calibration, RewardEvaluation, RunResult, Share
 
 FEW = 20  # comparisons in a bin, below which its point is hollow
@@ -66,9 +67,9 @@ def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
         measured=measured,
         points=_points(measured.calibration),
         rows=[
-            ("All comparisons", estimate(measured.accuracy)),
-            ("Of labelers seen in training", estimate(measured.training_labelers)),
-            ("Of held-out labelers", estimate(measured.held_out_labelers)),
+            (gettext("All comparisons"), estimate(measured.accuracy)),
+            (gettext("Of labelers seen in training"), estimate(measured.training_labelers)),
+            (gettext("Of held-out labelers"), estimate(measured.held_out_labelers)),
         ],
         labelers=[(name, estimate(one)) for name, one in sorted(measured.by_labeler.items())],
         margins=[(name, estimate(one)) for name, one in measured.by_margin.items()],

@@ -7,6 +7,7 @@ from app.errors import Fault, InvalidError
 from app.jobs.machine import Machine
 from app.training.handlers import spec_of
 from app.training.settings import TrainingSettings
+from app.web.translation import gettext
 from trainer.memory import RowLengths, estimate, gib, require
 from trainer.model_shape import ModelShape, shape_of
 from trainer.rundir import RunRefusedError
@@ -32,11 +33,15 @@ def memory_text(
     device = "cpu" if machine is None else machine.device
     spec = spec_of(settings, folders=[str(one) for one in folders], has_demonstrations=False)
     need = estimate(spec, base=shapes[0], reward=(*shapes[1:], None)[0], device=device)
-    said = f"With these settings the run needs up to about {gib(need.total)} of memory"
+    said = gettext(
+        "With these settings the run needs up to about %(size)s of memory", size=gib(need.total)
+    )
     if machine is None:
         return f"{said}."
-    where = "GPU" if machine.device == "cuda" else "machine"
-    return f"{said}; the worker's {where} has {gib(machine.memory_bytes)}."
+    has = gib(machine.memory_bytes)
+    if machine.device == "cuda":
+        return gettext("%(said)s; the worker's GPU has %(has)s.", said=said, has=has)
+    return gettext("%(said)s; the worker's machine has %(has)s.", said=said, has=has)
 
 
 def require_memory(

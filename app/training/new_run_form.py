@@ -27,10 +27,10 @@ from app.training.setting_words import WORDS
 from app.training.settings import TrainingKind, parse_settings_form
 from app.web.formats import number, when
 from app.web.schemas import Id
+from app.web.translation import gettext
 
 MAX_DATASETS = 30
 PREFIX = "settings."
-FRESH = ("", "A fresh snapshot of the project")
 KINDS: tuple[tuple[TrainingKind, str], ...] = (
     ("sft", "Fine-tune (SFT)"),
     ("reward", "Reward model"),
@@ -131,8 +131,8 @@ async def form_context(
     return {
         "project": project,
         "kind": kind,
-        "kinds": KINDS,
-        "explanation": EXPLANATIONS[kind],
+        "kinds": [(key, gettext(name)) for key, name in KINDS],
+        "explanation": gettext(EXPLANATIONS[kind]),
         "preset": None if error else preset,
         "presets": [
             (key, preset_label(kind, key), _preset_link(project, kind, key, typed))
@@ -141,18 +141,21 @@ async def form_context(
         "lowered": reach if error is None and filled_in != preset_texts(kind, preset) else None,
         "main": [field for field in fields if field.group == "main"],
         "groups": [
-            (label, group in wrong, [field for field in fields if field.group == group])
+            (gettext(label), group in wrong, [field for field in fields if field.group == group])
             for group, label in GROUPS
         ],
         "typed": typed,
         "errors": errors,
         "problem": None if error is None else _problem(error),
-        "base_label": BASE_WORDS[kind][0],
-        "base_help": BASE_WORDS[kind][1],
-        "base_models": _options(bases, f"None yet: make a {STARTS_FROM[kind][0]} model first"),
-        "reward_help": REWARD_WORDS[kind][0] if kind in REWARD_WORDS else None,
+        "base_label": gettext(BASE_WORDS[kind][0]),
+        "base_help": gettext(BASE_WORDS[kind][1]),
+        "base_models": _options(bases, _no_base(kind)),
+        "reward_help": gettext(REWARD_WORDS[kind][0]) if kind in REWARD_WORDS else None,
         "reward_models": _reward_options(kind, judges),
-        "datasets": [FRESH, *map(_dataset_option, await _datasets(tx, viewer, project))],
+        "datasets": [
+            ("", gettext("A fresh snapshot of the project")),
+            *map(_dataset_option, await _datasets(tx, viewer, project)),
+        ],
         "memory": await _memory_text(data_dir, kind, texts, [chosen, judge]),
         "request_key": str(uuid.uuid4()),
     }
@@ -176,11 +179,15 @@ def _offered(models: list[ModelView], kinds: tuple[str, ...]) -> list[ModelView]
 def _options(models: list[ModelView], if_none: str) -> list[tuple[str, str]]:
     if not models:
         return [("", if_none)]
-    untrained = ", untrained"
+    untrained = gettext(", untrained")
     return [
         (one.name, f"{one.name} ({one.kind}{untrained if one.is_untrained else ''})")
         for one in models
     ]
+
+
+def _no_base(kind: TrainingKind) -> str:
+    return gettext("None yet: make a %(kind)s model first", kind=STARTS_FROM[kind][0])
 
 
 async def _memory_text(
@@ -205,7 +212,7 @@ def _reward_options(kind: TrainingKind, models: list[ModelView]) -> list[tuple[s
     """Empty for a kind that reads none; where one is optional, none is the first choice."""
     if kind not in REWARD_WORDS:
         return []
-    _, if_none = REWARD_WORDS[kind]
+    if_none = gettext(REWARD_WORDS[kind][1])
     options = _options(models, if_none)
     return [("", if_none), *options] if models and kind == "sft" else options
 
@@ -217,8 +224,13 @@ async def _datasets(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> l
 def _dataset_option(dataset: DatasetView) -> tuple[str, str]:
     return (
         str(dataset.id),
-        f"Dataset {dataset.id} of {when(dataset.created_at)}: {number(dataset.rankings)} rankings, "
-        f"{number(dataset.comparisons)} comparisons",
+        gettext(
+            "Dataset %(id)s of %(when)s: %(rankings)s rankings, %(comparisons)s comparisons",
+            id=dataset.id,
+            when=when(dataset.created_at),
+            rankings=number(dataset.rankings),
+            comparisons=number(dataset.comparisons),
+        ),
     )
 
 
@@ -246,7 +258,7 @@ def _problem(error: DomainError) -> str:
     for fault in error.faults:
         name = str(fault.loc[-1])
         if "settings" in fault.loc and name in WORDS:
-            return f"{WORDS[name][0]}: {fault.msg}"
+            return f"{gettext(WORDS[name][0])}: {fault.msg}"
     return error.detail
 
 

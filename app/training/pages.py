@@ -34,6 +34,7 @@ from app.web.deps import AppSettings, Engine, Tx
 from app.web.errors import status_of
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
+from app.web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 RUNS_PER_PAGE = 50
@@ -57,7 +58,7 @@ async def show_runs(
     context = {
         "project": project,
         "runs": runs,
-        "kinds": KIND_NAMES,
+        "kinds": {kind: gettext(name) for kind, name in KIND_NAMES.items()},
         "elapsed": elapsed_text,
         "state": state_of,
         "before": before,
@@ -235,7 +236,7 @@ def _status_context(project: ProjectView, run: RunView) -> dict[str, Any]:
     return {
         "project": project,
         "run": run,
-        "kind_name": KIND_NAMES[run.kind],
+        "kind_name": gettext(KIND_NAMES[run.kind]),
         "elapsed": elapsed_text,
         "state": state_of,
         "time_left": time_left(run),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from app.training.settings import TRAINING_KINDS, TrainingKind
+from app.web.translation import gettext
 
 Preset = Literal["default", "small", "paper"]
 Values = Mapping[str, Any]
@@ -81,5 +82,6 @@ PRESETS: dict[Preset, Mapping[TrainingKind, Values]] = {
 
 def preset_label(kind: TrainingKind, preset: Preset) -> str:
     """What the preset is called on the form."""
-    paper = "DPO paper" if kind == "dpo" else "InstructGPT paper"
-    return {"default": "Defaults", "small": "Small machine", "paper": paper}[preset]
+    if preset == "paper":
+        return gettext("DPO paper") if kind == "dpo" else gettext("InstructGPT paper")
+    return gettext("Defaults") if preset == "default" else gettext("Small machine")

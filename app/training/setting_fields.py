@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -12,6 +11,7 @@ from app.training.presets import PRESETS, Preset
 from app.training.setting_words import CHOICES, OTHER_WORDS, WORDS
 from app.training.settings import SETTINGS, TrainingKind, may_be_none
 from app.web.formats import number
+from app.web.translation import gettext
 from trainer.spec import ComputeSettings
 
 Group = Literal["main", "more", "machine"]
@@ -101,7 +101,6 @@ def as_text(value: float | str | bool | None) -> str:  # noqa: FBT001 - of any s
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@cache
 def range_text(kind: TrainingKind, name: str) -> str:
     """The range of a number in words, like "above 0, at most 1"; empty without one."""
     bounds: dict[type, Any] = {
@@ -109,9 +108,15 @@ def range_text(kind: TrainingKind, name: str) -> str:
         for bound in SETTINGS[kind].model_fields[name].metadata
         if isinstance(bound, Ge | Gt | Le | Lt)
     }
-    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
+    words = {
+        Ge: gettext("at least"),
+        Gt: gettext("above"),
+        Le: gettext("at most"),
+        Lt: gettext("below"),
+    }
     if bounds.keys() == {Ge, Le}:
-        return f"{number(bounds[Ge])} to {number(bounds[Le])}"
+        low, high = number(bounds[Ge]), number(bounds[Le])
+        return gettext("%(low)s to %(high)s", low=low, high=high)
     return ", ".join(
         f"{word} {number(bounds[bound])}"
         for bound, word in words.items()
@@ -126,10 +131,12 @@ def _field(kind: TrainingKind, name: str, info: FieldInfo, typed: str | None) ->
     group: Group = "machine" if name in ComputeSettings.model_fields else "more"
     return SettingField(
         name=name,
-        label=label,
-        help="; ".join(filter(None, [words, range_text(kind, name)])),
+        label=gettext(label),
+        help="; ".join(filter(None, [gettext(words), range_text(kind, name)])),
         value=as_text(info.default) if typed is None else typed,
-        choices=tuple((choice, CHOICES.get(choice, choice)) for choice in get_args(info.annotation))
+        choices=tuple(
+            (choice, gettext(CHOICES.get(choice, choice))) for choice in get_args(info.annotation)
+        )
         if is_literal
         else (),
         is_flag=info.annotation is bool,

@@ -30,6 +30,7 @@ from app.errors import (
     UnsupportedTypeError,
 )
 from app.web.render import page
+from app.web.translation import gettext
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def problem(
         "request_id": request.state.request_id,
     }
     if wants_page(request):
+        body["title"], body["detail"] = gettext(body["title"]), gettext(detail)
         is_fragment = request.headers.get("hx-request") == "true"
         return page(
             request,
@@ -194,7 +196,9 @@ async def on_bug(request: Request, error: Exception) -> Response:
         request,
         status=500,
         code="internal_error",
-        detail=f"Something went wrong on our side. Nothing was saved. Request {request_id}.",
+        detail=gettext(
+            "Something went wrong on our side. Nothing was saved. Request %(id)s.", id=request_id
+        ),
     )
 
 
