@@ -70,7 +70,9 @@ async def create_user(tx: AsyncSession, *, email: str, name: str, role: str, pas
     )
     user_id = created.scalar_one_or_none()
     if user_id is None:
-        raise ConflictError(f"There is already a user {address}.", code="email_taken")
+        raise ConflictError(
+            gettext("There is already a user %(address)s.", address=address), code="email_taken"
+        )
     return int(user_id)
 
 
@@ -232,7 +234,10 @@ async def create_api_token(tx: AsyncSession, *, user_id: int, name: str, days: i
         )
     )
     if (alive or 0) >= MAX_TOKENS:
-        raise ConflictError(f"You have {alive} tokens; revoke one first.", code="too_many_tokens")
+        raise ConflictError(
+            gettext("You have %(count)s tokens; revoke one first.", count=alive),
+            code="too_many_tokens",
+        )
     token = new_api_token()
     await tx.execute(
         insert(APIToken).values(

@@ -18,6 +18,7 @@ from app.labeling.queries import NOT_YOURS
 from app.labeling.rules import Rules, checked_items, checked_task
 from app.labeling.schemas import MAX_ACTIVE_MS, RankingIn
 from app.projects.screen import ScreenSettings
+from app.web.translation import gettext
 
 # What a submission is checked against, and what the same request was answered before.
 FOR_SUBMISSION = text("""
@@ -164,8 +165,12 @@ def _check_version(ranking: RankingIn, task: Row[tuple[object, ...]]) -> None:
     if ranking.revises == 0:
         raise ConflictError("This task is submitted already.", code="already_submitted")
     raise ConflictError(
-        f"You changed version {ranking.revises}, but version {task.current_version} is stored by "
-        "now; load it again.",
+        gettext(
+            "You changed version %(changed)s, but version %(stored)s is stored by now; "
+            "load it again.",
+            changed=ranking.revises,
+            stored=task.current_version,
+        ),
         code="version_conflict",
     )
 

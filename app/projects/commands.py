@@ -12,6 +12,7 @@ from app.projects.flag_storage import store_flags
 from app.projects.flags import DEFAULT_FLAGS, FlagSpec
 from app.projects.queries import MemberView, ProjectView, project_for
 from app.projects.screen import ScreenSettings
+from app.web.translation import gettext
 
 CREATE = text("""
 with project as (
@@ -99,7 +100,9 @@ async def create_project(tx: AsyncSession, viewer: Viewer, new: NewProject) -> P
         },
     )
     if created is None:
-        raise ConflictError(f"There is already a project {new.slug}.", code="slug_taken")
+        raise ConflictError(
+            gettext("There is already a project %(slug)s.", slug=new.slug), code="slug_taken"
+        )
     await store_flags(tx, created, new.flags)
     return await project_for(tx, viewer, new.slug)
 
@@ -134,8 +137,12 @@ async def update_guidelines(
     version, old_text = latest.one()
     if base_version is not None and base_version != version:
         raise ConflictError(
-            f"Version {version} of the guidelines was saved while you edited version "
-            f"{base_version}. Your text is kept below; compare, then save again.",
+            gettext(
+                "Version %(version)s of the guidelines was saved while you edited version "
+                "%(edited)s. Your text is kept below; compare, then save again.",
+                version=version,
+                edited=base_version,
+            ),
             code="version_conflict",
         )
     if new_text == old_text:
@@ -192,7 +199,10 @@ async def add_member(tx: AsyncSession, project: ProjectView, email: str) -> Memb
     row = (await tx.execute(MEMBER, {"project_id": project.id, "email": address})).one_or_none()
     if row is None:
         raise NotFoundError(
-            f"There is no active user {address}; create them first, under Users.",
+            gettext(
+                "There is no active user %(address)s; create them first, under Users.",
+                address=address,
+            ),
             code="unknown_user",
         )
     return MemberView(*row)
@@ -212,8 +222,11 @@ async def mark_guidelines_read(
     newest = found.scalar_one_or_none()
     if newest is None:
         raise ConflictError(
-            f"Version {version} of the guidelines cannot be marked as read: "
-            "only members of the project can do that, and only for a version that exists.",
+            gettext(
+                "Version %(version)s of the guidelines cannot be marked as read: "
+                "only members of the project can do that, and only for a version that exists.",
+                version=version,
+            ),
             code="not_a_member",
         )
     return int(newest)

@@ -11,6 +11,7 @@ from app.projects.flag_queries import flag_uses_of
 from app.projects.flag_storage import store_flags
 from app.projects.flags import MAX_FLAGS, FlagSpec
 from app.projects.queries import FlagView, ProjectView, flags_of
+from app.web.translation import gettext
 
 REMOVE = text("delete from flags where project_id = :project_id and key <> all(:kept)")
 
@@ -39,7 +40,8 @@ async def add_flag(tx: AsyncSession, project: ProjectView, flag: FlagSpec) -> li
     flags = await flags_of(tx, project)
     if any(known.key == flag.key for known in flags):
         raise ConflictError(
-            f"There is already a flag {flag.key}; give this one another key.", code="flag_exists"
+            gettext("There is already a flag %(key)s; give this one another key.", key=flag.key),
+            code="flag_exists",
         )
     return await _replace_all(tx, project, [*flags, flag])
 
@@ -82,7 +84,9 @@ async def _replace_all(
     tx: AsyncSession, project: ProjectView, flags: Sequence[FlagSpec]
 ) -> list[FlagView]:
     if len(flags) > MAX_FLAGS:
-        raise InvalidError(f"A project has at most {MAX_FLAGS} flags.", code="too_many_flags")
+        raise InvalidError(
+            gettext("A project has at most %(most)s flags.", most=MAX_FLAGS), code="too_many_flags"
+        )
     await _keep_used(tx, project, flags)
     await tx.execute(REMOVE, {"project_id": project.id, "kept": [flag.key for flag in flags]})
     await store_flags(tx, project.id, flags)
@@ -104,14 +108,22 @@ async def _keep_used(tx: AsyncSession, project: ProjectView, flags: Sequence[Fla
             continue
         if flag.key not in wanted:
             raise ConflictError(
-                f"The flag {flag.key} stays: rankings use it {uses[flag.key]} times, and exports "
-                "of them would name a flag that nobody can look up.",
+                gettext(
+                    "The flag %(key)s stays: rankings use it %(count)s times, and exports "
+                    "of them would name a flag that nobody can look up.",
+                    key=flag.key,
+                    count=uses[flag.key],
+                ),
                 code="flag_used",
                 faults=(Fault(("key",), "is used in rankings"),),
             )
         raise ConflictError(
-            f"The flag {flag.key} is said of a {flag.scope} in rankings already; "
-            "add another flag instead.",
+            gettext(
+                "The flag %(key)s is said of a %(scope)s in rankings already; "
+                "add another flag instead.",
+                key=flag.key,
+                scope=gettext(flag.scope),
+            ),
             code="flag_used",
             faults=(Fault(("scope",), "cannot change: rankings use this flag"),),
         )

@@ -13,6 +13,7 @@ from app.errors import NotFoundError
 from app.projects.flags import FlagSpec
 from app.projects.guideline_changes import ChangedLine, changed_lines
 from app.projects.screen import ScreenSettings
+from app.web.translation import gettext
 
 PROJECT = text("""
 select p.id, p.slug, p.name, p.labels_per_slate, p.overlap_share,
@@ -301,6 +302,6 @@ async def guideline_changes_of(
         {"id": project.id, "version": since},
     )
     if old is None:
-        raise NotFoundError(f"The guidelines have no version {since}.")
+        raise NotFoundError(gettext("The guidelines have no version %(version)s.", version=since))
     lines = await asyncio.to_thread(changed_lines, old, project.guidelines)
     return GuidelineChanges(since, lines)

@@ -30,6 +30,7 @@ from app.rounds.storage import (
     new_round,
 )
 from app.settings import Settings
+from app.web.translation import gettext
 from trainer.spec import MAX_RESPONSES, SampledSlate, Sampling
 
 MIN_SAMPLED = 4
@@ -102,7 +103,11 @@ async def create_round(
     """
     if not MIN_SAMPLED <= new.responses_per_prompt <= MAX_RESPONSES:
         raise InvalidError(
-            f"Sample {MIN_SAMPLED} to {MAX_RESPONSES} responses per prompt.",
+            gettext(
+                "Sample %(least)s to %(most)s responses per prompt.",
+                least=MIN_SAMPLED,
+                most=MAX_RESPONSES,
+            ),
             code="bad_responses_per_prompt",
         )
     models = await _sampled_models(tx, settings, new)
@@ -113,10 +118,15 @@ async def create_round(
     )
     prompt_ids = list(prompts)
     if not prompt_ids:
-        where = f"in the split {new.split}" if new.split else "yet"
-        raise InvalidError(
-            f"The project has no prompts {where}; import some first.", code="no_prompts"
+        missing = (
+            gettext(
+                "The project has no prompts in the split %(split)s; import some first.",
+                split=new.split,
+            )
+            if new.split
+            else gettext("The project has no prompts yet; import some first.")
         )
+        raise InvalidError(missing, code="no_prompts")
     made = await new_round(
         tx,
         project,
