@@ -24,6 +24,7 @@ for (const name of SCRIPTS) {
 
   test(`${name} opens with a comment that says what it does, and fits on two screens`, () => {
     assert.match(source, /^\/\/ \S/);
-    assert.ok(source.split("\n").length <= MAX_LINES, "split it by behavior");
+    const isCatalogue = name.startsWith("locales/"); // One line a text.
+    assert.ok(isCatalogue || source.split("\n").length <= MAX_LINES, "split it by behavior");
   });
 }
