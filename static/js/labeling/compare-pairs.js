@@ -1,5 +1,6 @@
 // Which two responses to compare next, and what an answer means for the board. Pure data, no DOM.
 import { place, placeBetween, rowOf } from "./board.js";
+import { t } from "../words.js";
 
 // Neighbors on the board that were not compared yet, the best first; then any other two; null when all were.
 export function nextPair(board, ids, answers) {
@@ -23,4 +24,9 @@ export function contradiction(board, { left, right, answer }) {
   const [better, worse] = answer === "left" ? [left, right] : [right, left];
   const [rowOfBetter, rowOfWorse] = answer === "left" ? [rowOfLeft, rowOfRight] : [rowOfRight, rowOfLeft];
   return rowOfBetter < rowOfWorse ? null : { better, worse, isTie: false, board: placeBetween(board, better, rowOfWorse) };
+}
+
+// What the contradiction offers to do, with the letters of the two.
+export function moveText(better, worse, isTie) {
+  return isTie ? t("Put {better} beside {worse}", { better, worse }) : t("Put {better} above {worse}", { better, worse });
 }

@@ -1,9 +1,10 @@
 // Compares two responses: beside each other, scrolled together, with what differs marked. What is answered is written
 // down; the board only changes when the labeler says so.
-import { contradiction, nextPair } from "./compare-pairs.js";
+import { contradiction, moveText, nextPair } from "./compare-pairs.js";
 import { differencesOf } from "./differences.js";
 import { withBoard } from "./judgments.js";
 import { createPairLayer } from "./pair-layer.js";
+import { t } from "../words.js";
 
 const MAX_ANSWERS = 500; // So many are stored with a ranking.
 const MAX_MS = 24 * 3600 * 1000;
@@ -25,12 +26,12 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
   function pin(id) {
     pinned = pinned.includes(id) ? pinned.filter((other) => other !== id) : [...pinned, id].slice(-2);
     cards.forEach((card, each) => card.querySelector("[data-pin]").setAttribute("aria-pressed", String(pinned.includes(each))));
-    messages.announce(pinned.length ? `Pinned: ${pinned.map(named).join(", ")}` : "Nothing pinned");
+    messages.announce(pinned.length ? t("Pinned: {letters}", { letters: pinned.map(named).join(", ") }) : t("Nothing pinned"));
   }
 
   function proposed() {
-    const [first, second] = pinned;
-    if (second !== undefined) {
+    const [first] = pinned;
+    if (pinned.length === 2) {
       return pinned;
     }
     const next = nextPair(store.work().board, ids, store.told().pairAnswers) ?? ids.slice(0, 2);
@@ -39,12 +40,10 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
 
   // Without `wanted` it is what is pinned, else what comes next.
   function open({ wanted = proposed(), isMarking: marks = false } = {}) {
+    if (ids.length < 2) { return; } // All have the same text.
     if (root.classList.contains("is-veiled")) {
-      messages.show("Show the text first, then compare.", { tone: "warn", isPassing: true });
+      messages.show(t("Show the text first, then compare."), { tone: "warn", isPassing: true });
       return;
-    }
-    if (ids.length < 2) {
-      return; // All have the same text.
     }
     isMarking = marks;
     if (!layer.isOpen()) {
@@ -73,7 +72,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
       const found = await differencesOf(taskId, ...asked);
       if (isMarking && asked === pair) {
         layer.replaceTexts(found);
-        say(found.problem ?? "Underlined: only here. Numbers: the same sentence elsewhere.");
+        say(found.problem ?? t("Underlined: only here. Numbers: the same sentence elsewhere."));
       }
     }
   }
@@ -93,14 +92,14 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
     store.tell({ pairAnswers: [...store.told().pairAnswers, answered].slice(-MAX_ANSWERS) });
     const other = contradiction(store.work().board, answered);
     offer(other);
-    say(other ? "Noted. The board says something else." : "Noted.");
+    say(other ? t("Noted. The board says something else.") : t("Noted."));
   }
 
   function offer(other) {
     move = other;
     const button = find("move");
     button.hidden = other === null;
-    button.textContent = other ? `Put ${named(other.better)} ${other.isTie ? "beside" : "above"} ${named(other.worse)}` : "";
+    button.textContent = other ? moveText(named(other.better), named(other.worse), other.isTie) : "";
   }
 
   function onUndo() {
@@ -108,7 +107,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
       store.tell({ pairAnswers: store.told().pairAnswers.filter((each) => each !== answered) });
       answered = null;
       offer(null);
-      say("Answer taken back.");
+      say(t("Answer taken back."));
     }
   }
 
@@ -122,7 +121,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
   function following() {
     const next = nextPair(store.work().board, ids, store.told().pairAnswers);
     if (next === null) {
-      say("All pairs are compared.");
+      say(t("All pairs are compared."));
     } else {
       show(next);
     }
@@ -136,7 +135,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
   }, { signal });
   find("move").addEventListener("click", () => {
     store.change(withBoard(store.work(), move.board), find("move").textContent);
-    say("Moved.");
+    say(t("Moved."));
     offer(null);
   }, { signal });
   dialog.addEventListener("keydown", (event) => {

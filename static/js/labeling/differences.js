@@ -1,6 +1,7 @@
 // Shows what differs between two responses, as the server found it: underlined what only one has, a small number on
 // sentences that stand elsewhere in the other. Never by color alone.
 import { getDifferences, NetworkError } from "./api.js";
+import { t } from "../words.js";
 
 const ELEMENTS = { deleted: "del", inserted: "ins", moved: "mark" };
 
@@ -10,12 +11,12 @@ export async function differencesOf(taskId, left, right) {
     const { status, body } = await getDifferences(taskId, left, right);
     return status < 300
       ? { left: marked(body.left), right: marked(body.right) }
-      : { problem: body.detail ?? "The differences cannot be shown." };
+      : { problem: body.detail ?? t("The differences cannot be shown.") };
   } catch (error) {
     if (!(error instanceof NetworkError)) {
       throw error;
     }
-    return { problem: "The server cannot be reached." };
+    return { problem: t("The server cannot be reached.") };
   }
 }
 
