@@ -1,5 +1,6 @@
 """The labeling screen: guidelines first, then one task after the other."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,10 +8,11 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import SignedIn
 from app.accounts.preferences import preferences_of
+from app.errors import InvalidError
 from app.labeling.commands import submit_ranking
 from app.labeling.drafts import draft_of
 from app.labeling.leasing import lease_next_task
-from app.labeling.plain_form import ranking_from_form
+from app.labeling.plain_form import complaints, ranking_from_form, typed_values
 from app.labeling.queries import (
     earlier_task_of,
     guidelines_read_by,
@@ -83,25 +85,42 @@ async def show_own_task(
 
 
 async def _task_page(
-    request: Request, tx: Tx, viewer: SignedIn, project: ProjectView, workplace: Workplace
+    request: Request,
+    tx: Tx,
+    viewer: SignedIn,
+    project: ProjectView,
+    workplace: Workplace,
+    *,
+    missing: Sequence[str] = (),
 ) -> Response:
     context = {
+        "missing": missing,
         "project": project,
         "workplace": workplace,
         "progress": await progress_of(tx, viewer, project.id),
         "preferences": await preferences_of(tx, viewer),
     }
-    return page(request, "labeling/task.html", context)
+    return page(request, "labeling/task.html", context, status=422 if missing else 200)
 
 
 @router.post("/projects/{slug}/label/{task_id}")
 async def post_plain_ranking(
     request: Request, slug: str, task_id: PathId, tx: Tx, viewer: SignedIn
 ) -> Response:
-    """Take the form of a browser without scripts; posted twice, it is stored once."""
+    """Take the form of a browser without scripts; posted twice, it is stored once.
+
+    What is refused is shown again as it was typed.
+    """
     project = await project_for(tx, viewer, slug)
-    posted = ranking_from_form(await request.form())
-    await submit_ranking(
-        tx, viewer, task_id=task_id, request_key=posted.request_key, ranking=posted.ranking
-    )
+    form = await request.form()
+    try:
+        posted = ranking_from_form(form)
+        await submit_ranking(
+            tx, viewer, task_id=task_id, request_key=posted.request_key, ranking=posted.ranking
+        )
+    except InvalidError as error:
+        task = await own_task_for(tx, viewer, project.id, task_id)
+        workplace = workplace_of(project, task, None, typed_values(form))
+        missing = complaints(error, form, workplace.task)
+        return await _task_page(request, tx, viewer, project, workplace, missing=missing)
     return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)

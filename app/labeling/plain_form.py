@@ -1,21 +1,30 @@
 """The form that a browser without scripts posts, turned into the same ranking as over REST."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, ValidationError
 from starlette.datastructures import FormData
 
 from app.errors import Fault, InvalidError
-from app.labeling.schemas import RankingIn
+from app.labeling.schemas import RankingIn, ShownTask
 from app.web.schemas import Body
 
 Value = int | str | bool | list[str] | None
 
 
 FIELDS = ("rank-", "rating-", "same_as-")
+# What a response lacks, by the field that was refused.
+LACKS = {
+    "rank": "needs a rank, 1 is best, unless it cannot be judged",
+    "rating": "needs a rating from 1 to 7",
+    "flags": "has a flag that is not known here",
+    "not_flagged": "needs a yes or a no for each flag",
+    "note": "needs a note, because of one of its flags",
+    "same_as": "needs the rank of the response with the same text",
+}
 
 
 class PlainForm(Body):
@@ -34,7 +43,7 @@ def ranking_from_form(form: FormData) -> PlainForm:
     Raises:
         InvalidError: a field is missing or out of range.
     """
-    ids = sorted({name.partition("-")[2] for name in form if name.startswith(FIELDS)})
+    ids = _ids_in(form)
     lease_token = _text(form, "lease_token")
     ranking = {
         "lease_token": lease_token,
@@ -55,6 +64,46 @@ def ranking_from_form(form: FormData) -> PlainForm:
             code="invalid",
             faults=faults,
         ) from None
+
+
+def typed_values(form: FormData) -> dict[str, list[str]]:
+    """Everything that was typed, by name of the field, to be shown again."""
+    return {
+        name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form
+    }
+
+
+def submitted_values(judgments: Mapping[str, Any]) -> dict[str, list[str]]:
+    """A submitted ranking as it would have been typed, to be corrected."""
+    values: dict[str, list[str]] = {
+        "note": [judgments["note"] or ""],
+        "flags": judgments["flags"],
+        "cannot_rank": [judgments["cannot_rank"] or ""],
+    }
+    for response_id, item in judgments["items"].items():
+        for name in ("rank", "rating", "note", "cannot_judge"):
+            values[f"{name}-{response_id}"] = [] if item[name] is None else [str(item[name])]
+        values[f"flags-{response_id}"] = item["flags"]
+        values |= {f"answer-{response_id}-{flag}": ["yes"] for flag in item["flags"]}
+    return values
+
+
+def complaints(error: InvalidError, form: FormData, task: ShownTask) -> Sequence[str]:
+    """What has to be changed about a refused form, in words, by the letters of the responses."""
+    letters = {str(response.id): response.letter for response in task.responses}
+    ids = _ids_in(form)
+    found: dict[str, None] = {}
+    for fault in error.faults:
+        match [part for part in fault.loc if part != "ranking"]:
+            case ["responses", int(position), str(field), *_] if field in LACKS:
+                found[f"Response {letters.get(ids[position], '?')} {LACKS[field]}."] = None
+            case _:
+                found[fault.msg.capitalize() + "."] = None
+    return list(found) or [error.detail]
+
+
+def _ids_in(form: FormData) -> list[str]:
+    return sorted({name.partition("-")[2] for name in form if name.startswith(FIELDS)})
 
 
 def _judged(form: FormData, response_id: str) -> Mapping[str, Value]:

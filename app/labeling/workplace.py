@@ -1,10 +1,12 @@
 """What the labeling screen needs to know about one task. No I/O."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.labeling.drafts import DraftView
+from app.labeling.plain_form import submitted_values
 from app.labeling.queries import DoneTask
 from app.labeling.schemas import ShownTask, TaskOut
 from app.projects.queries import ProjectView
@@ -22,6 +24,8 @@ class Workplace:
         request_key: the idempotency key of the form without scripts.
         done: what was submitted, when it was.
         is_veiled: whether it starts behind a veil.
+        needs_large_screen: whether a phone only says that it asks for a larger screen.
+        typed: the values of the form without scripts, by name of the field.
         script: what the screen's scripts are told, as JSON can hold it.
     """
 
@@ -30,17 +34,24 @@ class Workplace:
     request_key: uuid.UUID
     done: DoneTask | None
     is_veiled: bool
+    needs_large_screen: bool
+    typed: Mapping[str, Sequence[str]]
     script: dict[str, Any]
 
 
 def workplace_of(
-    project: ProjectView, task: TaskOut | DoneTask, draft: DraftView | None
+    project: ProjectView,
+    task: TaskOut | DoneTask,
+    draft: DraftView | None,
+    typed: Mapping[str, Sequence[str]] | None = None,
 ) -> Workplace:
-    """The task as the viewer left it."""
+    """The task as the viewer left it, or as they have just `typed` it into the plain form."""
     done = task if isinstance(task, DoneTask) else None
     shown = task.task if isinstance(task, DoneTask) else task
     lease_token = task.lease_token if isinstance(task, TaskOut) else None
     veil = project.screen.veil
+    mobile = project.screen.mobile
+    is_small = len(shown.responses) <= MAX_SMALL_SLATE
     is_veiled = done is None and (veil == "always" or (veil == "flagged" and shown.is_sensitive))
     return Workplace(
         task=shown,
@@ -48,6 +59,8 @@ def workplace_of(
         request_key=lease_token or uuid.uuid4(),
         done=done,
         is_veiled=is_veiled,
+        needs_large_screen=mobile == "never" or (mobile == "small_slates" and not is_small),
+        typed=(submitted_values(done.judgments) if done else {}) if typed is None else typed,
         script={
             "id": shown.id,
             "displayOrder": [response.id for response in shown.responses],

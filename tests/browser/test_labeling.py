@@ -156,7 +156,7 @@ async def test_clicks_place_chips_and_take_them_back(open_page, engine):
 
 
 async def test_a_letter_shows_the_head_of_a_response_taller_than_the_window(open_page, engine):
-    place = await make_place(engine, texts=[f"{n} " + "word " * 4000 for n in range(4)])
+    place = await make_place(engine, texts=[f"{n} words " * 2000 for n in range(4)])
     page = await open_page(place.labeler_id)
     screen = Screen(page)
     await screen.open(place.label)

@@ -1,26 +1,13 @@
 """Every page in both themes, wide and narrow: no complaints, no sideways scrolling, accessible."""
 
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
+from tests.browser.accessibility import AXE, faults
 from tests.browser.admin_data import World, make_world
 
-AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
-RUN_AXE = """
-async () => {
-  await new Promise(requestAnimationFrame);
-  const transitions = document.getAnimations().filter((one) => one instanceof CSSTransition);
-  await Promise.allSettled(transitions.map((one) => one.finished));
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const { violations } = await axe.run({ runOnly: tags, resultTypes: ["violations"] });
-  return violations.flatMap(({ id, nodes }) => nodes.map((node) =>
-    `${id}: ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`));
-}
-"""
-WIDTHS = {1440: 900, 390: 844}
+WIDTHS = {1440: 900, 390: 844, 320: 640}
 PAGES = {
     "sign-in": (None, "/sign-in"),
     "projects": ("admin", "/projects"),
@@ -83,15 +70,6 @@ canvas => {
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def world(engine, podium) -> World:
     return await make_world(engine, podium.data_dir)
-
-
-async def faults(page: Page) -> list[str]:
-    """What is wrong with the page as it stands."""
-    found = await page.evaluate(RUN_AXE)
-    sideways = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    return [*found, *([f"{sideways} pixels too wide"] if sideways else [])]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,4 +1,5 @@
 // Placing without dragging: pick a chip up, then choose a row, a gap or the tray. Arrows go from chip to chip.
+import { inReadingOrder } from "./direction.js";
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
@@ -33,7 +34,7 @@ export function enableBoardClicks(board, { store, perform, toggle, signal }) {
     }
     if (event.key in STEPS) {
       const chips = [...board.querySelectorAll(".chip")];
-      chips[chips.indexOf(chip) + STEPS[event.key]]?.focus();
+      chips[chips.indexOf(chip) + STEPS[inReadingOrder(event.key, board)]]?.focus();
       event.preventDefault();
     } else if (event.key === "Delete") {
       perform(["unrank"], { id: Number(chip.dataset.chip) });
@@ -43,8 +44,6 @@ export function enableBoardClicks(board, { store, perform, toggle, signal }) {
   toggle.addEventListener("click", () => {
     const isOpen = board.classList.toggle("is-open");
     toggle.setAttribute("aria-expanded", String(isOpen));
-    const bar = toggle.closest(".bar");
-    board.style.setProperty("--bar-height", `${bar.offsetHeight}px`);
   }, { signal });
   toggle.setAttribute("aria-expanded", "false");
 }

@@ -29,7 +29,7 @@ export function createBoardView(root, responses, { showsRatings }) {
         const { rating } = work.items[id];
         const what = { letter: letters.get(id), rating, place: placeText(work.board, id, letters) };
         chip.querySelector("small").textContent = (showsRatings && rating) || "";
-        chip.setAttribute("aria-label", chipLabel(what, showsRatings));
+        chip.querySelector(".visually-hidden").textContent = chipLabel(what, showsRatings);
         chip.classList.toggle("is-active", id === active);
         chip.setAttribute("aria-pressed", String(id === picked));
       }
@@ -61,7 +61,12 @@ function createChip(id, letter) {
   chip.className = "chip";
   chip.dataset.chip = id;
   chip.dataset.letter = letter;
-  chip.append(letter, document.createElement("small"));
+  const [seen, rating, heard] = ["span", "small", "span"].map((name) => document.createElement(name));
+  seen.textContent = letter;
+  seen.ariaHidden = "true";
+  rating.ariaHidden = "true";
+  heard.className = "visually-hidden";
+  chip.append(seen, rating, heard);
   return chip;
 }
 

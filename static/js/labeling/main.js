@@ -2,6 +2,7 @@
 // sends rankings in the background, keeps leases, and passes keys on to the task that is open.
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
+import { watchBar } from "./bar-height.js";
 import { createDesk } from "./desk.js";
 import { dropDraft, dropOldDrafts } from "./draft.js";
 import { enableFind } from "./find.js";
@@ -12,6 +13,7 @@ import { createSending } from "./sending.js";
 import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
+import { watchScrollable } from "../scrollable.js";
 import { setMath } from "../set-math.js";
 import { t } from "../words.js";
 
@@ -55,6 +57,7 @@ function open(root) {
   form.inert = false;
   task = openTask(root, { page, onReady: submit });
   setMath(root);
+  watchScrollable(root);
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);
   desk.opened(task);
@@ -131,6 +134,8 @@ find("[data-labeling]").addEventListener("click", ({ target }) => {
     perform([tool.dataset.action], {});
   }
 });
+watchBar(find(".bar"));
+watchScrollable(find("#guidelines"));
 page.stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
 enableReport(find("#report"), { task: () => task, next, messages, onWithdrawn: goOn });

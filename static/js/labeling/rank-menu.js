@@ -1,4 +1,5 @@
 // The menu of a card's rank pill: shows the choices; a click, a digit or Enter takes one.
+import { inReadingOrder, isFromTheRight } from "./direction.js";
 import { choicesFor, nextFocus, positionOf } from "./rank-choices.js";
 import { t } from "../words.js";
 
@@ -29,7 +30,7 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
       return;
     }
     const chosen = positionOf(event, choices);
-    const focused = nextFocus(event.key, buttons.indexOf(document.activeElement), buttons.length);
+    const focused = nextFocus(inReadingOrder(event.key, menu), buttons.indexOf(document.activeElement), buttons.length);
     if (chosen === -1 && focused === -1) {
       return;
     }
@@ -68,23 +69,25 @@ function toButton({ text, members, label, action }) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = action[0] === "place" ? "button" : "button plain wide";
-  button.textContent = text;
-  if (label) {
-    button.setAttribute("aria-label", label);
-  }
-  if (members) {
-    const tied = document.createElement("small");
-    tied.textContent = members;
-    button.append(tied);
-  }
+  button.append(...(label ? [part("span", text), ...(members ? [part("small", members)] : []), heard(label)] : [text]));
   return button;
+}
+
+// Seen only: what is heard instead says it in words.
+function part(name, text) {
+  return Object.assign(document.createElement(name), { textContent: text, ariaHidden: "true" });
+}
+
+function heard(label) {
+  return Object.assign(document.createElement("span"), { textContent: label, className: "visually-hidden" });
 }
 
 function putBeside(menu, pill) {
   const at = pill.getBoundingClientRect();
   const size = menu.getBoundingClientRect();
   const below = at.bottom + MARGIN + size.height <= window.innerHeight;
-  const left = Math.min(Math.max(MARGIN, at.right - size.width), window.innerWidth - size.width - MARGIN);
+  const aligned = isFromTheRight(pill) ? at.left : at.right - size.width;
+  const left = Math.max(MARGIN, Math.min(aligned, document.documentElement.clientWidth - size.width - MARGIN));
   menu.style.left = `${left}px`;
   menu.style.top = `${below ? at.bottom + MARGIN : Math.max(MARGIN, at.top - size.height - MARGIN)}px`;
 }
