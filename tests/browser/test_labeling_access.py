@@ -14,7 +14,11 @@ from tests.browser.labeling_data import Place, make_place
 from tests.browser.screen import Screen
 
 LONG = "The moon is far away, and nobody lives there yet. " * 60
-TEXTS = [f"# Heading\n\n{LONG}\n\n```\n{'x' * 300}\n```", "مرحبا بالعالم، هذا رد.\n\nEnglish.", LONG]
+TEXTS = [
+    f"# Heading\n\n{LONG}\n\n```\n{'x' * 300}\n```",
+    "مرحبا بالعالم، هذا رد.\n\nEnglish.",
+    LONG,
+]
 SIZES = {1440: 900, 390: 844, 320: 640}
 
 
