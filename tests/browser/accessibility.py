@@ -14,8 +14,10 @@ async () => {
   const rules = { "target-size": { enabled: true } };
   const { violations } = await axe.run({ runOnly: tags, rules, resultTypes: ["violations"] });
   // What the bar covers in part is seen whole after scrolling.
-  const isCovered = ({ id }, node) => id === "target-size" && node.failureSummary.includes("partially obscured");
-  return violations.flatMap((found) => found.nodes.filter((node) => !isCovered(found, node)).map((node) =>
+  const isCovered = ({ id }, node) => id === "target-size"
+    && node.failureSummary.includes("partially obscured");
+  const shown = (found) => found.nodes.filter((node) => !isCovered(found, node));
+  return violations.flatMap((found) => shown(found).map((node) =>
     `${found.id}: ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`));
 }
 """

@@ -71,7 +71,8 @@ WORK = """
     rows, items,
     note: document.querySelector("[data-task-note]").value,
     cannotRank: document.querySelector("[data-cannot-rank]").value || null,
-    tray: [...document.querySelectorAll("[data-tray] .chip")].map((chip) => Number(chip.dataset.chip)),
+    tray: [...document.querySelectorAll("[data-tray] .chip")]
+      .map((chip) => Number(chip.dataset.chip)),
   };
 }
 """
@@ -104,7 +105,8 @@ class Monkey:
         chips, places = (
             self.page.locator(".chip:visible"),
             self.page.locator(
-                "[data-board] :is(.row, .gap, [data-tray]):visible, [data-tray]:visible, .prompt:visible"
+                "[data-board] :is(.row, .gap, [data-tray]):visible, "
+                "[data-tray]:visible, .prompt:visible"
             ),
         )
         if await chips.count() == 0 or await places.count() == 0:

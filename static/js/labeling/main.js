@@ -2,7 +2,6 @@
 // sends rankings in the background, keeps leases, and passes keys on to the task that is open.
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
-import { watchBar } from "./bar-height.js";
 import { createDesk } from "./desk.js";
 import { dropDraft, dropOldDrafts } from "./draft.js";
 import { enableFind } from "./find.js";
@@ -13,7 +12,6 @@ import { createSending } from "./sending.js";
 import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
-import { watchScrollable } from "../scrollable.js";
 import { setMath } from "../set-math.js";
 import { t } from "../words.js";
 
@@ -100,7 +98,6 @@ function leave(where) {
   task.close();
   window.location.assign(where);
 }
-
 holdTasks({ task: () => task, ahead, clock, messages, next });
 
 const finder = enableFind(find("[data-find]"), {
@@ -129,13 +126,11 @@ function perform(action, source) {
 
 enableKeyboard({ preferences: context.preferences, count: () => task.letterCount, perform });
 find("[data-labeling]").addEventListener("click", ({ target }) => {
-  const tool = target.closest("[data-action]");
-  if (tool) {
-    perform([tool.dataset.action], {});
+  const name = target.closest("[data-action]")?.dataset.action;
+  if (name) {
+    perform([name], {});
   }
 });
-watchBar(find(".bar"));
-watchScrollable(find("#guidelines"));
 page.stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
 enableReport(find("#report"), { task: () => task, next, messages, onWithdrawn: goOn });

@@ -3,9 +3,13 @@ import { createDraftChoice } from "./draft-choice.js";
 import { createMessages } from "./messages.js";
 import { createSaveState } from "./save-state.js";
 import { createStepView } from "./step-view.js";
+import { watchBar } from "./bar-height.js";
+import { watchScrollable } from "../scrollable.js";
 
 export function createPage(context) {
   const find = (selector) => document.querySelector(selector);
+  watchBar(find(".bar"));
+  watchScrollable(find("#guidelines"));
   return {
     context,
     messages: createMessages(find("[data-message]"), find("[data-announcer]")),
