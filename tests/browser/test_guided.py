@@ -8,9 +8,9 @@ from playwright.async_api import Page, expect
 from sqlalchemy import Row, text
 
 from app.db import transaction
+from tests.browser.accessibility import AXE, RUN_AXE
 from tests.browser.labeling_data import Place, make_place, stored_rankings
 from tests.browser.screen import Screen
-from tests.browser.test_pages import AXE, RUN_AXE
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors.json").read_text())["vectors"]
 WORKED = next(vector for vector in VECTORS if vector["id"] == "V30")

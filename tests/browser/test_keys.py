@@ -67,32 +67,32 @@ async def test_a_key_of_ones_own_works_at_once_after_a_reload_and_in_another_bro
     await change(page, "next response").click()
     await expect(says(page)).to_contain_text("Press the key for “next response”")
 
-    await page.keyboard.press("m")
+    await page.keyboard.press(";")
 
     await expect(says(page)).to_have_text("Saved.")
-    assert await preferred(engine, place) == {"keys": {"next": "M"}}
+    assert await preferred(engine, place) == {"keys": {"next": ";"}}
     await expect(change(page, "next response")).to_be_focused()
     await leave_help(page)
-    await page.keyboard.press("m")
+    await page.keyboard.press(";")
     assert await active(page) == "B"
     await page.keyboard.press("j")
     assert await active(page) == "B"
     await page.reload()
     await screen.ready()
-    await page.keyboard.press("m")
+    await page.keyboard.press(";")
     assert await active(page) == "B"
     _, other = await at_work(open_page, place)
-    await other.keyboard.press("m")
+    await other.keyboard.press(";")
     assert await active(other) == "B"
 
 
 async def test_the_help_shows_the_own_key_and_reset_brings_the_usual_one_back(open_page, engine):
     place = await make_place(engine)
-    await prefer(engine, place, keys={"next": "M"})
+    await prefer(engine, place, keys={"next": ";"})
     _, page = await at_work(open_page, place)
     await page.keyboard.press("?")
     row = page.locator("[data-keys] > div", has_text="next response")
-    await expect(row.locator("kbd")).to_have_text(["M"])
+    await expect(row.locator("kbd")).to_have_text([";"])
 
     await row.get_by_role("button", name="Reset").click()
 
@@ -155,13 +155,13 @@ async def test_a_setting_that_cannot_be_saved_works_here_and_says_so(open_page, 
     await page.keyboard.press("?")
     await change(page, "next response").click()
 
-    await page.keyboard.press("m")
+    await page.keyboard.press(";")
 
     await expect(says(page)).to_have_text(
         "It is used on this page, but not saved: the server cannot be reached."
     )
     await leave_help(page)
-    await page.keyboard.press("m")
+    await page.keyboard.press(";")
     assert await active(page) == "B"
     assert await preferred(engine, place) == {}
     complaints.clear()
@@ -364,7 +364,7 @@ async def test_a_click_hides_the_time_everywhere(open_page, engine):
 
 async def test_the_keys_and_the_pause_are_accessible_in_both_themes(open_page, engine):
     place = await make_place(engine, texts=[LONG, LONG.upper()])
-    await prefer(engine, place, goal=Goal(unit="hours", amount=4), keys={"next": "M"})
+    await prefer(engine, place, goal=Goal(unit="hours", amount=4), keys={"next": ";"})
     tall = {"width": 1440, "height": 2400}  # Nothing is half below the bar.
     _, page = await at_work(open_page, place, color_scheme="light", viewport=tall)
     await page.evaluate(AXE)

@@ -55,7 +55,6 @@ function open(root) {
   form.inert = false;
   task = openTask(root, { page, onReady: submit });
   setMath(root);
-  watchScrollable(root);
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);
   desk.opened(task);
@@ -98,6 +97,7 @@ function leave(where) {
   task.close();
   window.location.assign(where);
 }
+
 holdTasks({ task: () => task, ahead, clock, messages, next });
 
 const finder = enableFind(find("[data-find]"), {

@@ -1,11 +1,13 @@
 // Renders the work on a task: cards, board, remarks on the whole task, and what the page around it shows of it.
 import { createBoardView } from "./board-view.js";
 import { createCardView, setValue } from "./card-view.js";
+import { watchScrollable } from "../scrollable.js";
 import { isComplete, missingText } from "./judgments.js";
 
 export function createTaskView({ root, board, cards, letters, rules, page, store, log }) {
   const { preferences, settings } = page.context;
   const { ids } = store;
+  watchScrollable(root);
   const boardView = createBoardView(board, ids.map((id) => ({ id, letter: letters.get(id) })), {
     showsRatings: rules.flow !== "two_step",
   });
