@@ -38,8 +38,8 @@ class Screen:
         await self.ready()
 
     async def ready(self) -> None:
-        """Wait until the scripts have filled the board."""
-        await expect(self.page.locator(".chip").first).to_be_attached()
+        """Wait until the scripts have taken over."""
+        await expect(self.page.locator(".response.is-measured").first).to_be_attached()
 
     async def complete(self) -> None:
         """Rate and rank everything with keys: the first response is best."""

@@ -373,3 +373,52 @@ async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_pag
         4,
         1,
     )
+
+
+async def test_who_reloads_before_the_answer_to_a_save_is_asked_nothing(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    is_saved = asyncio.Event()
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        is_saved.set()
+        await route.abort("connectionreset")
+
+    await screen.page.route("**/api/v1/tasks/*/draft", lose_the_answer)
+    await screen.rate("A", 6)
+    await is_saved.wait()
+    await screen.rate("B", 3)
+    await screen.page.unroute("**/api/v1/tasks/*/draft")
+    await screen.page.reload()
+    await screen.ready()
+
+    await expect(screen.page.get_by_role("dialog")).to_have_count(0)
+    await expect(screen.card("B").get_by_role("radio", name="3")).to_be_checked()
+    await screen.rate("C", 5)
+    await expect(screen.page.locator("[data-save-state]")).to_contain_text("Saved")
+    assert all("ERR_CONNECTION_RESET" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_the_last_task_is_sent_once_however_often_it_is_submitted(open_page, engine):
+    place = await make_place(engine, slates=1)
+    screen = await open_screen(open_page, place)
+    await screen.complete()
+    sent: list[str] = []
+
+    async def answer_late(route: Route) -> None:
+        sent.append(route.request.headers["idempotency-key"])
+        await asyncio.sleep(0.5)
+        await route.continue_()
+
+    await screen.page.route(RANKING, answer_late)
+    for _ in range(3):
+        await screen.page.keyboard.press("Control+Enter")
+
+    heading = screen.page.get_by_role("heading", name="Nothing to label right now")
+    await expect(heading).to_be_visible()
+    assert len(sent) == 1
+    assert len(await stored_rankings(engine, place)) == 1

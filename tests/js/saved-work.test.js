@@ -26,4 +26,8 @@ test("the draft that has all of the other is gone on from; else the labeler is a
   assert.equal(newerDraft({ base: 4, isSynced: false }, server), "local");
   assert.equal(newerDraft({ base: 3, isSynced: true }, server), "server");
   assert.equal(newerDraft({ base: 3, isSynced: false }, server), "ask");
+  const own = { version: 4, body: { writer: "w" } };
+  assert.equal(newerDraft({ base: 3, isSynced: false, writer: "w" }, own, "w"), "local");
+  assert.equal(newerDraft({ base: 3, isSynced: false, writer: "v" }, own, "w"), "ask");
+  assert.equal(newerDraft({ base: 3, isSynced: false, writer: "w" }, own, "v"), "ask");
 });

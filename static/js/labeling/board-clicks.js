@@ -16,7 +16,7 @@ export function enableBoardClicks(board, { store, perform, toggle, signal }) {
     if (target) {
       store.look({ picked: null });
       perform(target, { id: picked, method: "click" });
-      board.querySelector(`[data-chip="${picked}"]`).focus({ preventScroll: true });
+      board.querySelector(`[data-chip="${picked}"]`)?.focus({ preventScroll: true });
     }
   });
 

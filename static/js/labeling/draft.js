@@ -2,6 +2,7 @@
 import { storage } from "./storage.js";
 
 const PREFIX = "podium.draft.";
+const WINDOW = "podium.window";
 const KEEP_MS = 14 * 24 * 3600 * 1000;
 
 export function openDraft(labelerId, taskId) {
@@ -24,12 +25,14 @@ export function dropDraft(labelerId, taskId) {
 }
 
 // Which of two drafts to go on from: "local", "server", "ask" the labeler, or null when there is none. `local.base` is
-// the version of the server's that it builds on, `local.isSynced` whether it has all of the local work.
-export function newerDraft(local, server) {
+// the version of the server's that it builds on, `local.isSynced` whether it has all of the local work. What this window
+// itself wrote is no other work: its page may have gone before the server's answer came.
+export function newerDraft(local, server, writer = null) {
   if (!local || !server) {
     return local ? "local" : server ? "server" : null;
   }
-  if (server.version === local.base) {
+  const isOwn = writer !== null && local.writer === writer && server.body.writer === writer;
+  if (server.version === local.base || isOwn) {
     return "local";
   }
   return local.isSynced ? "server" : "ask";
@@ -42,6 +45,19 @@ export function newKey() {
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+let ownName = null;
+
+// The name of this window, the same after a reload.
+export function windowName() {
+  try {
+    window.sessionStorage.setItem(WINDOW, window.sessionStorage.getItem(WINDOW) ?? newKey());
+    return window.sessionStorage.getItem(WINDOW);
+  } catch {
+    ownName ??= newKey(); // Storage is blocked.
+    return ownName;
+  }
 }
 
 function draftName(labelerId, taskId) {

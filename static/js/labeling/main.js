@@ -117,10 +117,8 @@ const actions = {
 };
 
 function perform(action, source) {
-  if (action[0] in actions) {
-    actions[action[0]](source);
-  } else {
-    task.perform(action, source);
+  if (!form.inert) { // Else it is on its way, and nothing more can be done to it here.
+    (actions[action[0]] ?? (() => task.perform(action, source)))(source);
   }
 }
 

@@ -1,5 +1,6 @@
 // Holds the work on the task, its history and what is looked at, and keeps all of it in this browser.
 // `onChange(change)` renders it: "work" when the work is another, "view" when only the view is.
+import { windowName } from "./draft.js";
 import { recorded, redo, restoredHistory, undo } from "./history.js";
 import { restoredWork } from "./saved-work.js";
 import { t } from "../words.js";
@@ -17,7 +18,7 @@ export function createStore({ ids, letters, saved, initial, draft, measures, onC
 
   // What the server keeps; the history stays in this browser.
   function body() {
-    return { work, opened: [...opened], told, ...measures() };
+    return { work, opened: [...opened], told, writer: windowName(), ...measures() };
   }
 
   function keep() {

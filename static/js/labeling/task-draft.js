@@ -1,5 +1,6 @@
 // Saves the work on a task on the server, and lets the labeler choose where another window has saved other work.
 import { createAutosave } from "./autosave.js";
+import { windowName } from "./draft.js";
 
 // `isAsking` says that the drafts of this browser and of the server differ already when the task is opened.
 export function keepDraft({ told, page, store, letters, isAsking, signal }) {
@@ -18,6 +19,10 @@ export function keepDraft({ told, page, store, letters, isAsking, signal }) {
   });
 
   function choose(other) {
+    if (other.body.writer === windowName()) {
+      autosave.goOnFrom(other.version); // Saved by this window, before its page was loaded again.
+      return;
+    }
     page.askWhichDraft({ other, letters, mine: store.body() }, (isOther) => {
       if (isOther) {
         store.takeOver(other.body);

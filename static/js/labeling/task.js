@@ -7,7 +7,7 @@ import { enableBoardClicks } from "./board-clicks.js";
 import { enableCardInputs } from "./card-inputs.js";
 import { concernsOf } from "./concerns.js";
 import { enableDrag } from "./drag.js";
-import { newerDraft, openDraft } from "./draft.js";
+import { newerDraft, openDraft, windowName } from "./draft.js";
 import { enableExpandAll } from "./expand-all.js";
 import { enableFlagKeys } from "./flag-keys.js";
 import { keepDraft } from "./task-draft.js";
@@ -47,7 +47,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   const log = createEventLog(told.id, { signal });
   const draft = openDraft(context.labeler, told.id);
   const local = draft.read();
-  const chosen = newerDraft(local, told.draft);
+  const chosen = newerDraft(local, told.draft, windowName());
   const saved = chosen === "server" ? { ...told.draft.body, base: told.draft.version, isSynced: true } : local;
   const seen = watchCards(cards, { signal });
   seen.restore(saved?.visibleMs);
