@@ -1,13 +1,12 @@
 """What differs between two texts: nothing is lost, and no text takes long."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.labeling.differences import differences
 from app.labeling.words import sentences_of, words_of
+from tests.cpu_time import cpu_time
 
 TEA = "First I boil the water. Then I add the tea. Finally I drink it."
 
@@ -135,10 +134,10 @@ def test_words_and_sentences_together_are_the_text(text):
     ],
 )  # fmt: skip
 def test_no_texts_take_long(left, right):
-    begin = time.process_time()
-    found = differences(left, right)
+    with cpu_time() as taken:
+        found = differences(left, right)
 
-    assert time.process_time() - begin < 3
+    assert taken.seconds < 3
     assert found is None or "".join(segment.text for segment in found.left) == left
 
 
