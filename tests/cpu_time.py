@@ -1,4 +1,4 @@
-"""Processor time that something takes, without what Python's collector does meanwhile for all that ran before."""
+"""Processor time that something takes, without the garbage of what ran before."""
 
 import gc
 import time
