@@ -129,7 +129,10 @@ class Monkey:
         await self.page.set_viewport_size({"width": width, "height": 800})
 
     async def reload(self) -> None:
-        await self.page.goto(self.label)
+        try:
+            await self.page.goto(self.label)
+        except Error:  # The link that was followed was faster.
+            await self.page.goto(self.label)
         await Screen(self.page).ready()
 
     async def hit(self) -> None:
