@@ -13,6 +13,7 @@ export function enableDrag(root, { onStart, onEnd }) {
     sort: false,
     animation: 0,
     forceFallback: IS_FIREFOX,
+    supportPointer: false, // With pointer events, a scroll that began on a chip would keep the next press from dragging.
     fallbackTolerance: SLOP_PX,
     delay: TOUCH_DELAY_MS,
     delayOnTouchOnly: true,
