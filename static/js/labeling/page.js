@@ -1,6 +1,4 @@
 // What all tasks of a labeling page share: messages, the states in the header and in the bar, and the choice of a draft.
-import { watchScrollable } from "../scrollable.js";
-import { watchBar } from "./bar-height.js";
 import { createDraftChoice } from "./draft-choice.js";
 import { createMessages } from "./messages.js";
 import { createSaveState } from "./save-state.js";

@@ -1,5 +1,4 @@
 // Renders the work on a task: cards, board, remarks on the whole task, and what the page around it shows of it.
-import { watchScrollable } from "../scrollable.js";
 import { createBoardView } from "./board-view.js";
 import { createCardView, setValue } from "./card-view.js";
 import { watchScrollable } from "../scrollable.js";
