@@ -385,7 +385,7 @@ def test_free_memory_is_the_least_of_machine_and_control_groups(tmp_path, files,
 # --- the real thing ------------------------------------------------------------------------------
 
 MEASURED = """
-import json, resource, sys, torch
+import json, re, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from torch.profiler import ProfilerActivity, profile
@@ -393,7 +393,9 @@ from trainer import forward, model_shape, models, memory
 from trainer.running import optimization
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import RewardSettings, RewardSpec
-imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not ru_maxrss: a new process inherits the peak of the one that started it.
+status = Path("/proc/self/status").read_text()
+imported = int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024
 folder, trace = Path(sys.argv[1]), sys.argv[3]
 spec = RewardSpec(base_model=sys.argv[1], settings=RewardSettings.model_validate_json(sys.argv[2]))
 trees = [Tree(tuple(range(3, 131)), (tuple(range(3, 67)),) * 4)] * 3
