@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,8 +38,8 @@ from app.web.deps import Engine
 from app.web.errors import install_error_handlers
 from app.web.language import ChooseLanguage
 from app.web.query_params import only_known
-from app.web.render import STATIC
 from app.web.security import SecurityMiddleware
+from app.web.static import serve_static
 
 API = "/api/v1"
 APIS = (
@@ -108,7 +107,7 @@ def create_app(settings: Settings | None = None, *, database_url: str | None = N
     app.add_middleware(ChooseLanguage)
     install_error_handlers(app)
     _add_routes(app)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", serve_static, name="static")
     return app
 
 

@@ -17,7 +17,8 @@ from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
 from app.training import charts, display, evaluation, new_run_form, setting_words
 from app.web import errors, forms
-from app.web.render import ROOT, STATIC, TEMPLATES
+from app.web.render import ROOT, TEMPLATES
+from app.web.static import STATIC
 from app.web.translation import LOCALES
 
 

@@ -1,6 +1,7 @@
-"""Pages, scripts and styles are sent compressed; answers of the API are not.
+"""Pages are sent compressed; answers of the API are not.
 
-Exports are streams that their readers take as fast as they can be written.
+Exports are streams that their readers take as fast as they can be written; static files are kept
+compressed (`app/web/static.py`).
 """
 
 from starlette.middleware.gzip import GZipMiddleware
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 MIN_BYTES = 1024
 # What an attacker can put into a page stands beside no secret that its compressed size could give
 # away: sessions are in a cookie, writes are told by Sec-Fetch-Site and Origin, tokens shown once.
-EVERYTHING_BUT = ("/api/",)
+EVERYTHING_BUT = ("/api/", "/static/")
 
 
 class CompressPages:

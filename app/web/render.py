@@ -1,6 +1,5 @@
 """Jinja pages and their named blocks; the macros of `templates/ui.html` are the global `ui`."""
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,10 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.web.formats import FILTERS
 from app.web.markdown import render_untrusted
+from app.web.static import static_url
 from app.web.translation import direction, gettext, language, ngettext, pgettext
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TEMPLATES, STATIC = ROOT / "templates", ROOT / "static"
+TEMPLATES = ROOT / "templates"
+THEMES = ("light", "dark")
 
 
 @cache
@@ -33,23 +34,9 @@ def environment() -> Environment:
     jinja.globals.update({"_": gettext, "ngettext": ngettext, "pgettext": pgettext})
     jinja.globals.update({"language": language, "direction": direction})
     jinja.globals["static"] = static_url
-    jinja.globals["modules_in"] = modules_in
     # Rendering one block does not run the template's own imports, hence a global.
     jinja.globals["ui"] = jinja.get_template("ui.html").module
     return jinja
-
-
-@cache
-def static_url(path: str) -> str:
-    """The URL of a static file with its content's hash, so that browsers may keep it for ever."""
-    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={digest}"
-
-
-@cache
-def modules_in(folder: str) -> tuple[str, ...]:
-    """The URLs of the modules in a static folder, as modules import each other: without a hash."""
-    return tuple(f"/static/{folder}/{path.name}" for path in sorted((STATIC / folder).glob("*.js")))
 
 
 def page(
@@ -63,9 +50,20 @@ def page(
 ) -> HTMLResponse:
     """Render a page, or only its block `block` when HTMX asked for that part."""
     known = environment().get_template(template)
-    full = {"viewer": getattr(request.state, "viewer", None), "path": request.url.path, **context}
+    full = {
+        "viewer": getattr(request.state, "viewer", None),
+        "path": request.url.path,
+        "theme": _theme(request),
+        **context,
+    }
     if block is None:
         html = known.render(full)
     else:
         html = "".join(known.blocks[block](known.new_context(full)))
     return HTMLResponse(html, status_code=status, headers=dict(headers or {}))
+
+
+def _theme(request: Request) -> str | None:
+    """What the viewer chose in this browser; None follows the system."""
+    chosen = request.cookies.get("podium_theme")
+    return chosen if chosen in THEMES else None

@@ -37,6 +37,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+# What never is a page of its own has no use for most of them.
+PARTS_OF_PAGES = ("text/css", "text/javascript", "font/")
+HEADERS_OF_PARTS = {
+    name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")
+}
 # For the few pages that show another of ours in a frame, and for those that are shown in one.
 WITH_OWN_FRAMES = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"}
 IN_OWN_FRAME = {
@@ -66,7 +71,7 @@ class SecurityMiddleware:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        add_headers = self._sender(scope, send, request_id)
+        add_headers = self._sender(send, request_id)
         try:
             self._check(scope)
         except DomainError as error:
@@ -107,24 +112,17 @@ class SecurityMiddleware:
                 code="cross_site",
             )
 
-    def _sender(self, scope: Scope, send: Send, request_id: str) -> Send:
-        is_static = scope["path"].startswith("/static/")
-
+    def _sender(self, send: Send, request_id: str) -> Send:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                is_part = headers.get("content-type", "").startswith(PARTS_OF_PAGES)
+                for name, value in (HEADERS_OF_PARTS if is_part else HEADERS).items():
                     headers.setdefault(name, value)
                 headers["X-Request-Id"] = request_id
                 if self.https:
                     headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
-                if is_static and b"v=" in scope.get("query_string", b""):
-                    headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
-                elif is_static:
-                    # Modules import each other without the hash: asked for again, never stale.
-                    headers["Cache-Control"] = "no-cache"
-                else:
-                    headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         return with_headers

@@ -1,7 +1,8 @@
-// [data-theme-toggle]: switches between the system's theme, light and dark, and remembers the choice.
+// [data-theme-toggle]: switches between the system's theme, light and dark. The server makes pages in what the cookie
+// says, so there is no flash of the other one.
 import { t } from "./words.js";
 
-const KEY = "podium.theme";
+const YEAR_SECONDS = 31_536_000;
 const NAMES = { system: t("system"), light: t("light"), dark: t("dark") };
 const NEXT = { system: "light", light: "dark", dark: "system" };
 const root = document.documentElement;
@@ -22,10 +23,6 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
   button.addEventListener("click", () => {
     const choice = NEXT[button.dataset.choice];
     apply(button, choice);
-    try {
-      localStorage.setItem(KEY, choice);
-    } catch {
-      // Storage is blocked: the choice lasts for this page.
-    }
+    document.cookie = `podium_theme=${choice}; path=/; max-age=${YEAR_SECONDS}; samesite=lax`;
   });
 }

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from procrastinate.schema import SchemaManager
 
 from app.db import MIGRATIONS, alembic_config
-from app.web.render import ROOT, STATIC, TEMPLATES, environment
+from app.web.render import ROOT, TEMPLATES, environment
+from app.web.static import STATIC
 
 SOURCES = [path for folder in ("app", "trainer") for path in (ROOT / folder).rglob("*.py")]
 

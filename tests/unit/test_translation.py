@@ -7,7 +7,7 @@ import pytest
 
 from app.web import formats
 from app.web.language import accepted
-from app.web.render import STATIC
+from app.web.static import STATIC
 from app.web.translation import (
     ENGLISH,
     LANGUAGES,

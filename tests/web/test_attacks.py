@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.invariants import violations
+from app.web.static import static_url
 from tests.web.inhabited import every_call, inhabit, rank, ranking_of
 
 API = "/api/v1"
@@ -116,16 +117,45 @@ async def test_a_query_parameter_that_is_unknown_or_repeated_is_refused(path, qu
 
 async def test_static_files_are_kept_with_their_hash_and_asked_for_again_without(client):
     module = await client.get("/static/js/theme.js")
-    kept = await client.get("/static/js/theme.js?v=1")
+    kept = await client.get(static_url("js/theme.js"))
+    of_an_earlier_release = await client.get("/static/v-0123456789ab/js/theme.js")
     missing = await client.get("/static/js/nothing.js")
 
     assert module.headers["cache-control"] == "no-cache"
     assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert missing.headers["cache-control"] == "no-cache"
+    assert of_an_earlier_release.headers["cache-control"] == "no-cache"
+    assert module.text == kept.text == of_an_earlier_release.text
+    assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
     again = await client.get(
         "/static/js/theme.js", headers={"if-none-match": module.headers["etag"]}
     )
-    assert again.status_code == 304
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_static_files_are_compressed_for_who_takes_it(client):
+    packed = await client.get("/static/css/base.css", headers={"accept-encoding": "gzip"})
+    plain = await client.get("/static/css/base.css", headers={"accept-encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+
+
+@pytest.mark.parametrize(
+    ("cookie", "told"), [("dark", ' data-theme="dark"'), ('"><script>', ""), ("blue", "")]
+)
+async def test_a_page_is_made_in_the_theme_of_the_cookie_if_it_is_one(cookie, told, client):
+    page = await client.get("/sign-in", headers={"cookie": f"podium_theme={cookie}"})
+
+    assert f'<html lang="en" dir="ltr"{told}>' in page.text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_static_files_are_only_read(method, client):
+    answer = await client.request(method, "/static/js/theme.js")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 // The labeling page: what outlives a task. It opens tasks one after the other, brings the next one ahead of time,
 // sends rankings in the background, keeps leases, and passes keys on to the task that is open.
+import "../dialog.js";
+import "../theme.js";
 import { startClock } from "./active-time.js";
 import { createAhead } from "./ahead.js";
 import { createDesk } from "./desk.js";
@@ -13,7 +15,6 @@ import { enableReport } from "./report.js";
 import { enableSkip } from "./skip.js";
 import { openTask } from "./task.js";
 import { setMath } from "../set-math.js";
-import { t } from "../words.js";
 
 const form = document.querySelector("[data-labeling]");
 const find = (selector) => document.querySelector(selector);
@@ -22,12 +23,9 @@ const base = `/projects/${context.slug}`;
 const next = `${base}/label`;
 let number = context.number;
 let task = null;
-
 const page = createPage(context);
 const { messages } = page;
-
 const outbox = createSending({ page, next, base, task: () => task, leave, letGo: () => { form.inert = false; } });
-
 const ahead = createAhead(context.slug, {
   beside: () => [task.id, ...outbox.entries().map(({ taskId }) => taskId)].slice(0, 4),
 });
@@ -39,7 +37,6 @@ const clock = startClock({
   },
   onIdle: (isIdle) => task.log(isIdle ? "idle_start" : "idle_stop"),
 });
-
 const desk = createDesk({ form, page, clock });
 
 function open(root) {
@@ -49,7 +46,6 @@ function open(root) {
   if (root !== current) {
     current.replaceWith(root);
     window.history.replaceState(null, "", next);
-    window.scrollTo(0, 0);
   }
   find("[data-task-number]").textContent = number;
   form.inert = false;
@@ -58,27 +54,33 @@ function open(root) {
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);
   desk.opened(task);
+  // What asks where things are comes last: the page is laid out once.
+  if (root !== current) {
+    window.scrollTo(0, 0);
+    form.querySelector("[data-response]").focus({ preventScroll: true });
+  }
+  task.foldLong();
   if (!task.isDone) {
     form.dataset.hasNext = "false";
-    ahead.prepare().then(() => { form.dataset.hasNext = String(ahead.lease() !== null); });
+    setTimeout(prepareNext); // The frame with this one comes first.
   }
+}
+
+async function prepareNext() {
+  await ahead.prepare();
+  form.dataset.hasNext = String(ahead.lease() !== null);
 }
 
 function submit(entry, { isPausing }) {
   const following = isPausing || task.isDone ? null : ahead.take();
-  const sent = { ...entry, number, isPausing };
   desk.submitted(task);
-  outbox.add(sent); // First of all: the task that is brought ahead now must not be this one.
+  // Before the next one is opened: what is brought ahead then must not be this one.
+  outbox.add({ ...entry, number, isPausing }, { goesOn: following !== null });
   if (following) {
     number += 1;
     open(following);
-    messages.show(t("Task {number} submitted.", { number: sent.number }), {
-      tone: "good", link: { href: `${next}/${entry.taskId}`, text: t("Change it") }, isPassing: true,
-    });
-    form.querySelector("[data-response]").focus({ preventScroll: true });
   } else {
     form.inert = true; // Nothing more can be changed until it is stored.
-    messages.show(t("Submitting…"), { tone: "plain", isPassing: true });
   }
 }
 
