@@ -71,7 +71,7 @@ AIMS = {
 
 WORDY = """
 update responses set text = (
-    select string_agg('word' || ((id * 31 + n) %% 997), ' ' order by n)
+    select string_agg('word' || ((id * 7919 + n * (n + id)) %% 9973), ' ' order by n)
     from generate_series(1, %(words)s) n
 )
 """

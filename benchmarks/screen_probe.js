@@ -7,9 +7,15 @@ const afterPaint = () => new Promise((resolve) => {
   });
 });
 
+// Looks when something in the page changed: asking in each frame would have the browser draw frames for it.
 const until = (isSo) => new Promise((resolve) => {
-  const look = () => (isSo() ? resolve() : requestAnimationFrame(look));
-  look();
+  const observer = new MutationObserver(() => {
+    if (isSo()) {
+      observer.disconnect();
+      resolve();
+    }
+  });
+  observer.observe(document, { childList: true, attributes: true, subtree: true });
 });
 
 const form = () => document.querySelector("[data-labeling]");

@@ -28,7 +28,6 @@ for (const card of document.querySelectorAll("[data-letter]")) {
   }
   const body = card.querySelector(".response-body");
   const isLong = body.scrollHeight > body.clientHeight;
-  card.classList.add("is-measured");
   card.classList.toggle("is-collapsed", isLong);
   card.querySelector("[data-show-all]")?.toggleAttribute("hidden", !isLong);
 }

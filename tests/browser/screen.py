@@ -39,7 +39,7 @@ class Screen:
 
     async def ready(self) -> None:
         """Wait until the scripts have taken over."""
-        await expect(self.page.locator(".response.is-measured").first).to_be_attached()
+        await expect(self.page.locator(".workplace.is-measured")).to_be_attached()
 
     async def complete(self) -> None:
         """Rate and rank everything with keys: the first response is best."""

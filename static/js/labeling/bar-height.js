@@ -2,5 +2,11 @@
 
 export function watchBar(bar) {
   const root = document.documentElement;
-  new ResizeObserver(() => root.style.setProperty("--bar-height", `${bar.offsetHeight}px`)).observe(bar);
+  const told = () => getComputedStyle(root).getPropertyValue("--bar-height");
+  new ResizeObserver(() => {
+    const height = `${bar.offsetHeight}px`;
+    if (height !== told()) { // The style of everything would be found anew.
+      root.style.setProperty("--bar-height", height);
+    }
+  }).observe(bar);
 }

@@ -8,23 +8,21 @@ const GRACE_LINES = 8; // A text that is only this much longer is shown whole.
 export function createCardView(cards, letters, { opened, previewLines, onOpen }) {
   const folded = new Set();
   const long = new Set();
-  // All heights are read before anything is written: else each card would be laid out anew for the next.
-  const lines = new Map([...cards].map(([id, card]) => [id, linesOf(card)]));
-  for (const [id, card] of cards) {
-    const isLong = foldIfLong(card, {
-      previewLines,
-      lines: lines.get(id),
-      isOpen: opened.includes(id),
-      onUnfold: () => { folded.delete(id); onOpen(id); },
-    });
-    if (isLong) {
-      long.add(id);
-    }
-    if (isLong && !opened.includes(id)) {
-      folded.add(id);
-    }
-  }
   return {
+    // All heights are read before anything is written: else each card would be laid out anew for the next.
+    foldLong() {
+      const heights = new Map([...cards].map(([id, card]) => [id, linesOf(card)]));
+      for (const [id, lines] of heights) {
+        if (lines > previewLines + GRACE_LINES) {
+          long.add(id);
+          const isOpen = opened.includes(id);
+          if (!isOpen) {
+            folded.add(id);
+          }
+          makeFoldable(cards.get(id), { isOpen, onUnfold: () => { folded.delete(id); onOpen(id); } });
+        }
+      }
+    },
     // The long responses of which only the beginning was ever seen.
     unopened: () => [...folded],
     isLong: (id) => long.has(id),
@@ -83,15 +81,8 @@ function linesOf(card) {
 }
 
 // Every long response is cut at the same height: the length that shows is no argument for it.
-function foldIfLong(card, { previewLines, lines, isOpen, onUnfold }) {
-  const body = card.querySelector("[data-body]");
+function makeFoldable(card, { isOpen, onUnfold }) {
   const button = card.querySelector("[data-show-all]");
-  const isLong = lines > previewLines + GRACE_LINES;
-  body.style.setProperty("--preview-lines", previewLines);
-  card.classList.add("is-measured");
-  if (!isLong) {
-    return false;
-  }
   button.hidden = false;
   const fold = (isFolded) => {
     card.classList.toggle("is-collapsed", isFolded);
@@ -103,5 +94,4 @@ function foldIfLong(card, { previewLines, lines, isOpen, onUnfold }) {
   };
   button.addEventListener("click", () => fold(!card.classList.contains("is-collapsed")));
   fold(!isOpen);
-  return true;
 }

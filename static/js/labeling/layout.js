@@ -14,6 +14,9 @@ const MAX_PX = 480;
 
 export function createLayout(form) {
   let chosen = { prompt: true, board: true, promptPx: null, ...read() };
+  const edge = () => form.querySelector("[data-prompt-edge]");
+  // Not read where it is set: the page would have to be laid out for it.
+  const observer = new ResizeObserver(() => edge().setAttribute("aria-valuenow", width()));
 
   function choose(part) {
     chosen = { ...chosen, ...part };
@@ -31,7 +34,8 @@ export function createLayout(form) {
     if (chosen.promptPx !== null) {
       form.style.setProperty("--prompt-width", `${chosen.promptPx}px`);
     }
-    form.querySelector("[data-prompt-edge]").setAttribute("aria-valuenow", width());
+    observer.disconnect();
+    observer.observe(form.querySelector(".prompt"));
   }
 
   const width = () => Math.round(chosen.promptPx ?? form.querySelector(".prompt").offsetWidth);

@@ -10,6 +10,7 @@ export function createPage(context) {
   const find = (selector) => document.querySelector(selector);
   watchBar(find(".bar"));
   watchScrollable(find("#guidelines"));
+  find("[data-labeling]").style.setProperty("--preview-lines", context.settings.preview_lines);
   return {
     context,
     messages: createMessages(find("[data-message]"), find("[data-announcer]")),

@@ -2,12 +2,12 @@
 import { dropDraft } from "./draft.js";
 import { explain } from "./messages.js";
 import { createOutbox } from "./outbox.js";
-import { tn } from "../words.js";
+import { t, tn } from "../words.js";
 
 // `task()` is the open task; `leave(where)` goes on when it is stored, `letGo()` gives it back when it is refused.
 export function createSending({ page, next, base, task, leave, letGo }) {
   const { context, messages } = page;
-  return createOutbox(context.labeler, {
+  const outbox = createOutbox(context.labeler, {
     onStored({ taskId, isPausing }) {
       dropDraft(context.labeler, taskId);
       messages.clearFor(taskId);
@@ -31,4 +31,18 @@ export function createSending({ page, next, base, task, leave, letGo }) {
       messages.show(text, { tone: "warn", about: entries[0].taskId });
     },
   });
+  return {
+    ...outbox,
+    // `goesOn`: the next task is there, and takes the place of this one.
+    add(entry, { goesOn }) {
+      outbox.add(entry);
+      if (goesOn) {
+        messages.show(t("Task {number} submitted.", { number: entry.number }), {
+          tone: "good", link: { href: `${next}/${entry.taskId}`, text: t("Change it") }, isPassing: true,
+        });
+      } else {
+        messages.show(t("Submitting…"), { tone: "plain", isPassing: true });
+      }
+    },
+  };
 }

@@ -1,6 +1,7 @@
 // Renders the work on a task: cards, board, remarks on the whole task, and what the page around it shows of it.
 import { createBoardView } from "./board-view.js";
 import { createCardView, setValue } from "./card-view.js";
+import { enableExpandAll } from "./expand-all.js";
 import { watchScrollable } from "../scrollable.js";
 import { isComplete, missingText } from "./judgments.js";
 
@@ -34,5 +35,12 @@ export function createTaskView({ root, board, cards, letters, rules, page, store
     page.status(missingText(work, letters, rules), isComplete(work, ids, rules));
   }
 
-  return { boardView, cardView, render };
+  // Once everything else of the page is in its place, so that heights are found only once.
+  function foldLong() {
+    cardView.foldLong();
+    enableExpandAll(root);
+    root.classList.add("is-measured");
+  }
+
+  return { boardView, cardView, render, foldLong };
 }

@@ -8,7 +8,6 @@ import { enableCardInputs } from "./card-inputs.js";
 import { concernsOf } from "./concerns.js";
 import { enableDrag } from "./drag.js";
 import { newerDraft, openDraft, windowName } from "./draft.js";
-import { enableExpandAll } from "./expand-all.js";
 import { enableFlagKeys } from "./flag-keys.js";
 import { keepDraft } from "./task-draft.js";
 import { createTaskView } from "./task-view.js";
@@ -72,7 +71,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   });
   const autosave = keepDraft({ told, page, store, letters, isAsking: chosen === "ask", signal });
 
-  const { boardView, cardView, render } = createTaskView({ root, board, cards, letters, rules, page, store, log });
+  const { boardView, cardView, render, foldLong } = createTaskView({ root, board, cards, letters, rules, page, store, log });
   const aids = createRankAids({ taskId: told.id, root, board, cards, rules, page, store, cardView, log, signal });
   const review = createReview(messages, {
     concerns: () => concernsOf(store.work(), letters, {
@@ -102,7 +101,6 @@ export function openTask(root, { page, onReady, onClosed }) {
     rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
   });
   enableFlagKeys(root, context);
-  enableExpandAll(root);
   enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open, compare: aids.compare });
   enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
   const endDrag = enableDrag(board, {
@@ -129,6 +127,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     idleAfterMs: idleAfterMs(words, context.settings.idle_seconds_min),
     activeMs: () => activeMs,
     saveNow: autosave.now,
+    foldLong,
     lease: () => (lease.token === null ? null : { id: told.id, displayOrder: told.displayOrder, ...lease }),
     keepLease(next) {
       lease = next;
