@@ -24,7 +24,7 @@ demo: .venv/.demo  ## start everything, with a demo project, on http://127.0.0.1
 	@exec $(BIN)/podium demo $(ARGS)
 
 test: .venv/.test chromium  ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/.test  ## run all static checks
 	$(BIN)/ruff check
