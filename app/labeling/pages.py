@@ -99,6 +99,7 @@ async def _task_page(
         "workplace": workplace,
         "progress": await progress_of(tx, viewer, project.id),
         "preferences": await preferences_of(tx, viewer),
+        "event_days": request.app.state.settings.event_days,
     }
     return page(request, "labeling/task.html", context, status=422 if missing else 200)
 

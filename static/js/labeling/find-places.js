@@ -12,7 +12,8 @@ export function placesOf(nodes, text) {
   if (wanted.length < MIN_LENGTH) {
     return [];
   }
-  const starts = nodes.reduce((sums, node) => [...sums, sums.at(-1) + node.length], [0]);
+  const starts = [0];
+  nodes.forEach((each) => starts.push(starts.at(-1) + each.length));
   const places = [];
   let node = 0;
   for (let at = haystack.indexOf(wanted); at !== -1; at = haystack.indexOf(wanted, at + wanted.length)) {

@@ -35,7 +35,9 @@ export function enableFind(panel, { task, onLook, onFind }) {
     const { id, range } = places[at];
     CSS.highlights.set("found-here", new Highlight(range));
     onLook(id);
-    range.startContainer.parentElement.scrollIntoView({ block: "center" });
+    const place = range.startContainer.parentElement;
+    place.closest("[hidden]")?.dispatchEvent(new Event("beforematch")); // As the browser's own search does.
+    place.scrollIntoView({ block: "center" });
   }
 
   function close() {

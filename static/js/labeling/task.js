@@ -49,7 +49,7 @@ export function openTask(root, { page, onReady, onClosed }) {
   const chosen = newerDraft(local, told.draft, windowName());
   const saved = chosen === "server" ? { ...told.draft.body, base: told.draft.version, isSynced: true } : local;
   const seen = watchCards(cards, { signal });
-  seen.restore(saved?.visibleMs);
+  seen.restore(saved);
   activeMs = Number(saved?.activeMs) || 0;
 
   const store = createStore({
@@ -58,7 +58,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     saved,
     initial: told.submitted ? workFrom(told.submitted, ids) : emptyWork(ids),
     draft,
-    measures: () => ({ activeMs: Math.round(activeMs), visibleMs: Object.fromEntries(seen.ms()) }),
+    measures: () => ({ activeMs: Math.round(activeMs), ...seen.measures() }),
     onChange(what) {
       if (what === "work") {
         messages.clearPassing();

@@ -95,6 +95,7 @@ export default {
   "Show the rank board": "Rangtafel zeigen",
   "Show the text first, then compare.": "Zuerst den Text zeigen, dann vergleichen.",
   "Show the text first, then rank.": "Zuerst den Text zeigen, dann ordnen.",
+  "Show the {count} words between": "Die {count} Wörter dazwischen zeigen",
   "Sign in again": "Wieder anmelden",
   "Space": "Leertaste",
   "Step": "Schritt",
