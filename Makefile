@@ -23,8 +23,9 @@ export OMP_NUM_THREADS ?= 1
 demo: .venv/.demo  ## start everything, with a demo project, on http://127.0.0.1:8000
 	@exec $(BIN)/podium demo $(ARGS)
 
+# In the order of their folders: the long tests of the browser first, so that no worker ends with one alone.
 test: .venv/.test chromium  ## run all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.test  ## run all static checks
 	$(BIN)/ruff check

@@ -55,7 +55,8 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "jit": "off",
     }
 )
-# A server whose data is thrown away.
+# For a server whose data is thrown away. Containers often have only 64 MiB there.
+MEMORY_FOLDER, MEMORY_BYTES = Path("/dev/shm"), 2**31  # noqa: S108: in a folder of its own
 TEMPORARY_OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "shared_buffers": "64MB",
@@ -122,8 +123,8 @@ class EmbeddedPostgres:
     @staticmethod
     @contextlib.contextmanager
     def temporary() -> "Iterator[EmbeddedPostgres]":
-        """A server for tests: nothing is synced to disk, everything is deleted at the end."""
-        folder = Path(tempfile.mkdtemp(prefix="podium-"))
+        """A server for tests: in memory where there is room, and deleted at the end."""
+        folder = Path(tempfile.mkdtemp(prefix="podium-", dir=_memory_folder()))
         folder.chmod(0o711)  # mkdtemp's 0700 would lock out the unprivileged account
         try:
             with EmbeddedPostgres(folder, options=TEMPORARY_OPTIONS) as postgres:
@@ -460,6 +461,15 @@ def _account_for(folder: Path) -> Account | None:
         "Postgres refuses to run as root and there is no account named "
         f"{' or '.join(UNPRIVILEGED_ACCOUNTS)}; make one, or start Podium as an ordinary user"
     )
+
+
+def _memory_folder() -> Path | None:
+    """Where files are kept in memory: making a database takes a tenth of the time there."""
+    try:
+        has_room = shutil.disk_usage(MEMORY_FOLDER).free >= MEMORY_BYTES
+    except OSError:
+        return None
+    return MEMORY_FOLDER if has_room else None
 
 
 def _usable_folder(chosen: Path) -> Path:

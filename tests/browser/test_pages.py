@@ -7,7 +7,7 @@ from playwright.async_api import expect
 from tests.browser.accessibility import AXE, faults
 from tests.browser.admin_data import World, make_world
 
-WIDTHS = {1440: 900, 390: 844, 320: 640}
+WIDTHS = {1440: 900, 320: 640}
 PAGES = {
     "sign-in": (None, "/sign-in"),
     "projects": ("admin", "/projects"),

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.accounts.commands import create_api_token, open_session
 from app.accounts.deps import cookie_name
-from app.db import transaction
+from app.db import create_engine, transaction
 from app.main import create_app
 from app.settings import Settings
 
@@ -32,11 +32,20 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def application() -> FastAPI:
+    """The application; building its routes takes longer than most tests."""
+    return create_app(Settings(database_url="postgresql+psycopg://", secret_key="k" * 48))
+
+
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    application = create_app(settings)
-    async with application.router.lifespan_context(application):
-        yield application
+async def app(application: FastAPI, settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application with the settings and the database of this test."""
+    assert settings.database_url is not None
+    application.state.settings = settings
+    application.state.engine = create_engine(settings.database_url, pool_size=5)
+    yield application
+    await application.state.engine.dispose()
 
 
 @pytest.fixture
