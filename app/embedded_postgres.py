@@ -56,7 +56,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 # For a server whose data is thrown away. Containers often have only 64 MiB there.
-MEMORY_FOLDER, MEMORY_BYTES = Path("/dev/shm"), 2**31  # noqa: S108: in a folder of its own
+MEMORY_FOLDER, MEMORY_BYTES = Path("/dev/shm"), 2**31  # noqa: S108
 TEMPORARY_OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "shared_buffers": "64MB",
