@@ -102,7 +102,7 @@ async def assert_held(page: Page) -> None:
 
 async def assert_frames_are_clean(page: Page) -> None:
     """The frames look the same with and without the texts: none paints out of its place."""
-    await page.locator(".timer, .save-state").evaluate_all(  # they change with the time
+    await page.locator(".timer, .save-state, .read-dot").evaluate_all(  # they change with the time
         "all => all.forEach(each => each.style.visibility = 'hidden')"
     )
     for width in PICTURED:
