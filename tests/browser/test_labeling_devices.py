@@ -20,6 +20,14 @@ COVERED = """
     ? at.outerHTML.slice(0, 100) : null;
 }
 """
+COME_NEAR = """
+async () => {
+  for (const card of document.querySelectorAll(".response")) {
+    card.scrollIntoView();
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  }
+}
+"""
 
 
 async def too_wide(page: Page) -> int:
@@ -55,6 +63,21 @@ async def test_neither_header_nor_bar_covers_what_has_the_focus(open_page, engin
         await page.keyboard.press(key)
         covered.append(await page.evaluate(COVERED))
     assert [one for one in covered if one] == []
+
+
+@pytest.mark.parametrize(("width", "language"), [(768, "de"), (1440, "en")])
+async def test_nothing_moves_when_what_is_below_comes_near(open_page, engine, width, language):
+    place = await make_place(engine, slates=1, responses=9, texts=LONG)
+    page = await open_page(
+        place.labeler_id, viewport={"width": width, "height": 800}, locale=language
+    )
+    await Screen(page).open(place.label)
+    await expect(page.locator(".workplace.is-laid-out")).to_be_visible()
+    height = await page.evaluate("document.documentElement.scrollHeight")
+
+    await page.evaluate(COME_NEAR)
+
+    assert await page.evaluate("document.documentElement.scrollHeight") == height
 
 
 async def test_in_a_page_from_the_right_the_board_is_on_the_left(open_page, engine):

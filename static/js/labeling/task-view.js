@@ -42,6 +42,7 @@ export function createTaskView({ root, board, cards, letters, rules, page, store
     cardView.foldLong();
     enableExpandAll(root);
     root.classList.add("is-measured");
+    requestAnimationFrame(() => setTimeout(() => root.classList.add("is-laid-out"))); // Behind the frame with the task.
   }
 
   return { boardView, cardView, render, foldLong };
