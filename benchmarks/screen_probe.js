@@ -18,6 +18,16 @@ const until = (isSo) => new Promise((resolve) => {
   observer.observe(document, { childList: true, attributes: true, subtree: true });
 });
 
+// The next press of such a key, before the page hears of it.
+const pressed = (isSuch) => new Promise((resolve) => {
+  document.addEventListener("keydown", function listen(event) {
+    if (isSuch(event)) {
+      document.removeEventListener("keydown", listen, { capture: true });
+      resolve(event);
+    }
+  }, { capture: true });
+});
+
 const form = () => document.querySelector("[data-labeling]");
 const hasBoard = () => document.querySelectorAll(".chip").length > 0;
 
@@ -26,23 +36,15 @@ window.probe = {
   ready: until(hasBoard).then(afterPaint),
   // Milliseconds from the next key press until the frame after it was painted.
   expectPaint() {
-    probe.painted = new Promise((resolve) => {
-      document.addEventListener("keydown", (event) => {
-        if (event.key !== "Shift" && event.key !== "Control") {
-          afterPaint().then((at) => resolve(at - event.timeStamp));
-        }
-      }, { capture: true });
-    });
+    probe.painted = pressed(({ key }) => key !== "Shift" && key !== "Control")
+      .then(async ({ timeStamp }) => await afterPaint() - timeStamp);
   },
   // Milliseconds from the key that submits until another task was painted.
   expectTask() {
     const task = form().dataset.task;
-    probe.shown = new Promise((resolve) => {
-      document.addEventListener("keydown", (event) => {
-        if (event.key === "Enter") {
-          until(() => form().dataset.task !== task && hasBoard()).then(afterPaint).then((at) => resolve(at - event.timeStamp));
-        }
-      }, { capture: true });
+    probe.shown = pressed(({ key }) => key === "Enter").then(async ({ timeStamp }) => {
+      await until(() => form().dataset.task !== task && hasBoard());
+      return await afterPaint() - timeStamp;
     });
   },
 };

@@ -54,8 +54,9 @@ async def leave_help(page: Page) -> None:
     await expect(page.locator("#help")).to_be_hidden()
 
 
-async def active(page: Page) -> str:
-    return await page.locator(".response.is-active").get_attribute("data-letter")
+async def is_active(page: Page, letter: str) -> None:
+    active = page.locator(".response.is-active")
+    await expect(active).to_have_attribute("data-letter", letter)
 
 
 async def test_a_key_of_ones_own_works_at_once_after_a_reload_and_in_another_browser(
@@ -74,16 +75,16 @@ async def test_a_key_of_ones_own_works_at_once_after_a_reload_and_in_another_bro
     await expect(change(page, "next response")).to_be_focused()
     await leave_help(page)
     await page.keyboard.press(";")
-    assert await active(page) == "B"
+    await is_active(page, "B")
     await page.keyboard.press("j")
-    assert await active(page) == "B"
+    await is_active(page, "B")
     await page.reload()
     await screen.ready()
     await page.keyboard.press(";")
-    assert await active(page) == "B"
+    await is_active(page, "B")
     _, other = await at_work(open_page, place)
     await other.keyboard.press(";")
-    assert await active(other) == "B"
+    await is_active(other, "B")
 
 
 async def test_the_help_shows_the_own_key_and_reset_brings_the_usual_one_back(open_page, engine):
@@ -136,7 +137,7 @@ async def test_single_keys_can_be_turned_off_for_good(open_page, engine):
     await page.keyboard.press("4")
 
     assert await preferred(engine, place) == {"single_keys": False}
-    assert await active(page) == "A"
+    await is_active(page, "A")
     await expect(screen.status).to_have_text("4 not rated; 4 not ranked")
     assert await undo.get_attribute("aria-keyshortcuts") == "Control+Z"
     await screen.rate("A", 4)
@@ -145,7 +146,7 @@ async def test_single_keys_can_be_turned_off_for_good(open_page, engine):
     await page.reload()
     await screen.ready()
     await page.keyboard.press("j")
-    assert await active(page) == "A"
+    await is_active(page, "A")
 
 
 async def test_a_setting_that_cannot_be_saved_works_here_and_says_so(open_page, engine, complaints):
@@ -162,7 +163,7 @@ async def test_a_setting_that_cannot_be_saved_works_here_and_says_so(open_page, 
     )
     await leave_help(page)
     await page.keyboard.press(";")
-    assert await active(page) == "B"
+    await is_active(page, "B")
     assert await preferred(engine, place) == {}
     complaints.clear()
 

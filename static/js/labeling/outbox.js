@@ -3,6 +3,7 @@
 import { NetworkError, postLostLease, putRanking } from "./api.js";
 import { storage } from "./storage.js";
 
+const NEXT_TASK_MS = 50; // The frame with the next task comes first.
 const PAUSES_MS = [1000, 2000, 4000, 8000, 16_000, 30_000];
 
 // `onStored(entry, answer)`, `onRefused(entry, status, problem)` and `onWaiting(entries)` say what became of them.
@@ -19,7 +20,7 @@ export function createOutbox(labelerId, { onStored, onRefused, onWaiting }) {
     if (!write(name, [...read(name).filter(({ key }) => key !== entry.key), entry])) {
       unsaved = [...unsaved, entry];
     }
-    setTimeout(send); // The next task comes first.
+    setTimeout(send, NEXT_TASK_MS);
   }
 
   function remove(entry) {
