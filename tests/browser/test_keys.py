@@ -10,12 +10,20 @@ from app.accounts.viewer import Viewer
 from app.db import transaction
 from tests.browser.labeling_data import make_place, stored_rankings
 from tests.browser.screen import Screen
+from tests.browser.test_labeling_access import set_screen
 from tests.browser.test_pages import AXE, faults
 
 LONG = "\n\n".join(["A paragraph with some words in it."] * 40)
 WORKED = """
 ([who, minutes]) => window.localStorage.setItem(`podium.day.${who}`, JSON.stringify({
   day: new Date().toDateString(), activeMs: minutes * 60000, tasks: 3, askedAt: null,
+}))
+"""
+
+COVERED = """
+(who) => window.localStorage.setItem(`podium.day.${who}`, JSON.stringify({
+  day: new Date().toDateString(), activeMs: 0, tasks: 2, askedAt: null,
+  coveredAt: [Date.now() - 60000, Date.now()],
 }))
 """
 
@@ -316,6 +324,19 @@ async def test_a_break_is_suggested_once_and_the_clock_stands_still_in_it(open_p
     await page.get_by_role("button", name="Go on").click()
     await expect(page.locator("[data-timer]")).not_to_have_text(before)
     await expect(notice).to_be_hidden()
+
+
+async def test_a_break_is_suggested_after_three_covered_tasks(open_page, engine):
+    place = await make_place(engine)
+    await set_screen(engine, place, veil="always")
+    screen, page = await at_work(open_page, place)
+    await page.evaluate(COVERED, place.labeler_id)
+
+    await page.keyboard.press("y")
+    await screen.complete()
+    await page.keyboard.press("Control+Enter")
+
+    await expect(page.locator("[data-break]")).to_contain_text("You have read 3 covered tasks")
 
 
 async def test_who_wants_no_breaks_is_asked_about_none(open_page, engine):

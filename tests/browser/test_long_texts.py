@@ -12,6 +12,10 @@ from tests.browser.labeling_data import make_place
 from tests.browser.screen import Screen
 from tests.browser.test_hostile_texts import ADMIN
 
+CHAPTERS = "\n\n".join(
+    f"{'#' * (1 + number % 2)} Chapter {number}\n\n" + "Some words of it. " * 90
+    for number in range(1, 5)
+)
 PARAGRAPHS = [f"Paragraph {number}: " + "a few more words of it. " * 20 for number in range(12)]
 
 
@@ -80,3 +84,24 @@ async def test_who_had_the_end_in_sight_long_enough_has_read_a_response(open_pag
     await screen.page.reload()
     await screen.ready()
     await expect(cards[True]).to_have_class(re.compile("is-read"), timeout=500)
+
+
+async def test_the_headings_of_a_long_response_are_its_outline(open_page, engine):
+    place = await make_place(engine, slates=1, texts=[CHAPTERS])
+    screen = Screen(await open_page(place.labeler_id))
+    await screen.open(place.label)
+    card = screen.page.locator(".response", has_text="Chapter 1")
+    await expect(card).to_have_class(re.compile("is-collapsed"))
+    outline = card.locator(".outline")
+    await expect(screen.page.locator(".outline")).to_have_count(1)
+
+    await outline.get_by_text("Outline").click()
+    await expect(outline.get_by_role("button")).to_have_text(
+        [f"Chapter {number}" for number in range(1, 5)]
+    )
+    await outline.get_by_role("button", name="Chapter 4").click()
+
+    await expect(card).not_to_have_class(re.compile("is-collapsed"))
+    heading = card.get_by_role("heading", name="Chapter 4")
+    await expect(heading).to_be_focused()
+    await expect(heading).to_be_in_viewport()

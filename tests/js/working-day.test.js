@@ -20,6 +20,14 @@ test("or after 25 tasks, however quick they were", () => {
   assert.equal(due(worked(day, { activeMs: MINUTE, tasks: 25 })), "You have done 25 tasks. Pause?");
 });
 
+test("or after three covered tasks in half an hour", () => {
+  const covered = (...minutes) => minutes.reduce((record, at) => worked(record, { coveredAt: NOON + at * MINUTE }), day);
+  assert.equal(due(covered(0, 29), NOON + 29 * MINUTE), null);
+  assert.equal(due(covered(0, 5, 30), NOON + 30 * MINUTE), null);
+  assert.equal(due(covered(0, 5, 29), NOON + 29 * MINUTE), "You have read 3 covered tasks. Pause?");
+  assert.equal(due(rested(covered(0, 5, 29), NOON + 29 * MINUTE), NOON + 60 * MINUTE), null);
+});
+
 test("where breaks are off nothing is due", () => {
   assert.equal(due(worked(day, { activeMs: 500 * MINUTE, tasks: 100 }), NOON, null), null);
 });
@@ -38,13 +46,14 @@ test("after a pause everything is counted anew", () => {
 
 test("what is counted adds up, and is of one day", () => {
   const record = worked(worked(day, { activeMs: 1000 }), { activeMs: 500, tasks: 1 });
-  assert.deepEqual(record, { day: "Monday", activeMs: 1500, tasks: 1, askedAt: null });
+  assert.deepEqual(record, { day: "Monday", activeMs: 1500, tasks: 1, coveredAt: [], askedAt: null });
   assert.deepEqual(dayFrom(record, "Monday"), record);
   assert.deepEqual(dayFrom(record, "Tuesday"), freshDay("Tuesday"));
 });
 
 test("a stored record that is none of ours is not used", () => {
-  for (const stored of [null, undefined, "x", 4, [], { day: "Monday" }, { day: "Monday", activeMs: "9", tasks: 1 }]) {
+  for (const stored of [null, undefined, "x", 4, [], { day: "Monday" }, { day: "Monday", activeMs: "9", tasks: 1 },
+    { day: "Monday", activeMs: 9, tasks: 1, coveredAt: "x" }]) {
     assert.deepEqual(dayFrom(stored, "Monday"), day);
   }
 });

@@ -64,7 +64,7 @@ export function createDesk({ form, page, clock }) {
       const tasks = task.isDone ? 0 : 1;
       today = { tasks: today.tasks + tasks, activeMs: today.activeMs + task.activeMs() };
       dayView.today(today);
-      breaks.worked({ tasks });
+      breaks.worked({ tasks, coveredAt: task.wasCovered ? Date.now() : null });
     },
   };
 }

@@ -3,6 +3,7 @@ import { createBoardView } from "./board-view.js";
 import { createCardView, setValue } from "./card-view.js";
 import { enableExpandAll } from "./expand-all.js";
 import { foldLongPrompt } from "./long-prompt.js";
+import { enableOutlines } from "./outline.js";
 import { watchScrollable } from "../scrollable.js";
 import { isComplete, missingText } from "./judgments.js";
 
@@ -11,6 +12,7 @@ export function createTaskView({ root, board, cards, letters, rules, page, store
   const { ids } = store;
   watchScrollable(root);
   foldLongPrompt(root.querySelector(".prompt"), { onUnfold: () => log("expand", { part: "prompt" }) });
+  enableOutlines(cards);
   const boardView = createBoardView(board, ids.map((id) => ({ id, letter: letters.get(id) })), {
     showsRatings: rules.flow !== "two_step",
   });

@@ -119,6 +119,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     id: told.id,
     letterCount: told.displayOrder.length,
     isDone: told.leaseToken === null,
+    wasCovered: root.classList.contains("is-veiled"),
     root,
     store,
     log,

@@ -4,21 +4,31 @@ import { language, t } from "../words.js";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const MAX_TASKS = 25; // After so many a break is due, however quick they were.
+const MAX_COVERED = 3; // Or after so many tasks that were covered, in so short a time.
+const COVERED_MS = 30 * MINUTE_MS;
 const QUIET_MS = 25 * MINUTE_MS; // So long nothing is suggested again.
 
-// What is counted since the last break: active time and tasks; `askedAt` is when a break was last suggested.
+// What is counted since the last break: active time, tasks, and when covered ones were done; `askedAt` is when a break
+// was last suggested.
 export function freshDay(day) {
-  return { day, activeMs: 0, tasks: 0, askedAt: null };
+  return { day, activeMs: 0, tasks: 0, coveredAt: [], askedAt: null };
 }
 
 // A stored record if it is of this day, else a fresh one.
 export function dayFrom(stored, day) {
-  const isValid = stored?.day === day && [stored.activeMs, stored.tasks].every(Number.isFinite);
-  return isValid ? { ...freshDay(day), ...stored } : freshDay(day);
+  const record = stored?.day === day ? { ...freshDay(day), ...stored } : freshDay(day);
+  const isValid = Array.isArray(record.coveredAt) && [record.activeMs, record.tasks, ...record.coveredAt].every(Number.isFinite);
+  return isValid ? record : freshDay(day);
 }
 
-export function worked(record, { activeMs = 0, tasks = 0 }) {
-  return { ...record, activeMs: record.activeMs + activeMs, tasks: record.tasks + tasks };
+// `coveredAt` is when a task was done whose text had been covered.
+export function worked(record, { activeMs = 0, tasks = 0, coveredAt = null }) {
+  return {
+    ...record,
+    activeMs: record.activeMs + activeMs,
+    tasks: record.tasks + tasks,
+    coveredAt: [...record.coveredAt, ...(coveredAt === null ? [] : [coveredAt])].slice(-MAX_COVERED),
+  };
 }
 
 export function asked(record, now) {
@@ -36,6 +46,9 @@ export function breakDue(record, { afterMinutes, now }) {
   }
   if (record.activeMs >= afterMinutes * MINUTE_MS) {
     return t("You have worked {count} minutes. Pause?", { count: Math.floor(record.activeMs / MINUTE_MS) });
+  }
+  if (record.coveredAt.filter((at) => now - at < COVERED_MS).length >= MAX_COVERED) {
+    return t("You have read {count} covered tasks. Pause?", { count: MAX_COVERED });
   }
   return record.tasks >= MAX_TASKS ? t("You have done {count} tasks. Pause?", { count: record.tasks }) : null;
 }
