@@ -19,7 +19,7 @@ TEXTS = [
     "مرحبا بالعالم، هذا رد.\n\nEnglish.",
     LONG,
 ]
-SIZES = {1440: 900, 390: 844, 320: 640}
+SIZES = {1440: 900, 320: 640}
 
 
 async def set_screen(engine, place: Place, **settings: object) -> None:
