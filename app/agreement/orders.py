@@ -4,8 +4,11 @@ Pure. An order gives each response a rank: 1 is best, equal is a tie, None was n
 """
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from itertools import combinations, groupby, permutations
+
+import numpy as np
+
+from app.agreement.consensus import mean_mid_ranks, preferences
 
 MIN_OTHERS, MIN_MEMBERS = 2, 3
 
@@ -21,30 +24,20 @@ def is_anonymous(others: int, members: int) -> bool:
 
 
 def consensus(orders: Sequence[Order]) -> dict[int, int | None]:
-    """The order by mean rank (Borda): a response's share of pairs won, minus that of pairs lost.
+    """The order by mean mid-rank (Borda): a response's share of pairs won, minus that of lost ones.
 
-    Over complete rankings this is the order of mean mid-ranks; a response that somebody could not
-    judge is compared with what the same person did judge. Equal shares are a tie; who nobody
-    compared has no rank.
+    A response that somebody could not judge is compared with what the same person did judge. Equal
+    means are a tie; who nobody compared has no rank.
     """
     responses = sorted({response for order in orders for response in order})
-    score = {response: _net_share(response, orders) for response in responses}
-    best_first = sorted({one for one in score.values() if one is not None}, reverse=True)
+    ranks = [[order.get(response) or 0 for response in responses] for order in orders]
+    table = np.array(ranks, dtype=np.int64).reshape(len(orders), len(responses))
+    means = mean_mid_ranks(preferences(table))
+    best_first = sorted({mean for mean in means if mean is not None})
     return {
-        response: None if one is None else best_first.index(one) + 1
-        for response, one in score.items()
+        response: None if mean is None else best_first.index(mean) + 1
+        for response, mean in zip(responses, means, strict=True)
     }
-
-
-def _net_share(response: int, orders: Sequence[Order]) -> Fraction | None:
-    signs = [
-        _sign(order, response, other)
-        for order in orders
-        if order.get(response) is not None
-        for other, rank in order.items()
-        if other != response and rank is not None
-    ]
-    return Fraction(sum(signs), len(signs)) if signs else None
 
 
 def reversed_pairs(one: Order, other: Order) -> int:
