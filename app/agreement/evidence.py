@@ -1,0 +1,168 @@
+"""Everything that is known of each labeler's work, from columns of labels: pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.agreement.arrays import Floats, Integers, Signs
+from app.agreement.by_labeler import Share, shares
+from app.agreement.drift import REFERENCE_PROMPTS, Drift, alarm_height, drift_of
+from app.agreement.effort import (
+    DisplayOrder,
+    Pace,
+    Ratings,
+    display_orders,
+    opened_long,
+    paces,
+    ratings_of,
+    tied_pairs,
+)
+from app.agreement.estimates import Measured
+from app.agreement.position_bias import (
+    BestByPosition,
+    PositionTest,
+    best_by_position,
+    position_tests,
+)
+from app.agreement.references import (
+    rating_conflicts,
+    with_consensus,
+    with_gold,
+    with_oneself,
+    with_researchers,
+)
+
+GOLD_WINDOW = 30
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Current rankings, n labels of up to w responses, in the order of their first submission.
+
+    Gold is never overlap, nor a repeat, so that what is measured on one set of labels says nothing
+    of what is measured on another.
+    """
+
+    labelers: int
+    labeler: Integers  # (n,) codes below `labelers`
+    slate: Integers  # (n,)
+    prompt: Integers  # (n,) codes from 0
+    ranks: Signs  # (n, w) 0 is not judged; a column is one response in all labels of a slate
+    ratings: Signs  # (n, w) 0 is missing
+    positions: Signs  # (n, w) place 1..K at which the labeler saw the response, 0 is absent
+    active_ms: Floats  # (n,) NaN is unknown
+    words: Integers  # (n,) of all texts shown
+    long_shown: Integers  # (n,) long responses shown folded
+    long_opened: Integers  # (n,) those of them that were unfolded
+    is_shared: (
+        Flags  # (n,) random overlap, without labels that were asked for because others disagreed
+    )
+    is_researcher: Flags  # (n,) by a researcher
+    gold: Signs  # (n, w) ranks of the known answer, where the task asked for it; 0 says nothing
+    repeat_of: Integers  # (n,) row of the labeler's earlier ranking of the same slate, or -1
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One labeler's numbers, as measured from all that there is."""
+
+    consensus: Measured
+    drift: Drift
+    researchers: Measured
+    gold: Measured
+    gold_before: Measured
+    """All but the latest 30 gold prompts."""
+    gold_lately: Measured
+    repeats: Measured
+    conflicts: Measured
+    ties: Measured
+    opened: Measured
+    position: PositionTest
+    best: list[BestByPosition]
+    display: DisplayOrder
+    pace: Pace
+    ratings: Ratings
+
+
+def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
+    """Measure each labeler.
+
+    Args:
+        work: the labels.
+        conflict_gap: from which difference of ratings on the opposite order is a conflict.
+    """
+    n, labeler = work.labelers, work.labeler
+    again = np.flatnonzero(work.repeat_of >= 0)
+    is_new = work.repeat_of < 0
+    # What a researcher ranked too is held against the researcher and not against the others.
+    is_researched = np.isin(work.slate, work.slate[work.is_researcher])
+    is_gold = (work.gold > 0).any(axis=1)
+    shared = np.flatnonzero(work.is_shared & is_new & ~is_researched & ~is_gold)
+    consensus = with_consensus(work.ranks[shared], work.slate[shared])
+    drifts = _drifts(consensus, labeler[shared], n)
+    gold_rows = np.flatnonzero(is_gold & is_new)
+    gold = with_gold(work.ranks[gold_rows], work.gold[gold_rows])
+    is_late = _from_the_end(labeler[gold_rows]) < GOLD_WINDOW
+    both = np.flatnonzero(is_new & is_researched)
+    researched = with_researchers(work.ranks[both], work.slate[both], work.is_researcher[both])
+    repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
+    everything = np.arange(len(labeler))
+    where = (work.ranks, work.positions, labeler, n)
+
+    def measured(share: Share, rows: Integers) -> list[Measured]:
+        return shares(share, work.prompt[rows], labeler[rows], n)
+
+    columns = zip(
+        measured(consensus, shared),
+        drifts,
+        measured(researched, both),
+        measured(gold, gold_rows),
+        measured(_where(gold, ~is_late), gold_rows),
+        measured(_where(gold, is_late), gold_rows),
+        measured(repeats, again),
+        measured(rating_conflicts(work.ranks, work.ratings, gap=conflict_gap), everything),
+        measured(tied_pairs(work.ranks), everything),
+        measured(opened_long(work.long_shown, work.long_opened), everything),
+        position_tests(*where),
+        best_by_position(*where),
+        display_orders(*where),
+        paces(work.words, work.active_ms, labeler, n),
+        ratings_of(work.ratings, labeler, n),
+        strict=True,
+    )
+    return [Evidence(*own) for own in columns]
+
+
+def _drifts(consensus: Share, labeler: Integers, labelers: int) -> list[Drift]:
+    """Follow each labeler's agreement with the consensus, prompt by prompt."""
+    hits, units = consensus
+    told = np.flatnonzero(units > 0)
+    order = told[np.argsort(labeler[told], kind="stable")]
+    per_prompt = hits[order] / units[order]
+    ends = np.searchsorted(labeler[order], np.arange(1, labelers))
+    sequences = [own.tolist() for own in np.split(per_prompt, ends)][:labelers]
+    told_by = np.bincount(labeler[told], minlength=labelers)
+    if told_by.max(initial=0) <= REFERENCE_PROMPTS:
+        return [Drift(n, None, None, None, None) for n in told_by.tolist()]
+    of = labeler[order]
+    means = np.bincount(of, weights=per_prompt, minlength=labelers) / np.maximum(told_by, 1)
+    height = alarm_height(per_prompt - means[of])
+    team = float(np.median(means[told_by > 0]))
+    return [drift_of(own, team=team, height=height) for own in sequences]
+
+
+def _from_the_end(labeler: Integers) -> Integers:
+    """(m,) how many rows of the same labeler come after each row."""
+    order = np.argsort(labeler, kind="stable")
+    ends = np.searchsorted(labeler[order], labeler[order], side="right")
+    after = np.empty(len(labeler), dtype=np.int64)
+    after[order] = ends - 1 - np.arange(len(labeler))
+    return after
+
+
+def _where(share: Share, rows: Flags) -> Share:
+    scores, units = share
+    return scores * rows, units * rows
