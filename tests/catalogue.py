@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from app.agreement import estimates, report
+from app.agreement import alert_rules, estimates, report
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
@@ -36,6 +36,8 @@ NOT_ON_PAGES = ("demo.py", "embedded_postgres.py", "registry", "settings.py", "s
 TABLES = (
     estimates.SHARED,
     estimates.COMPARED,
+    [rule.missing for rule in alert_rules.RULES.values()],
+    (alert_rules.PAIRS, alert_rules.TEAM, alert_rules.WIDE),
     "not defined",
     report.NO_CHANCE,
     report.NO_PREFERENCE,
