@@ -93,7 +93,8 @@ def fleiss_kappa(counts: Integers) -> float | None:
         return None
     n = int(labels[0])
     if n < 2 or (labels != n).any():  # noqa: PLR2004 two labels make a pair
-        raise ValueError("Fleiss' kappa needs the same number of labels, two at least, per item")
+        found = sorted(set(labels.tolist()))
+        raise ValueError(f"Fleiss' kappa needs the same number of labels, from 2, not {found}")
     observed = float(((counts**2).sum(axis=1) - n).mean()) / (n * (n - 1))
     expected = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
     return (observed - expected) / (1 - expected)
