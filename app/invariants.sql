@@ -9,10 +9,11 @@ select r.id from rankings r join tasks t on t.id = r.task_id where t.status <> '
 
 -- name: more_labels_than_places
 select s.id from slates s join tasks t on t.slate_id = s.id and t.status in ('done', 'leased')
+where not t.is_check
 group by s.id having count(*) > s.places;
 
 -- name: labeler_twice_on_a_slate
-select slate_id, labeler_id from rankings where is_current
+select slate_id, labeler_id from rankings where is_current and not is_check
 group by slate_id, labeler_id having count(*) > 1;
 
 -- name: ranking_is_not_a_permutation_of_what_was_shown
@@ -34,7 +35,7 @@ join lateral (
     from (select count(*) as n from ranking_items i
           where i.ranking_id = r.id and i.rank is not null group by i.rank) tied
 ) pairs on true
-where r.is_current and pairs.expected
+where r.is_current and not r.is_check and pairs.expected
    <> (select count(*) from comparisons c where c.ranking_id = r.id);
 
 -- name: lease_longer_than_a_day
@@ -59,5 +60,18 @@ select s.user_id from sessions s join users u on u.id = s.user_id where not u.is
 select s.id from slates s join tasks t on t.slate_id = s.id where s.status = 'pending';
 
 -- name: closed_round_that_is_labeled
-select t.id from tasks t join slates s on s.id = t.slate_id join rounds r on r.id = s.round_id
+select t.id from tasks t join slates s on s.id = t.slate_id
+join rounds r on r.id = coalesce(t.asked_round_id, s.round_id)
 where r.closed_at is not null and t.status in ('open', 'leased');
+
+-- name: check_that_is_open_to_all
+select id from tasks where is_check and status = 'open';
+
+-- name: same_check_twice
+select slate_id, labeler_id, purpose from tasks where purpose in ('gold', 'repeat')
+group by slate_id, labeler_id, purpose having count(*) > 1;
+
+-- name: ranking_differs_from_its_task
+select r.id from rankings r join tasks t on t.id = r.task_id
+where (r.purpose, r.occasion, r.slate_id) <> (t.purpose, t.occasion, t.slate_id)
+   or r.propensity is distinct from t.propensity;

@@ -18,8 +18,8 @@ where project_id = :project_id
 returning id
 """)
 SLATES = text("""
-insert into slates (round_id, prompt_id, status, places)
-select :round_id, id, 'ready', :places from prompts
+insert into slates (round_id, prompt_id, status, places, propensity)
+select :round_id, id, 'ready', :places, 1 from prompts
 where project_id = :project_id order by id limit :count
 """)
 RESPONSES = text("""
@@ -29,8 +29,9 @@ from slates s, generate_series(1, :responses) n where s.round_id = :round_id
 order by s.id, n
 """)
 TASKS = text("""
-insert into tasks (project_id, slate_id, place)
-select :project_id, s.id, place from slates s, generate_series(1, :places) place
+insert into tasks (project_id, slate_id, place, purpose, propensity)
+select :project_id, s.id, place, case when s.places > 1 then 'overlap' else 'fresh' end, 1
+from slates s, generate_series(1, :places) place
 where s.round_id = :round_id order by s.id, place
 """)
 

@@ -35,16 +35,20 @@ COMPLETE = text("""
 with own as (
     select r.id, r.slate_id, r.display_order, r.created_at
     from rankings r join tasks t on t.id = r.task_id
-    where r.labeler_id = :viewer_id and r.is_current and t.project_id = :project_id
+    where r.labeler_id = :viewer_id and r.is_current and not r.is_check
+      and t.project_id = :project_id
       and (cast(:ranking_id as bigint) is null or r.id = :ranking_id)
       and (cast(:days as int) is null or r.created_at >= now() - make_interval(days => :days))
 ), complete as (
     select own.* from own join slates s on s.id = own.slate_id
     where s.places <= (
-              select count(*) from tasks t where t.slate_id = s.id and t.status = 'done')
+              select count(*) from tasks t
+              where t.slate_id = s.id and t.status = 'done' and not t.is_check)
       and not exists (
-          select from tasks t where t.slate_id = s.id and t.status in ('open', 'leased'))
-      and (select max(r.created_at) from rankings r where r.slate_id = s.id and r.is_current)
+          select from tasks t
+          where t.slate_id = s.id and t.status in ('open', 'leased') and not t.is_check)
+      and (select max(r.created_at) from rankings r
+           where r.slate_id = s.id and r.is_current and not r.is_check)
           <= now() - make_interval(hours => :delay_hours)
     order by own.created_at desc, own.id desc
     limit :limit
@@ -54,7 +58,7 @@ select complete.id, complete.slate_id, complete.display_order, complete.created_
        array_agg(i.response_id) as responses, array_agg(i.rank) as ranks,
        (select count(*) from project_members m where m.project_id = :project_id) as members
 from complete
-join rankings r on r.slate_id = complete.slate_id and r.is_current
+join rankings r on r.slate_id = complete.slate_id and r.is_current and not r.is_check
 join ranking_items i on i.ranking_id = r.id
 group by complete.id, complete.slate_id, complete.display_order, complete.created_at, r.id
 order by complete.created_at desc, complete.id desc

@@ -23,7 +23,10 @@ Signs = NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Label:
-    """One labeler's current ranking of one slate; `ranks` and `ratings` belong to `responses`."""
+    """One labeler's current ranking of one slate; `ranks` and `ratings` belong to `responses`.
+
+    `is_drawn` is whether it was asked for before anybody ranked the slate.
+    """
 
     prompt: Hashable
     slate: Hashable
@@ -32,6 +35,7 @@ class Label:
     ranks: tuple[int | None, ...]
     ratings: tuple[int | None, ...] = ()
     models: tuple[str | None, ...] = ()
+    is_drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def first_two(labels: Sequence[Label]) -> list[Label]:
     seen: dict[Hashable, int] = {}
     kept = []
     for label in labels:
+        if not label.is_drawn:
+            continue
         seen[label.slate] = seen.get(label.slate, 0) + 1
         if seen[label.slate] <= 2:  # noqa: PLR2004 two labelers make a pair
             kept.append(label)

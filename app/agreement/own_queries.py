@@ -16,10 +16,11 @@ DAYS = 30
 
 # As in `queries.LABELS`, but without what labelers never see, and only where two can be compared.
 SHARED = text("""
-select s.prompt_id, r.slate_id, r.labeler_id, items.responses, items.ranks
+select s.prompt_id, r.slate_id, r.labeler_id, items.responses, items.ranks,
+       r.purpose <> 'escalation' as is_drawn
 from rounds d
 join slates s on s.round_id = d.id
-join rankings r on r.slate_id = s.id and r.is_current
+join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
 join rankings original on original.task_id = r.task_id and original.version = 1
 cross join lateral (
     select array_agg(i.response_id) as responses, array_agg(i.rank) as ranks
@@ -28,7 +29,8 @@ cross join lateral (
 where d.project_id = :project_id and r.created_at >= now() - make_interval(days => :days)
   and exists (
       select from rankings other
-      where other.slate_id = r.slate_id and other.is_current and other.labeler_id <> r.labeler_id
+      where other.slate_id = r.slate_id and other.is_current and not other.is_check
+        and other.labeler_id <> r.labeler_id
         and other.created_at >= now() - make_interval(days => :days)
   )
 order by original.created_at, original.id
@@ -96,6 +98,7 @@ def _numbers(
             labeler=str(row.labeler_id),
             responses=tuple(row.responses),
             ranks=tuple(row.ranks),
+            is_drawn=row.is_drawn,
         )
         for row in shared
     ]

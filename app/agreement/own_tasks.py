@@ -38,7 +38,7 @@ where m.project_id = :project_id and m.user_id = :viewer_id
 
 TASKS = text("""
 with mine as (
-    select t.id, t.slate_id, t.status, t.skip_reason, t.finished_at,
+    select t.id, t.slate_id, t.asked_round_id, t.status, t.skip_reason, t.finished_at,
            row_number() over (order by t.finished_at, t.id) as number
     from tasks t
     where t.labeler_id = :viewer_id and t.project_id = :project_id
@@ -48,7 +48,7 @@ select mine.number, mine.id, mine.status, mine.skip_reason, mine.finished_at, r.
        d.closed_at is null as is_open, p.messages
 from mine
 join slates s on s.id = mine.slate_id
-join rounds d on d.id = s.round_id
+join rounds d on d.id = coalesce(mine.asked_round_id, s.round_id)
 join prompts p on p.id = s.prompt_id
 left join rankings r on r.task_id = mine.id and r.is_current
 where cast(:before as bigint) is null or mine.number < :before

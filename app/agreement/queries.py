@@ -16,10 +16,11 @@ from app.projects.queries import ProjectView
 # Revisions keep the place of the first version, so that a correction does not move the first two.
 LABELS = text("""
 select s.prompt_id, r.slate_id, coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
-       items.responses, items.ranks, items.ratings, items.models
+       items.responses, items.ranks, items.ratings, items.models,
+       r.purpose <> 'escalation' as is_drawn
 from rounds d
 join slates s on s.round_id = d.id
-join rankings r on r.slate_id = s.id and r.is_current
+join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
 join rankings original on original.task_id = r.task_id and original.version = 1
 left join project_members m on m.project_id = d.project_id and m.user_id = r.labeler_id
 cross join lateral (
@@ -98,6 +99,7 @@ def _report(rows: Sequence[Row[Any]], *, sft: set[str], baseline: str | None) ->
             ranks=tuple(row.ranks),
             ratings=tuple(row.ratings),
             models=tuple(row.models),
+            is_drawn=row.is_drawn,
         )
         for row in rows
     ]

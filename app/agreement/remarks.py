@@ -23,7 +23,8 @@ order by m.id
 ANSWERS = text("""
 select distinct on (answer.id) answer.text, answer.created_at, r.id
 from remarks mine
-join rankings r on r.slate_id = mine.slate_id and r.labeler_id = mine.author_id and r.is_current
+join rankings r on r.slate_id = mine.slate_id and r.labeler_id = mine.author_id
+               and r.is_current and not r.is_check
 join remarks answer on answer.slate_id = mine.slate_id and answer.ranking_id is null
                    and answer.id > mine.id
 join slates s on s.id = mine.slate_id

@@ -10,11 +10,11 @@ from app.errors import MalformedError
 from app.labeling.commands import submit_ranking
 from app.labeling.leasing import (
     extend_lease,
-    lease_next_task,
     regain_lease,
     report_task,
     skip_task,
 )
+from app.labeling.next_task import lease_next_task
 from app.labeling.schemas import (
     LeaseIn,
     LeaseOut,

@@ -7,25 +7,30 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, InvalidError, NotFoundError
+from app.labeling.escalation import SlateLabel, is_split
 from app.labeling.leasing import why_not
 from app.labeling.queries import NOT_YOURS
 from app.labeling.rules import Rules, checked_items, checked_task
 from app.labeling.schemas import MAX_ACTIVE_MS, RankingIn
 from app.projects.screen import ScreenSettings
+from app.rounds.places import open_another_place
 from app.web.translation import gettext
 
-# What a submission is checked against, and what the same request was answered before.
+# What a submission is checked against, and what the same request was answered before. A slate with
+# several labelers is locked: the last of them has to see what the others said.
 FOR_SUBMISSION = text("""
-select t.status, t.slate_id, t.display_order, p.screen, p.overlap_share,
+select t.status, t.slate_id, t.display_order, p.screen, several.id is not null as has_several,
        rounds.closed_at is not null as is_closed,
        (select jsonb_agg(jsonb_build_object(
-            'key', f.key, 'scope', f.scope, 'needs_note', f.needs_note))
+            'key', f.key, 'scope', f.scope, 'needs_note', f.needs_note,
+            'is_severe', f.is_severe))
         from flags f where f.project_id = t.project_id) as flags,
        (select g.id from guideline_versions g where g.project_id = t.project_id
         order by g.version desc limit 1) as guideline_version_id,
@@ -35,7 +40,12 @@ select t.status, t.slate_id, t.display_order, p.screen, p.overlap_share,
 from tasks t
 join projects p on p.id = t.project_id
 join slates s on s.id = t.slate_id
-join rounds on rounds.id = s.round_id
+join rounds on rounds.id = coalesce(t.asked_round_id, s.round_id)
+left join lateral (
+    select s.id from slates s
+    where s.id = t.slate_id and t.status = 'leased' and t.purpose in ('overlap', 'escalation')
+    for no key update
+) several on true
 left join rankings current on current.task_id = t.id and current.is_current
 left join rankings earlier
   on earlier.labeler_id = t.labeler_id and earlier.request_key = :request_key
@@ -44,11 +54,12 @@ where t.id = :task_id and t.labeler_id = :labeler_id
 
 RANKING_COLUMNS = """task_id, slate_id, labeler_id, version, is_current, request_key, request_hash,
     guideline_version_id, display_order, note, active_ms, wall_ms, rank_origin, cannot_rank, flags,
-    pair_answers, screen, selection_policy, propensity, warnings"""
+    pair_answers, screen, warnings, purpose, propensity, occasion, selection_policy"""
 RANKING_VALUES = """:request_key, :request_hash, :guideline_version_id, display_order,
     :note, :active_ms, :wall_ms, :rank_origin, :cannot_rank, cast(:flags as text[]),
-    cast(:pair_answers as jsonb), cast(:screen as jsonb), 'uniform', :propensity,
-    cast(:warnings as jsonb)"""
+    cast(:pair_answers as jsonb), cast(:screen as jsonb), cast(:warnings as jsonb),
+    purpose, propensity, occasion,
+    case when purpose in ('fresh', 'overlap') then 'uniform' else purpose end"""
 ITEMS = """
 insert into ranking_items (ranking_id, response_id, rank, rating, flags, note, cannot_judge,
                            is_opened, visible_ms, duplicate_of)
@@ -64,7 +75,7 @@ with done as (
                      finished_at = now()
     where id = :task_id and labeler_id = :labeler_id and status = 'leased'
       and lease_token = :lease_token and lease_expires_at > now()
-    returning id, slate_id, labeler_id, display_order
+    returning id, slate_id, labeler_id, display_order, purpose, propensity, occasion
 ), ranking as (
     insert into rankings ({RANKING_COLUMNS})
     select id, slate_id, labeler_id, 1, true, {RANKING_VALUES} from done
@@ -73,7 +84,14 @@ with done as (
 ), draft as (
     delete from drafts using done where task_id = done.id and drafts.labeler_id = done.labeler_id
 )
-select id from ranking
+select ranking.id, slates.places, case when :has_several then (
+    select jsonb_agg(jsonb_build_object('flags', r.flags, 'items', (
+        select jsonb_agg(jsonb_build_object(
+            'response_id', i.response_id, 'rank', i.rank, 'flags', i.flags))
+        from ranking_items i where i.ranking_id = r.id)))
+    from rankings r where r.slate_id = slates.id and r.is_current and not r.is_check
+) end as others
+from ranking, done join slates on slates.id = done.slate_id
 """)  # noqa: S608 - the columns are ours
 
 SUPERSEDE = text(
@@ -128,14 +146,44 @@ async def submit_ranking(
     if task.status == "done":
         return await _revise(tx, task, values)
     stored = await tx.execute(SUBMIT, {**values, "lease_token": ranking.lease_token})
-    ranking_id = stored.scalar_one_or_none()
-    if ranking_id is None:
+    label = stored.one_or_none()
+    if label is None:
         # The same request may have been committed by its twin while this one waited.
         twin = (await tx.execute(FOR_SUBMISSION, who)).one_or_none()
         if twin is not None and twin.earlier_hash == request_hash:
             return Submitted(twin.earlier_id, twin.earlier_version, is_new=False)
         raise await why_not(tx, viewer, task_id)
-    return Submitted(ranking_id, 1, is_new=True)
+    if task.has_several and _asks_for_another(label, values, task):
+        await open_another_place(tx, task.slate_id)
+    return Submitted(label.id, 1, is_new=True)
+
+
+def _asks_for_another(
+    stored: Row[tuple[Any, ...]], values: dict[str, Any], task: Row[tuple[Any, ...]]
+) -> bool:
+    """Whether all labels of the slate are in, and those who gave them are divided."""
+    labels = [
+        *(stored.others or ()),
+        {"flags": values["flags"], "items": json.loads(values["items"])},
+    ]
+    severe = frozenset(flag["key"] for flag in task.flags or () if flag["is_severe"])
+    return len(labels) >= stored.places and is_split(
+        [
+            SlateLabel(
+                ranks={item["response_id"]: item["rank"] for item in label["items"]},
+                severe=frozenset(
+                    [(None, key) for key in label["flags"] if key in severe]
+                    + [
+                        (item["response_id"], key)
+                        for item in label["items"]
+                        for key in item["flags"]
+                        if key in severe
+                    ]
+                ),
+            )
+            for label in labels
+        ]
+    )
 
 
 def _hash_of(ranking: RankingIn) -> bytes:
@@ -211,7 +259,7 @@ def _columns_of(ranking: RankingIn, task: Row[tuple[object, ...]]) -> dict[str, 
         "flags": list(ranking.flags),
         "pair_answers": json.dumps([answer.model_dump() for answer in ranking.pair_answers]),
         "screen": json.dumps({**told, **decided}),
-        "propensity": task.overlap_share,
+        "has_several": task.has_several,
         "warnings": json.dumps([warned.model_dump() for warned in ranking.warnings]),
     }
 

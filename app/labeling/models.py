@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -23,6 +24,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
 
+PURPOSE = "purpose in ('fresh', 'overlap', 'escalation', 'gold', 'anchor', 'repeat')"
+# As Postgres gives it back, so that the schema can be compared.
+IS_CHECK = "purpose = any (array['gold'::text, 'anchor'::text, 'repeat'::text])"
+
 
 class Task(Base):
     """One labeler's place at a slate.
@@ -30,6 +35,18 @@ class Task(Base):
     Places are made beforehand, so overlap is a matter of unique constraints and never of counting.
     A skipped task keeps its labeler, so that the slate is not offered to them again, and a fresh
     open task takes its place.
+
+    Attributes:
+        purpose: what its ranking is for. `fresh`: the only label of its slate. `overlap`: one of
+            several at a slate that was drawn for them at random before anybody ranked it.
+            `escalation`: one more, asked for because of what the others said. The rest are checks
+            on the labeler and no labels of the slate: `gold` has a known answer, an `anchor` comes
+            in every round, a `repeat` is a slate that the labeler has ranked long ago.
+        propensity: the probability with which the slate was drawn for as many labelers as it was
+            made with; None where the task was not drawn but asked for.
+        occasion: which time the labeler is asked about the slate, from 0; only checks ask again.
+        place: which of the slate's places, from 1; 0 for a check, which takes none.
+        asked_round_id: the round in whose course a check is asked; its slate is of any round.
     """
 
     __tablename__ = "tasks"
@@ -40,23 +57,46 @@ class Task(Base):
             name="lease",
         ),
         CheckConstraint("status in ('open', 'void') or labeler_id is not null", name="labeler"),
-        UniqueConstraint("slate_id", "labeler_id"),
+        CheckConstraint(PURPOSE, name="purpose"),
+        CheckConstraint(
+            "(purpose in ('gold', 'anchor', 'repeat')) = (place = 0) "
+            "and (place = 0) = (asked_round_id is not null)",
+            name="check",
+        ),
+        UniqueConstraint("slate_id", "labeler_id", "occasion"),
         Index(
             "uq_tasks_slate_id_place",
             "slate_id",
             "place",
             unique=True,
-            postgresql_where="status not in ('skipped', 'void')",
+            postgresql_where="status not in ('skipped', 'void') and place > 0",
         ),
         Index("ix_tasks_open", "project_id", "id", postgresql_where="status = 'open'"),
         Index("ix_tasks_leased", "lease_expires_at", postgresql_where="status = 'leased'"),
         Index("ix_tasks_labeler_id_status", "labeler_id", "project_id", "status"),
+        Index(
+            "ix_tasks_overlap",
+            "labeler_id",
+            "project_id",
+            "id",
+            postgresql_where="purpose = 'overlap'",
+        ),
+        Index(
+            "ix_tasks_asked_round_id",
+            "asked_round_id",
+            postgresql_where="asked_round_id is not null",
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"))
     place: Mapped[int] = mapped_column(SmallInteger)
+    purpose: Mapped[str] = mapped_column(Text, server_default="fresh")
+    propensity: Mapped[float | None]
+    occasion: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    asked_round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"))
+    is_check: Mapped[bool] = mapped_column(Computed(IS_CHECK, persisted=True))
     status: Mapped[str] = mapped_column(Text, server_default="open")
     labeler_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
@@ -69,7 +109,10 @@ class Task(Base):
 
 
 class Ranking(Base):
-    """What one labeler submitted for one slate; a correction is a new version."""
+    """What one labeler submitted for one slate; a correction is a new version.
+
+    `purpose`, `propensity`, and `occasion` are those of its task.
+    """
 
     __tablename__ = "rankings"
     __table_args__ = (
@@ -85,9 +128,11 @@ class Ranking(Base):
             "uq_rankings_slate_id_labeler_id_current",
             "slate_id",
             "labeler_id",
+            "occasion",
             unique=True,
             postgresql_where="is_current",
         ),
+        CheckConstraint(PURPOSE, name="purpose"),
         CheckConstraint(
             "rank_origin in ('manual', 'from_ratings', 'guided', 'form')", name="rank_origin"
         ),
@@ -113,8 +158,12 @@ class Ranking(Base):
     screen: Mapped[dict[str, Any]] = mapped_column(
         JSONB, server_default="{}"
     )  # schemas.Circumstances
+    purpose: Mapped[str] = mapped_column(Text, server_default="fresh")
+    occasion: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    is_check: Mapped[bool] = mapped_column(Computed(IS_CHECK, persisted=True))
+    # How its slate was chosen: `uniform`, at random; else by its purpose.
     selection_policy: Mapped[str] = mapped_column(Text, server_default="uniform")
-    propensity: Mapped[float | None]  # of the slate to get one more labeler
+    propensity: Mapped[float | None]
     warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
@@ -200,6 +249,23 @@ class Report(Base):
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     resolution: Mapped[str | None] = mapped_column(Text)
     resolution_note: Mapped[str | None] = mapped_column(Text)
+
+
+class Gold(Base):
+    """A slate whose answer is known, as far as `ranks` says it.
+
+    `ranks` holds a rank per response id: of two different ones the smaller is better; equal ones,
+    null, and what is absent say nothing. A retired one is asked no more; what was asked stays.
+    """
+
+    __tablename__ = "gold"
+
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"), primary_key=True)
+    ranks: Mapped[dict[str, int | None]] = mapped_column(JSONB)
+    explanation: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    retired_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Remark(Base):

@@ -11,7 +11,7 @@ from app.accounts.preferences import preferences_of
 from app.errors import InvalidError
 from app.labeling.commands import submit_ranking
 from app.labeling.drafts import draft_of
-from app.labeling.leasing import lease_next_task
+from app.labeling.next_task import lease_next_task
 from app.labeling.plain_form import complaints, ranking_from_form, typed_values
 from app.labeling.queries import (
     earlier_task_of,

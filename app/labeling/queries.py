@@ -44,7 +44,7 @@ select t.id, t.lease_token, t.lease_expires_at, p.messages,
        ) as is_sensitive
 from {tasks} t
 join slates s on s.id = t.slate_id
-join rounds on rounds.id = s.round_id
+join rounds on rounds.id = coalesce(t.asked_round_id, s.round_id)
 join prompts p on p.id = s.prompt_id
 join lateral (
     select version, text from guideline_versions where project_id = t.project_id
@@ -69,7 +69,7 @@ with done as (
             from ranking_items i where i.ranking_id = current.id) as items
     from tasks t
     join slates s on s.id = t.slate_id
-    join rounds on rounds.id = s.round_id
+    join rounds on rounds.id = coalesce(t.asked_round_id, s.round_id)
     join rankings current on current.task_id = t.id and current.is_current
     where t.id = :task_id and t.labeler_id = :labeler_id and t.status = 'done'
       and t.project_id = :project_id

@@ -1,5 +1,6 @@
 """Tables of projects, their guidelines, flags and members."""
 
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -90,4 +92,7 @@ class Member(Base):
     # The last task that was offered: the search for the next one starts behind it, so that it never
     # walks over the second places of slates that this labeler has already ranked.
     last_task_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    tasks_leased: Mapped[int] = mapped_column(server_default="0")  # ever
+    # What decides which of them are checks, so that nobody can work it out.
+    checks_seed: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=func.gen_random_uuid())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

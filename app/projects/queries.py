@@ -181,7 +181,7 @@ left join lateral (
     select count(distinct t.slate_id) filter (where t.status = 'done') as labeled,
            count(*) filter (where t.status in ('open', 'leased')) as open,
            count(*) filter (where t.status = 'done') as done
-    from tasks t where t.project_id = p.id
+    from tasks t where t.project_id = p.id and not t.is_check
 ) tasks on true
 where p.id = any(cast(:ids as bigint[]))
 """)

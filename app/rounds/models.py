@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Identity,
+    Index,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -59,6 +60,7 @@ class Slate(Base):
     __table_args__ = (
         UniqueConstraint("round_id", "prompt_id"),
         CheckConstraint("status in ('pending', 'ready', 'unusable')", name="status"),
+        Index("ix_slates_anchor", "round_id", postgresql_where="is_anchor"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -66,6 +68,8 @@ class Slate(Base):
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id"), index=True)
     status: Mapped[str] = mapped_column(Text, server_default="pending")
     places: Mapped[int] = mapped_column(SmallInteger)  # how many labelers it wants
+    propensity: Mapped[float | None]  # of being drawn for as many as it was made with
+    is_anchor: Mapped[bool] = mapped_column(server_default="false")  # asked again in every round
 
 
 class Response(Base):

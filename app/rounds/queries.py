@@ -27,7 +27,7 @@ cross join lateral (
     select count(*) filter (where t.status = 'open') as open,
            count(*) filter (where t.status = 'leased') as leased,
            count(*) filter (where t.status = 'done') as done
-    from slates s join tasks t on t.slate_id = s.id where s.round_id = r.id
+    from slates s join tasks t on t.slate_id = s.id and not t.is_check where s.round_id = r.id
 ) task
 left join lateral (
     select id, status, error from runs where round_id = r.id order by id desc limit 1
@@ -38,7 +38,8 @@ order by r.number desc
 
 SLATES = text("""
 select s.id, s.status, s.places, p.id, p.external_id, p.messages,
-       (select count(*) from tasks t where t.slate_id = s.id and t.status = 'done')
+       (select count(*) from tasks t
+        where t.slate_id = s.id and t.status = 'done' and not t.is_check)
 from slates s join prompts p on p.id = s.prompt_id
 where s.round_id = :round_id and s.id > :after
   and (cast(:status as text) is null or s.status = :status)

@@ -18,14 +18,24 @@ returning id, number
 """)
 
 # The slates that get a second place are the first ones in an order that is random but fixed by the
-# round, so that their share is exact.
+# round, so that their share is exact, and with it the probability of each to be among them.
 ADD_SLATES = text("""
-insert into slates (round_id, prompt_id, places)
+with given as (
+    select prompt_id, position, count(*) over () as slates,
+           row_number() over (
+               order by md5(concat(cast(:round_id as text), '-', prompt_id))) as drawn
+    from unnest(cast(:prompt_ids as bigint[])) with ordinality as given (prompt_id, position)
+), shares as (
+    select given.*, case when :labels_per_slate > 1 then slates
+                         else round(:overlap_share * slates) end as overlapping
+    from given
+)
+insert into slates (round_id, prompt_id, places, propensity)
 select :round_id, prompt_id,
-       case when row_number() over (order by md5(concat(cast(:round_id as text), '-', prompt_id)))
-                 <= round(:overlap_share * count(*) over ())
-            then greatest(:labels_per_slate, 2) else :labels_per_slate end
-from unnest(cast(:prompt_ids as bigint[])) with ordinality as given (prompt_id, position)
+       case when drawn <= overlapping then greatest(:labels_per_slate, 2) else 1 end,
+       case when drawn <= overlapping then overlapping else slates - overlapping end
+           / cast(slates as float8)
+from shares
 order by position
 returning id, prompt_id
 """)
@@ -58,10 +68,11 @@ with held as (
     update slates s set status = given.status
     from unnest(cast(:ids as bigint[]), cast(:statuses as text[])) as given (id, status)
     where s.id = given.id
-    returning s.id, s.round_id, s.places, s.status
+    returning s.id, s.round_id, s.places, s.propensity, s.status
 )
-insert into tasks (project_id, slate_id, place, status)
+insert into tasks (project_id, slate_id, place, purpose, propensity, status)
 select :project_id, finished.id, place,
+       case when finished.places > 1 then 'overlap' else 'fresh' end, finished.propensity,
        case when held.closed_at is null then 'open' else 'void' end
 from finished join held on held.id = finished.round_id,
      generate_series(1, finished.places) as place

@@ -395,7 +395,7 @@ async def test_answers_about_pairs_are_stored_as_they_were_given(app, labeler, t
     assert (await put(labeler, task, ranking_of(task, pair_answers=[answer]))).status_code == 201
     [stored] = await rows(app, "select pair_answers, propensity, selection_policy from rankings")
     assert stored["pair_answers"] == [answer]
-    assert (stored["selection_policy"], stored["propensity"]) == ("uniform", 0.15)
+    assert (stored["selection_policy"], stored["propensity"]) == ("uniform", 1.0)
 
 
 async def test_a_task_is_taken_ahead_of_time_and_never_the_one_at_work(

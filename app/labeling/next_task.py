@@ -1,0 +1,278 @@
+"""Which task a labeler gets next: the one they hold, a place that is open, or a check on them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.errors import NotFoundError
+from app.labeling.checks import due_checks
+from app.labeling.queries import leased_task_for, task_columns, task_from
+from app.labeling.schemas import TaskOut
+from app.projects.screen import ScreenSettings
+from app.rounds.places import SEVERE_KINDS, WITHDRAWN
+
+FEW = 16  # tasks among which pairs of labelers are filled evenly
+LATEST = 100  # of a labeler's overlap tasks count for that
+REPEAT_AFTER_DAYS = 14  # by then hardly anybody remembers (B.7)
+
+# The task that the labeler holds already, renewed, else where to go on searching. A labeler whose
+# lease has expired gets the task back with a new token, unless somebody else took it meanwhile.
+# The task that was taken first is the one being worked on; the next one is taken ahead of time.
+# A check is meant for its labeler alone, so it waits for them. The member's row is locked: what a
+# labeler gets next depends on what they have got.
+HELD = text("""
+with reopened as (
+    update tasks set status = 'open', labeler_id = null, lease_token = null,
+                     lease_expires_at = null, display_order = null, leased_at = null
+    where id in (
+        select id from tasks
+        where status = 'leased' and lease_expires_at <= now() and labeler_id <> :labeler_id
+          and not is_check
+        order by lease_expires_at limit 100 for update skip locked
+    )
+), held as (
+    update tasks set
+        lease_token = case when lease_expires_at <= now() then gen_random_uuid()
+                           else lease_token end,
+        lease_expires_at = now() + make_interval(mins => coalesce(
+            (select cast(p.screen ->> 'lease_minutes' as int) from projects p
+             where p.id = tasks.project_id), :lease_minutes))
+    where labeler_id = :labeler_id and status = 'leased' and id = (
+        select t.id from tasks t join projects on projects.id = t.project_id
+        where projects.slug = :slug and t.labeler_id = :labeler_id and t.status = 'leased'
+          and t.id <> all(cast(:beside as bigint[]))
+        order by t.leased_at, t.id limit 1
+    )
+    returning id
+)
+select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, projects.screen,
+       held.id as task_id,
+       coalesce(cast(projects.screen ->> 'lease_minutes' as int), :lease_minutes) as lease_minutes
+from project_members m join projects on projects.id = m.project_id
+left join held on true
+where projects.slug = :slug and m.user_id = :labeler_id
+for no key update of m
+""")
+
+# What stands in the labeler's way to a task: they had their turn at its slate.
+NEW_TO_THEM = """not exists (
+    select from tasks mine where mine.slate_id = t.slate_id and mine.labeler_id = :labeler_id)"""
+# Behind the member's cursor, so that a labeler never walks over slates they have already ranked.
+OPEN = f"""from tasks t
+    where t.project_id = :project_id and t.status = 'open' and t.id > :after and {NEW_TO_THEM}"""
+LEASED = """
+    status = 'leased', labeler_id = :labeler_id, lease_token = gen_random_uuid(),
+    lease_expires_at = now() + make_interval(mins => :lease_minutes),
+    leased_at = clock_timestamp(),
+    display_order = (
+        select array_agg(r.id order by random()) from responses r
+        where r.slate_id = {slate_id} and r.problem is null
+    )"""
+
+# So that all pairs of labelers are filled evenly, slates that somebody else has ranked are left to
+# wait until they are all that is near, and then the one is taken whose labeler the viewer shares
+# the fewest slates with. What is passed over stays in front of the cursor. Shared slates are
+# counted in the viewer's latest work, which keeps it short.
+LEASE = text(f"""
+with few as materialized (
+    select t.id, t.slate_id, t.purpose {OPEN}
+    order by t.id limit {FEW}
+), beside as materialized (
+    select few.id, other.labeler_id
+    from few join tasks other on other.slate_id = few.slate_id
+    where few.purpose = 'overlap' and other.purpose = 'overlap'
+      and other.status in ('leased', 'done')
+), shared as materialized (
+    select other.labeler_id, count(*) as slates
+    from (
+        select t.slate_id from tasks t
+        where t.labeler_id = :labeler_id and t.project_id = :project_id and t.purpose = 'overlap'
+          and exists (select from beside)
+        order by t.id desc limit {LATEST}
+    ) mine
+    join tasks other on other.slate_id = mine.slate_id and other.labeler_id <> :labeler_id
+    where other.purpose = 'overlap' and other.status in ('leased', 'done')
+    group by other.labeler_id
+), emptiest as materialized (
+    select beside.id, min(coalesce(shared.slates, 0)) as slates
+    from beside left join shared on shared.labeler_id = beside.labeler_id group by beside.id
+), chosen as (
+    select t.id
+    from few join tasks t on t.id = few.id left join emptiest on emptiest.id = few.id
+    where t.status = 'open'
+    order by emptiest.slates nulls first, few.id limit 1
+    for update of t skip locked
+), cursor as (
+    update project_members set
+        tasks_leased = tasks_leased + 1,
+        last_task_id = coalesce((select min(few.id) - 1 from few where few.id <> chosen.id),
+                                chosen.id)
+    from chosen where project_id = :project_id and user_id = :labeler_id
+), leased as (
+    update tasks set {LEASED.format(slate_id="tasks.slate_id")}
+    from chosen where tasks.id = chosen.id
+    returning tasks.*
+)
+{task_columns("leased")}
+""")  # noqa: S608 - all of it is ours
+
+# When others are taking the next few at this moment: the first one that nobody has.
+LEASE_FIRST = text(f"""
+with chosen as (
+    select t.id {OPEN}
+    order by t.id limit 1
+    for update of t skip locked
+), cursor as (
+    update project_members set tasks_leased = tasks_leased + 1, last_task_id = chosen.id
+    from chosen where project_id = :project_id and user_id = :labeler_id
+), leased as (
+    update tasks set {LEASED.format(slate_id="tasks.slate_id")}
+    from chosen where tasks.id = chosen.id
+    returning tasks.*
+)
+{task_columns("leased")}
+""")  # noqa: S608 - all of it is ours
+
+# A check comes in the shape of the next task, and that one moves to the end: so neither its number
+# nor its time tells it from the others. Work that somebody has left on a task must stay with it.
+# Not waiting for a round that is being closed, which in turn may wait for this transaction.
+LEASE_CHECK = """
+with host as (
+    select t.id, t.project_id, t.slate_id, t.place, t.purpose, t.propensity, s.round_id
+    from tasks t join slates s on s.id = t.slate_id join rounds d on d.id = s.round_id
+    where t.project_id = :project_id and t.status = 'open' and t.id > :after and {new_to_them}
+      and d.closed_at is null
+      and not exists (select from drafts where drafts.task_id = t.id)
+      and not exists (select from screen_events where screen_events.task_id = t.id)
+      and not exists (select from reports where reports.task_id = t.id)
+    order by t.id limit 1
+    for update of t skip locked for share of d skip locked
+), given as (
+    {given}
+    order by md5(concat(cast(:seed as text), s.id)) limit 1
+), leased as (
+    update tasks set {leased},
+        slate_id = given.slate_id, place = 0, purpose = '{purpose}', propensity = null,
+        asked_round_id = host.round_id,
+        occasion = coalesce((
+            select max(mine.occasion) + 1 from tasks mine
+            where mine.slate_id = given.slate_id and mine.labeler_id = :labeler_id), 0)
+    from host, given where tasks.id = host.id
+    returning tasks.*
+), moved as (
+    insert into tasks (project_id, slate_id, place, purpose, propensity)
+    select host.project_id, host.slate_id, host.place, host.purpose, host.propensity
+    from host join leased on leased.id = host.id
+), cursor as (
+    update project_members set tasks_leased = tasks_leased + 1, last_task_id = leased.id
+    from leased where project_members.project_id = :project_id and user_id = :labeler_id
+)
+{columns}
+"""
+GIVEN = {
+    "gold": """
+    select g.slate_id
+    from gold g join slates s on s.id = g.slate_id join rounds d on d.id = s.round_id
+    where d.project_id = :project_id and s.status = 'ready' and g.retired_at is null
+      and not exists (
+          select from tasks mine
+          where mine.slate_id = g.slate_id and mine.labeler_id = :labeler_id)""",
+    "anchor": """
+    select s.id as slate_id
+    from host join rounds asked on asked.id = host.round_id,
+         slates s join rounds d on d.id = s.round_id
+    where d.project_id = :project_id and s.status = 'ready' and s.is_anchor
+      and not exists (
+          select from tasks mine
+          where mine.slate_id = s.id and mine.labeler_id = :labeler_id
+            and (mine.asked_round_id = asked.id or mine.status = 'leased'
+                 or mine.finished_at >= asked.created_at))""",
+    "repeat": """
+    select s.id as slate_id
+    from tasks t join slates s on s.id = t.slate_id
+    join rankings r on r.task_id = t.id and r.is_current
+    where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
+      and not t.is_check and r.created_at <= now() - make_interval(days => :repeat_after_days)
+      and not exists (
+          select from tasks again
+          where again.slate_id = s.id and again.labeler_id = :labeler_id
+            and again.purpose = 'repeat')""",
+}
+CHECKS = {
+    purpose: text(
+        LEASE_CHECK.format(
+            new_to_them=NEW_TO_THEM,
+            given=f"{given} and not {WITHDRAWN.format(slate_id='s.id')}",
+            leased=LEASED.format(slate_id="given.slate_id"),
+            purpose=purpose,
+            columns=task_columns("leased"),
+        )
+    )
+    for purpose, given in GIVEN.items()
+}
+
+
+async def lease_next_task(
+    tx: AsyncSession, viewer: Viewer, *, slug: str, lease_minutes: int, beside: Sequence[int] = ()
+) -> TaskOut | None:
+    """Give the viewer the task they hold, else the next open place at a slate new to them.
+
+    Now and then it is a check instead: a slate with a known answer, an anchor, or one that they
+    have ranked long ago.
+
+    Args:
+        tx: the caller's transaction.
+        viewer: a labeler of the project.
+        slug: the project's.
+        lease_minutes: for how long, unless the project says.
+        beside: tasks to leave out: those at work while the next is taken ahead of time.
+
+    Returns:
+        The task with everything that the screen shows, or None when there is nothing (more) to
+        label.
+
+    Raises:
+        NotFoundError: the viewer is not a labeler of this project.
+    """
+    asked = {
+        "slug": slug,
+        "labeler_id": viewer.id,
+        "lease_minutes": lease_minutes,
+        "beside": list(beside),
+    }
+    held = (await tx.execute(HELD, asked)).one_or_none()
+    if held is None:
+        raise NotFoundError("There is no such project, or you are not a labeler of it.")
+    if held.task_id is not None:
+        return await leased_task_for(tx, viewer, held.task_id)
+    who = {
+        "project_id": held.project_id,
+        "labeler_id": viewer.id,
+        "lease_minutes": held.lease_minutes,
+    }
+    for statement, after, more in _tries(held):
+        leased = (await tx.execute(statement, {**who, **more, "after": after})).one_or_none()
+        if leased is not None:
+            return task_from(leased)
+    return None
+
+
+def _tries(held: Row[tuple[Any, ...]]) -> Iterator[tuple[TextClause, int, dict[str, object]]]:
+    """What to look for and behind which task, until something is found."""
+    # From the cursor on, then once more from the start: skipped and expired tasks lie behind.
+    cursors = list(dict.fromkeys((held.last_task_id, 0)))
+    settings = ScreenSettings.model_validate(held.screen)
+    of_checks: dict[str, object] = {
+        "seed": str(held.checks_seed),
+        "severe_kinds": list(SEVERE_KINDS),
+        "repeat_after_days": REPEAT_AFTER_DAYS,
+    }
+    for purpose in due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1):
+        for after in cursors:
+            yield CHECKS[purpose], after, of_checks
+    for after in cursors:
+        yield LEASE, after, {}
+    yield LEASE_FIRST, 0, {}
