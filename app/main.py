@@ -18,7 +18,7 @@ from app.datasets import pages as datasets_pages
 from app.db import create_engine
 from app.embedded_postgres import EmbeddedPostgres
 from app.labeling import api as labeling_api
-from app.labeling import compare_api, preview_pages, report_api, report_pages
+from app.labeling import compare_api, preview_pages, report_api, report_pages, slate_api
 from app.labeling import pages as labeling_pages
 from app.labeling import screen_api as labeling_screen_api
 from app.projects import api as projects_api
@@ -52,6 +52,7 @@ APIS = (
     registry_api,
     rounds_api,
     report_api,
+    slate_api,
     agreement_api,
     datasets_api,
     training_api,

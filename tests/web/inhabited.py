@@ -86,6 +86,9 @@ async def inhabit(
                  "select id, labeler_id, 'rendering' from tasks where id = :task returning id"),
             {"task": held["id"]},
         )  # fmt: skip
+        slate = await tx.scalar(
+            text("select slate_id from tasks where id = :task"), {"task": held["id"]}
+        )
         user = await tx.scalar(text("select id from users where email = :email"), {"email": email})
         token = await tx.scalar(text("select max(id) from api_tokens"))
     return Inhabited(
@@ -105,6 +108,7 @@ async def inhabit(
             "action": "disable",
             "key": "opinion",
             "report_id": report,
+            "slate_id": slate,
         },
         app.state.engine,
     )
