@@ -16,11 +16,19 @@ from app.projects.screen import ScreenSettings
 
 @dataclass(frozen=True)
 class Given:
-    """What a labeler (by number) submitted for a slate; the last version counts."""
+    """What a labeler (by number) submitted for a slate; the last version counts.
+
+    With a purpose of gold, anchor or repeat it is a check on the labeler.
+    """
 
     labeler: int
     versions: Sequence[Sequence[int | None]]
     ratings: Sequence[int | None] | None = None
+    purpose: str = "fresh"
+
+    @property
+    def is_check(self) -> bool:
+        return self.purpose in {"gold", "anchor", "repeat"}
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,10 @@ returning id
 """
 RANKING = """
 insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                      request_hash, guideline_version_id, display_order)
-values (:task_id, :slate_id, :labeler_id, :version, :is_current, :request_key, '',
-        :guideline_version_id, :display_order)
+                      request_hash, guideline_version_id, display_order, purpose, occasion)
+select id, slate_id, labeler_id, :version, :is_current, :request_key, '',
+       :guideline_version_id, :display_order, purpose, occasion
+from tasks where id = :task_id
 returning id
 """
 ITEM = """
@@ -157,12 +166,18 @@ async def _seed_slate(
     seeded.responses.append(responses)
     for place, given in enumerate(slate.rankings, start=1):
         task_id = await tx.scalar(
-            text("insert into tasks (project_id, slate_id, place, status, labeler_id)"
-                 " values (:project_id, :slate_id, :place, 'done', :labeler_id) returning id"),
+            text("insert into tasks (project_id, slate_id, place, status, labeler_id, purpose,"
+                 " occasion, asked_round_id)"
+                 " values (:project_id, :slate_id, :place, 'done', :labeler_id, :purpose,"
+                 " (select count(*) from tasks"
+                 "  where slate_id = :slate_id and labeler_id = :labeler_id), :asked_round_id)"
+                 " returning id"),
             {
+                "purpose": given.purpose,
+                "asked_round_id": round_id if given.is_check else None,
                 "project_id": seeded.project.id,
                 "slate_id": slate_id,
-                "place": place,
+                "place": 0 if given.is_check else place,
                 "labeler_id": people[given.labeler - 1],
             },
         )  # fmt: skip
@@ -171,8 +186,6 @@ async def _seed_slate(
                 text(RANKING),
                 {
                     "task_id": task_id,
-                    "slate_id": slate_id,
-                    "labeler_id": people[given.labeler - 1],
                     "version": version,
                     "is_current": version == len(given.versions),
                     "request_key": uuid.uuid4(),

@@ -123,7 +123,8 @@ async def ask_another_label(tx: AsyncSession, project: ProjectView, slate_id: in
     Raises:
         NotFoundError: the project has no such slate.
         InvalidError: the slate is not offered.
-        ConflictError: its round is closed, it was withdrawn, or it has as many as there may be.
+        ConflictError: its round is closed, it was withdrawn, it has as many as there may be, or
+            there is nobody left to ask.
     """
     await _offered(tx, project, slate_id)
     if await open_another_place(tx, slate_id):
@@ -135,8 +136,11 @@ async def ask_another_label(tx: AsyncSession, project: ProjectView, slate_id: in
             code="enough_labels",
         )
     raise ConflictError(
-        gettext("Nobody is asked about this slate: its round is closed, or it was withdrawn."),
-        code="not_offered",
+        gettext(
+            "Nobody can be asked: the round is closed, the slate was withdrawn, "
+            "or all labelers have had it."
+        ),
+        code="nobody_to_ask",
     )
 
 

@@ -42,11 +42,16 @@ where id in (
 """)  # noqa: S608 - the column's name is ours
 
 # Not waiting for a round that is being closed, which in turn may wait for this transaction.
+# A place that no member could take would keep its slate unfinished for ever.
 OPEN_ANOTHER = text(f"""
 with slate as (
     select s.id, d.project_id from slates s join rounds d on d.id = s.round_id
     where s.id = :slate_id and s.status = 'ready' and s.places < {MAX_LABELS}
       and d.closed_at is null and not {WITHDRAWN.format(slate_id="s.id")}
+      and exists (
+          select from project_members m
+          where m.project_id = d.project_id and not exists (
+              select from tasks had where had.slate_id = s.id and had.labeler_id = m.user_id))
     for no key update of s for share of d skip locked
 ), wider as (
     update slates set places = places + 1 from slate where slates.id = slate.id
@@ -85,8 +90,8 @@ async def open_another_place(tx: AsyncSession, slate_id: int) -> bool:
     """Ask one more labeler about a slate because of what the others said.
 
     Returns:
-        Whether it was possible: not in a closed round, for a withdrawn slate, or beyond
-        `MAX_LABELS`.
+        Whether it was possible: not in a closed round, for a withdrawn slate, beyond `MAX_LABELS`,
+        or when all members have had their turn.
     """
     opened = await tx.scalar(
         OPEN_ANOTHER, {"slate_id": slate_id, "severe_kinds": list(SEVERE_KINDS)}

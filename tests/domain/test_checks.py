@@ -4,14 +4,16 @@ import asyncio
 from collections import Counter
 
 import pytest
+from sqlalchemy import text
 
 from app.agreement.queries import agreement_of
 from app.datasets.export import comparison_chunks, ranking_chunks
 from app.db import transaction
 from app.errors import ConflictError
 from app.invariants import violations
-from app.labeling.leasing import skip_task
+from app.labeling.leasing import report_task, skip_task
 from app.labeling.next_task import REPEAT_AFTER_DAYS
+from app.labeling.reports import resolve_report
 from app.labeling.slate_commands import make_gold, retire_gold, set_anchor
 from app.rounds.closing import close_round, reopen_round
 from tests.asking import Asking, asking
@@ -261,6 +263,36 @@ async def test_a_check_waits_for_its_labeler_when_the_lease_expires(here):
     assert again.id == task.id
     assert again.lease_token != task.lease_token
     assert await violations(here.engine) == {}
+
+
+async def test_a_severe_report_on_a_check_withdraws_its_slate_from_everybody(here):
+    task = await here.ask(0)
+    async with transaction(here.engine) as tx:
+        assert await report_task(
+            tx, here.people[0], task_id=task.id, kind="illegal", response_id=None, note=None
+        )
+
+    await here.ask(1)
+    [report] = await here.column("select id from reports")
+    async with transaction(here.engine) as tx:
+        await resolve_report(
+            tx, here.admin, here.project, report, resolution="nothing_wrong", note=None
+        )
+    assert [row["status"] for row in await here.rows(CHECKS.format("gold"))] == ["void"]
+    await here.change("update tasks set status = 'skipped', lease_token = null, "
+                      "lease_expires_at = null where status = 'leased'")  # fmt: skip
+    await here.ask(1)
+    assert [row["status"] for row in await here.rows(CHECKS.format("gold"))] == ["void", "leased"]
+    assert await violations(here.engine) == {}
+
+
+async def test_a_round_that_is_being_closed_asks_no_check_and_waits_for_none(here):
+    async with transaction(here.engine) as closing:
+        await closing.execute(text("update rounds set closed_at = now() where number = 2"))
+        assert await asyncio.wait_for(here.ask(0), timeout=20) is not None
+        await closing.rollback()
+
+    assert await here.rows(CHECKS.format("gold")) == []
 
 
 async def test_closing_the_round_that_asks_ends_a_check_for_good(here):

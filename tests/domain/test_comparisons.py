@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -32,12 +33,20 @@ PLACE = st.one_of(st.none(), st.integers(1, 4))
 RANKS = st.tuples(PLACE, PLACE, PLACE, PLACE)
 RATINGS = st.tuples(*[st.one_of(st.none(), st.integers(1, 7))] * 4)
 RANKING = st.builds(
-    Given, labeler=st.just(0), versions=st.lists(RANKS, min_size=1, max_size=2), ratings=RATINGS
+    Given,
+    labeler=st.just(0),
+    versions=st.lists(RANKS, min_size=1, max_size=2),
+    ratings=RATINGS,
+    purpose=st.sampled_from(["fresh", "overlap", "escalation", "gold", "anchor", "repeat"]),
 )
 SLATES = st.lists(
     st.lists(RANKING, max_size=3).map(
         lambda rankings: GivenSlate(
-            [Given(i, one.versions, one.ratings) for i, one in enumerate(rankings, start=1)],
+            # A check may be the labeler's second ranking of the slate.
+            [
+                replace(one, labeler=1 if one.is_check else i)
+                for i, one in enumerate(rankings, start=1)
+            ],
             models=("sft", "ppo", None, "imported"),
         )
     ),
@@ -47,12 +56,13 @@ SLATES = st.lists(
 
 
 def expected_comparisons(slates, responses):
-    """By hand from what was given: per labeler and slate, from the last version."""
+    """By hand from what was given: per labeler and slate, from the last version; not of checks."""
     rows = []
     for slate, ids in zip(slates, responses, strict=True):
-        expanded = [comparisons_of(ranking.versions[-1]).strict for ranking in slate.rankings]
+        labels = [ranking for ranking in slate.rankings if not ranking.is_check]
+        expanded = [comparisons_of(ranking.versions[-1]).strict for ranking in labels]
         contributing = sum(bool(pairs) for pairs in expanded)
-        for ranking, pairs in zip(slate.rankings, expanded, strict=True):
+        for ranking, pairs in zip(labels, expanded, strict=True):
             for chosen, rejected in pairs:
                 rows.append(
                     (
@@ -133,7 +143,11 @@ async def test_view_expansion_export_and_dataset_hold_the_same_comparisons(
         for row in view
     ) == Counter((row["comparison_id"], row["rank_gap"], row["margin"]) for row in exported)
     assert dataset.comparisons == len(view)
-    assert dataset.rankings == len(rankings) == sum(len(slate.rankings) for slate in slates)
+    assert (
+        dataset.rankings
+        == len(rankings)
+        == sum(not ranking.is_check for slate in slates for ranking in slate.rankings)
+    )
     assert [RankingRow.model_validate(row).model_dump() for row in rankings] == rankings
     assert (folder / "rankings.jsonl").read_bytes() == b"".join(
         [chunk async for chunk in ranking_chunks(engine, seeded.project.id)]

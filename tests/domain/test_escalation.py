@@ -89,6 +89,14 @@ async def test_once_a_majority_agrees_nobody_more_is_asked(here):
     assert (await purposes(here)).count("escalation") == 2  # on a half
 
 
+async def test_nobody_is_asked_where_all_have_had_it(engine):
+    here = await asking(engine, labelers=2, count=1, places=2)
+    await here.work(0)
+    await here.work(1, reverse=True)
+
+    assert await purposes(here) == ["overlap", "overlap"]
+
+
 async def test_a_correction_opens_no_second_place_and_takes_none_back(here):
     await here.work(0)
     task = await here.work(1, reverse=True)

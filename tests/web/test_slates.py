@@ -111,7 +111,12 @@ async def test_a_slate_becomes_an_anchor_and_is_none_again(app, admin, slates):
         assert bool(anchors) is is_anchor
 
 
-async def test_one_more_label_is_asked_for(app, admin, labeler, slates):
+async def test_one_more_label_is_asked_for(app, admin, sign_up, slates):
+    alone = await admin.post(f"{slates}/another-label")
+    assert (alone.status_code, alone.json()["code"]) == (409, "nobody_to_ask")
+    await sign_up("second@example.org", "labeler")
+    await admin.put("/api/v1/projects/demo/members/second@example.org", json={"role": "labeler"})
+
     asked = await admin.post(f"{slates}/another-label")
 
     assert asked.status_code == 200, asked.text
@@ -119,7 +124,7 @@ async def test_one_more_label_is_asked_for(app, admin, labeler, slates):
     assert (opened["status"], opened["place"]) == ("open", 2)
     await admin.post("/api/v1/projects/demo/rounds/1/close")
     refused = await admin.post(f"{slates}/another-label")
-    assert (refused.status_code, refused.json()["code"]) == (409, "not_offered")
+    assert (refused.status_code, refused.json()["code"]) == (409, "nobody_to_ask")
     assert await violations(app.state.engine) == {}
 
 
