@@ -38,6 +38,31 @@ insert into project_members (project_id, user_id, pseudonym) values (:project_id
 NO_CHECKS = {"gold_share": 0.0, "anchor_share": 0.0, "repeat_share": 0.0}
 
 
+def ranked(
+    task: TaskOut,
+    *,
+    reverse: bool = False,
+    flags: Mapping[int, list[str]] | None = None,
+    ties: bool = False,
+) -> RankingIn:
+    """By id: the same for all but those who reverse it or tie all."""
+    by_id = sorted((response.id for response in task.responses), reverse=reverse)
+    return RankingIn.model_validate(
+        {
+            "lease_token": task.lease_token,
+            "responses": [
+                {
+                    "id": response.id,
+                    "rank": 1 if ties else by_id.index(response.id) + 1,
+                    "rating": 4,
+                    "flags": (flags or {}).get(response.id, []),
+                }
+                for response in task.responses
+            ],
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Asking:
     """The project, its admin and its labelers; a labeler is named by their index."""
@@ -62,22 +87,8 @@ class Asking:
         flags: Mapping[int, list[str]] | None = None,
         ties: bool = False,
     ) -> Submitted:
-        """Rank by the number in the texts: the same for all but those who reverse it."""
-        by_id = sorted((response.id for response in task.responses), reverse=reverse)
-        ranking = RankingIn.model_validate(
-            {
-                "lease_token": task.lease_token,
-                "responses": [
-                    {
-                        "id": response.id,
-                        "rank": 1 if ties else by_id.index(response.id) + 1,
-                        "rating": 4,
-                        "flags": (flags or {}).get(response.id, []),
-                    }
-                    for response in task.responses
-                ],
-            }
-        )
+        """Submit what `ranked` says."""
+        ranking = ranked(task, reverse=reverse, flags=flags, ties=ties)
         async with transaction(self.engine) as tx:
             return await submit_ranking(
                 tx, self.people[who], task_id=task.id, request_key=uuid.uuid4(), ranking=ranking

@@ -11,10 +11,9 @@ from app.db import transaction
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.invariants import violations
 from app.labeling.commands import submit_ranking
-from app.labeling.schemas import RankingIn
 from app.labeling.slate_commands import ask_another_label
 from app.rounds.queries import rounds_of
-from tests.asking import Asking, asking
+from tests.asking import Asking, asking, ranked
 
 CLOSE = text("update rounds set closed_at = now()")
 PLACES = "select place, purpose, status, propensity from tasks order by place"
@@ -100,15 +99,8 @@ async def test_nobody_is_asked_where_all_have_had_it(engine):
 async def test_a_correction_opens_no_second_place_and_takes_none_back(here):
     await here.work(0)
     task = await here.work(1, reverse=True)
-    again = RankingIn.model_validate(
-        {
-            "lease_token": task.lease_token,
-            "responses": [
-                {"id": response.id, "rank": at, "rating": 4}
-                for at, response in enumerate(reversed(task.responses), start=1)
-            ],
-        }
-    )
+    again = ranked(task)
+    assert (await purposes(here)).count("escalation") == 1
     for _ in range(2):
         async with transaction(here.engine) as tx:
             await submit_ranking(
@@ -121,7 +113,16 @@ async def test_a_correction_opens_no_second_place_and_takes_none_back(here):
 async def test_two_who_submit_at_the_same_time_are_both_seen(here):
     first, second = await here.ask(0), await here.ask(1)
 
-    await asyncio.gather(here.rank(0, first), here.rank(1, second, reverse=True))
+    async with transaction(here.engine) as submitting:
+        await submit_ranking(
+            submitting, here.people[0], task_id=first.id, request_key=uuid.uuid4(),
+            ranking=ranked(first),
+        )  # fmt: skip
+        other = asyncio.create_task(here.rank(1, second, reverse=True))
+        await asyncio.sleep(0.3)
+        assert not other.done()
+        await submitting.commit()
+        await other
 
     assert (await purposes(here)).count("escalation") == 1
     assert await here.column("select places from slates") == [3]

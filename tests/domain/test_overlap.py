@@ -137,20 +137,22 @@ async def test_pairs_of_labelers_are_filled_evenly(engine):
     assert await violations(here.engine) == {}
 
 
-async def test_what_was_passed_over_is_not_left_behind(engine):
-    here = await asking(engine, labelers=3, count=12, places=2)
-    await here.change("update tasks set purpose = 'fresh' where slate_id % 3 > 0")
-    for who in (0, 1, 0, 2, 1, 2, 0):
-        await here.work(who)
+async def test_what_was_passed_over_comes_when_nothing_else_is_near(engine):
+    here = await asking(engine, count=12, places=2)
+    waiting = [(await here.work(0)).id + 1 for _ in range(3)]  # the second places of three slates
 
-    while await here.work(2):
+    task = await here.work(1)
+
+    assert task.id > max(waiting)
+    [cursor] = await here.column(
+        "select last_task_id from project_members where user_id = :id", id=here.people[1].id
+    )
+    assert cursor < min(waiting)
+    while await here.work(1):
         pass
-
-    assert await here.rows(
-        "select t.id from tasks t where t.status = 'open' and not exists ("
-        "select from tasks mine where mine.slate_id = t.slate_id and mine.labeler_id = :id)",
-        id=here.people[2].id,
-    ) == []  # fmt: skip
+    assert await here.column(
+        "select count(*) from tasks where labeler_id = :id", id=here.people[1].id
+    ) == [12]
 
 
 async def test_when_others_take_the_next_few_there_is_still_one(engine):
