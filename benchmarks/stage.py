@@ -177,8 +177,8 @@ select s.id, n, 'Answer ' || n || ' on slate ' || s.id || ': '
 from slates s, generate_series(1, %(responses)s) n where s.round_id = %(round)s order by s.id, n
 """
 TASKS = """
-insert into tasks (project_id, slate_id, place)
-select projects.id, s.id, place
+insert into tasks (project_id, slate_id, place, purpose)
+select projects.id, s.id, place, case when s.places > 1 then 'overlap' else 'fresh' end
 from projects, slates s, generate_series(1, s.places) place
 where s.round_id = %(round)s order by s.id, place
 """

@@ -273,6 +273,6 @@ def _tries(held: Row[tuple[Any, ...]]) -> Iterator[tuple[TextClause, int, dict[s
     for purpose in due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1):
         for after in cursors:
             yield CHECKS[purpose], after, of_checks
+    yield LEASE, held.last_task_id, {}
     for after in cursors:
-        yield LEASE, after, {}
-    yield LEASE_FIRST, 0, {}
+        yield LEASE_FIRST, after, {}
