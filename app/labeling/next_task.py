@@ -190,16 +190,23 @@ GIVEN = {
           where mine.slate_id = s.id and mine.labeler_id = :labeler_id
             and (mine.asked_round_id = asked.id or mine.status = 'leased'
                  or mine.finished_at >= asked.created_at))""",
+    # A few of them, so that not all that somebody ever ranked is looked up.
     "repeat": """
     select s.id as slate_id
-    from tasks t join slates s on s.id = t.slate_id
-    join rankings r on r.task_id = t.id and r.is_current
-    where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
-      and not t.is_check and r.created_at <= now() - make_interval(days => :repeat_after_days)
-      and not exists (
-          select from tasks again
-          where again.slate_id = s.id and again.labeler_id = :labeler_id
-            and again.purpose = 'repeat')""",
+    from (
+        select t.id, t.slate_id from tasks t
+        where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
+          and not t.is_check
+          and t.finished_at <= now() - make_interval(days => :repeat_after_days)
+          and not exists (
+              select from tasks again
+              where again.slate_id = t.slate_id and again.labeler_id = :labeler_id
+                and again.purpose = 'repeat')
+        order by md5(concat(cast(:seed as text), t.slate_id)) limit 20
+    ) old
+    join slates s on s.id = old.slate_id
+    join rankings r on r.task_id = old.id and r.is_current
+    where r.created_at <= now() - make_interval(days => :repeat_after_days)""",
 }
 CHECKS = {
     purpose: text(
