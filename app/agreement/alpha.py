@@ -1,76 +1,83 @@
 """Krippendorff's alpha, from coincidences per prompt; a jackknife over prompts gives its error."""
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from app.agreement.estimates import Measured
-from app.agreement.metrics import MISSING, Floats, Integers, Label, aligned, codes_of, pair_signs
+from app.agreement.labels import Floats, Integers, Labels, Small
+from app.agreement.metrics import MISSING, pair_signs
 
 RATINGS = 7
 PAIR_LABELS = 3  # worse, tie, better
+SLATES_AT_ONCE = 1000
 
 
-def pair_alpha(labels: Sequence[Label]) -> Measured:
-    """Symmetrized nominal alpha of the pair labels.
+@dataclass(frozen=True)
+class Coincidences:
+    """What alpha is computed from: a unit is a pair of responses, or a response for ratings.
 
-    The data are stacked with their negation, so that it does not matter which response of a pair
-    is called the first.
+    Attributes:
+        groups: (g,) codes of the prompts, or slates, that have a unit.
+        tables: (g, size, size) sums over units of 1 / (m - 1) for each ordered pair of the m >= 2
+            values of a unit.
+        units: (g,) how many.
+        is_ordinal: whether the distance of two values is ordinal, else nominal.
+    """
+
+    groups: Integers
+    tables: Floats
+    units: Integers
+    is_ordinal: bool
+
+
+def pair_coincidences(labels: Labels, group: Integers) -> Coincidences:
+    """Those of the pair labels, stacked with their negation.
+
+    So it does not matter which response of a pair is called the first: the symmetrized form.
+
+    Args:
+        labels: any number of a slate.
+        group: (labels,) the prompt or slate of each.
     """
     signs = pair_signs(labels)
-    values = np.where(signs == MISSING, -1, signs + 1).astype(np.int64)
-    plain, units = _coincidences(labels, values, size=PAIR_LABELS)
-    return _measured(plain + plain[:, ::-1, ::-1], units, is_ordinal=False)
+    values = np.where(signs == MISSING, np.int8(-1), signs + np.int8(1))
+    plain = _coincidences(labels, group, values, size=PAIR_LABELS, is_ordinal=False)
+    return replace(plain, tables=plain.tables + plain.tables[:, ::-1, ::-1])
 
 
-def rating_alpha(labels: Sequence[Label]) -> Measured:
+def rating_coincidences(labels: Labels, group: Integers) -> Coincidences:
+    """Those of the ratings 1 to 7."""
+    values = labels.ratings - np.int8(1)
+    return _coincidences(labels, group, values, size=RATINGS, is_ordinal=True)
+
+
+def pair_alpha(labels: Labels) -> Measured:
+    """Symmetrized nominal alpha of the pair labels."""
+    return alpha_of(pair_coincidences(labels, labels.prompt))
+
+
+def rating_alpha(labels: Labels) -> Measured:
     """Ordinal alpha of the ratings 1 to 7."""
-    values = aligned(labels, [label.ratings for label in labels]).astype(np.int64) - 1
-    return _measured(*_coincidences(labels, values, size=RATINGS), is_ordinal=True)
+    return alpha_of(rating_coincidences(labels, labels.prompt))
 
 
-def _coincidences(
-    labels: Sequence[Label], values: Integers, *, size: int
-) -> tuple[Floats, Integers]:
-    """Coincidences (prompts, size, size) and units (prompts,) of values, where -1 is missing.
-
-    A unit (slate, column) with m >= 2 values adds 1 / (m - 1) for each ordered pair of values.
-    """
-    slate = codes_of([label.slate for label in labels])
-    prompt = codes_of([label.prompt for label in labels])
-    counts = np.zeros((slate.max(initial=-1) + 1, values.shape[1], size))
-    rows, columns = np.nonzero(values >= 0)
-    np.add.at(counts, (slate[rows], columns, values[rows, columns]), 1.0)
-    of_slate = np.zeros(len(counts), dtype=np.int64)
-    of_slate[slate] = prompt
-    total = counts.sum(axis=2)
-    units, columns = np.nonzero(total >= 2)  # noqa: PLR2004 two values make a pair
-    pairable, weight = counts[units, columns], 1 / (total[units, columns] - 1)
-    ordered = pairable[:, :, None] * pairable[:, None, :]
-    diagonal = np.arange(size)
-    ordered[:, diagonal, diagonal] -= pairable
-    prompts = prompt.max(initial=-1) + 1
-    table = np.zeros((prompts, size, size))
-    np.add.at(table, of_slate[units], ordered * weight[:, None, None])
-    return table, np.bincount(of_slate[units], minlength=prompts)
-
-
-def _measured(coincidences: Floats, units: Integers, *, is_ordinal: bool) -> Measured:
+def alpha_of(found: Coincidences) -> Measured:
     """Alpha of all prompts together; its error from leaving out one prompt at a time."""
-    table = coincidences[units > 0]
-    prompts, total = len(table), int(units.sum())
-    value = _alphas(table.sum(axis=0, keepdims=True), is_ordinal=is_ordinal)[0]
+    prompts, total = len(found.tables), int(found.units.sum())
+    everything = found.tables.sum(axis=0)
+    value = alphas(everything[None], is_ordinal=found.is_ordinal)[0]
     if not np.isfinite(value):
         return Measured(None, None, total, prompts)
-    without = _alphas(table.sum(axis=0) - table, is_ordinal=is_ordinal)
+    without = alphas(everything - found.tables, is_ordinal=found.is_ordinal)
     se = None
     if prompts > 1 and np.isfinite(without).all():
         se = math.sqrt((prompts - 1) / prompts * float(((without - without.mean()) ** 2).sum()))
     return Measured(float(value), se, total, prompts)
 
 
-def _alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
+def alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
     """(b,) alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck of each table, or NaN.
 
     The ordinal distance (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2 is the squared distance of
@@ -84,6 +91,46 @@ def _alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
         distance = 1 - np.broadcast_to(np.eye(tables.shape[1]), tables.shape)
     observed = (tables * distance).sum(axis=(1, 2))
     expected = (margins[:, :, None] * margins[:, None, :] * distance).sum(axis=(1, 2))
-    defined = expected > 0
+    # What is left of a table without one of its prompts may be all but nothing.
+    defined = expected > 1e-9 * np.maximum(margins.sum(axis=1), 1)
     scaled = (margins.sum(axis=1) - 1) * observed / np.where(defined, expected, 1.0)
     return np.where(defined, 1 - scaled, np.nan)
+
+
+def _coincidences(
+    labels: Labels, group: Integers, values: Small, *, size: int, is_ordinal: bool
+) -> Coincidences:
+    """Coincidences of values (labels, columns), where -1 is missing."""
+    groups, place = np.unique(group, return_inverse=True)
+    tables = np.zeros((len(groups), size, size))
+    units = np.zeros(len(groups), dtype=np.int64)
+    order = np.argsort(labels.slate, kind="stable")
+    slates, starts = np.unique(labels.slate[order], return_index=True)
+    ends = np.append(starts[1:], len(order))
+    # In blocks of slates, so that the counts below stay small however many there are.
+    for low in range(0, len(slates), SLATES_AT_ONCE):
+        high = min(low + SLATES_AT_ONCE, len(slates))
+        rows = order[starts[low] : ends[high - 1]]
+        slate = np.repeat(np.arange(high - low), (ends - starts)[low:high])
+        counts = _counts(values[rows], slate, size=size)
+        of_slate = np.zeros(high - low, dtype=np.int64)
+        of_slate[slate] = place[rows]
+        unit, column = np.nonzero(counts.sum(axis=2) >= 2)  # noqa: PLR2004 two make a pair
+        found = counts[unit, column]
+        ordered = found[:, :, None] * found[:, None, :]
+        diagonal = np.arange(size)
+        ordered[:, diagonal, diagonal] -= found
+        ordered /= (found.sum(axis=1) - 1)[:, None, None]
+        np.add.at(tables, of_slate[unit], ordered)
+        units += np.bincount(of_slate[unit], minlength=len(groups))
+    has_one = units > 0
+    return Coincidences(groups[has_one], tables[has_one], units[has_one], is_ordinal)
+
+
+def _counts(values: Small, slate: Integers, *, size: int) -> Floats:
+    """(slates, columns, size) how many labels of a slate have each value in each column."""
+    slates, columns = int(slate.max(initial=-1)) + 1, values.shape[1]
+    rows, column = np.nonzero(values >= 0)
+    cell = (slate[rows] * columns + column) * size + values[rows, column]
+    counted = np.bincount(cell, minlength=slates * columns * size)
+    return counted.reshape(slates, columns, size).astype(np.float64)

@@ -25,7 +25,5 @@ async def get_agreement(
 ) -> AgreementOut:
     """Agreement in the project or in one round, and win rates over the SFT model."""
     project = await project_for(tx, viewer, slug)
-    found = await agreement_of(
-        tx, project, round_number=parameters.round, baseline=parameters.baseline
-    )
+    found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline)
     return agreement_out(found)

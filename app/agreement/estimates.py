@@ -16,6 +16,7 @@ from app.web.translation import gettext
 
 Kind = Literal["agreement_card", "labeler", "labeler_pair", "win_rate"]
 Status = Literal["ok", "provisional", "not_enough_data"]
+Method = Literal["t", "bootstrap"]
 
 MAX_HALF_WIDTH = 0.10
 MAX_EXACT_DF = 60
@@ -62,7 +63,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number as it may be shown; hidden (None) with a `reason` while there is not enough data."""
+    """A number as it may be shown; hidden (None) with a `reason` while there is not enough data.
+
+    `interval` says what `ci95` is: a t interval of the clustered error, or percentiles of draws.
+    """
 
     value: float | None
     se: float | None
@@ -71,6 +75,7 @@ class Estimate:
     prompts: int
     status: Status
     reason: str | None
+    interval: Method | None = None
 
 
 def ratio(
@@ -87,18 +92,44 @@ def ratio(
         units: (m,) number of units of each row.
         clusters: (m,) cluster of each row, as small integers from 0.
     """
-    summed = np.bincount(clusters, weights=scores)
-    counts = np.bincount(clusters, weights=units)
-    summed, counts = summed[counts > 0], counts[counts > 0]
-    total, prompts = float(counts.sum()), len(counts)
-    if prompts == 0:
-        return Measured(None, None, 0, 0)
-    value = float(summed.sum()) / total
-    se = None
-    if prompts > 1:
-        residuals = summed - value * counts
-        se = math.sqrt(prompts / (prompts - 1) * float(residuals @ residuals)) / total
-    return Measured(value, se, round(total), prompts)
+    one_group = np.zeros(len(scores), dtype=np.int64)
+    return ratios(scores, units, clusters, one_group).get(0, Measured(None, None, 0, 0))
+
+
+def ratios(
+    scores: NDArray[np.float64],
+    units: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+    groups: NDArray[np.int64],
+) -> dict[int, Measured]:
+    """The same for each group of rows that has a unit, in one pass, by ascending group.
+
+    Args:
+        scores: (m,) summed scores of each row.
+        units: (m,) number of units of each row.
+        clusters: (m,) cluster of each row, from 0.
+        groups: (m,) group of each row, from 0.
+    """
+    width = int(clusters.max(initial=0)) + 1
+    keys, row = np.unique(groups * width + clusters, return_inverse=True)
+    summed = np.bincount(row, weights=scores, minlength=len(keys))
+    counts = np.bincount(row, weights=units, minlength=len(keys))
+    is_used = counts > 0
+    summed, counts = summed[is_used], counts[is_used]
+    found, group = np.unique(keys[is_used] // width, return_inverse=True)
+    total = np.bincount(group, weights=counts)
+    prompts = np.bincount(group)
+    value = np.bincount(group, weights=summed) / total
+    squares = np.bincount(group, weights=(summed - value[group] * counts) ** 2)
+    return {
+        int(found[i]): Measured(
+            float(value[i]),
+            math.sqrt(p / (p - 1) * float(squares[i])) / float(total[i]) if p > 1 else None,
+            round(float(total[i])),
+            p,
+        )
+        for i, p in enumerate(prompts.tolist())
+    }
 
 
 def display_status(
@@ -124,7 +155,12 @@ def display_status(
 
 
 def shown(
-    kind: Kind, measured: Measured, *, low: float = 0.0, undefined: str = "not defined"
+    kind: Kind,
+    measured: Measured,
+    *,
+    low: float = 0.0,
+    undefined: str = "not defined",
+    bootstrap: tuple[float, float] | None = None,
 ) -> Estimate:
     """What may be shown of a measured number.
 
@@ -133,27 +169,23 @@ def shown(
         measured: the number.
         low: the least possible value, where the interval is cut; the greatest is 1.
         undefined: the reason when there is enough data but no value.
+        bootstrap: the 95% interval to show instead of the t interval.
     """
-    status, reason = display_status(
-        kind,
-        prompts=measured.prompts,
-        units=measured.units,
-        half_width=measured.half_width,
-    )
+    interval = bootstrap
+    method: Method | None = "bootstrap" if bootstrap else None
+    half_width = (bootstrap[1] - bootstrap[0]) / 2 if bootstrap else measured.half_width
+    units, prompts = measured.units, measured.prompts
+    status, reason = display_status(kind, prompts=prompts, units=units, half_width=half_width)
     if status == "not_enough_data" or measured.value is None:
         reason = reason if status == "not_enough_data" else gettext(undefined)
-        return Estimate(
-            None, None, None, measured.units, measured.prompts, "not_enough_data", reason
-        )
-    interval = None
-    if measured.half_width is not None:
+        return Estimate(None, None, None, units, prompts, "not_enough_data", reason, None)
+    if interval is None and half_width is not None:
         interval = (
-            max(low, measured.value - measured.half_width),
-            min(1.0, measured.value + measured.half_width),
+            max(low, measured.value - half_width),
+            min(1.0, measured.value + half_width),
         )
-    return Estimate(
-        measured.value, measured.se, interval, measured.units, measured.prompts, status, reason
-    )
+        method = "t"
+    return Estimate(measured.value, measured.se, interval, units, prompts, status, reason, method)
 
 
 @cache

@@ -2,49 +2,27 @@
 
 A unit is one pair of responses judged by two labelers. Pair labels are +1 (the first is better),
 0 (tie) and -1; everything is counted per pair of labelers and slate, never by joining comparisons.
+Labelers and prompts are the codes that the labels have.
 """
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.agreement.estimates import Measured, ratio
+from app.agreement.estimates import Measured, ratio, ratios
+from app.agreement.labels import Booleans, Floats, Integers, Labels, Small
 
 MISSING = np.int8(2)
 MIN_UNITS_OF_A_PAIR = 30
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Signs = NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class Label:
-    """One labeler's current ranking of one slate; `ranks` and `ratings` belong to `responses`.
-
-    `is_drawn` is whether it was asked for before anybody ranked the slate.
-    """
-
-    prompt: Hashable
-    slate: Hashable
-    labeler: str
-    responses: tuple[Hashable, ...]
-    ranks: tuple[int | None, ...]
-    ratings: tuple[int | None, ...] = ()
-    models: tuple[str | None, ...] = ()
-    is_drawn: bool = True
 
 
 @dataclass(frozen=True)
 class PairCounts:
     """Per slate and pair of labelers: how many pairs of responses both judged, and how alike."""
 
-    labelers: list[str]
     prompt: Integers  # (m,)
-    first: Integers  # (m,) index into labelers, below second
+    first: Integers  # (m,) labeler, below second
     second: Integers  # (m,)
     agree: Floats  # (m,) both prefer the same
     oppose: Floats  # (m,) they prefer opposite ones
@@ -70,6 +48,16 @@ class PairCounts:
     def _units(self) -> Floats:
         return self.agree + self.oppose + self.both_tie + self.one_ties
 
+    @property
+    def pair(self) -> Integers:
+        """(m,) the two labelers as one number: first * `labelers` + second."""
+        return self.first * self.labelers + self.second
+
+    @property
+    def labelers(self) -> int:
+        """One more than the greatest code of a labeler."""
+        return int(self.second.max(initial=-1)) + 1
+
 
 @dataclass(frozen=True)
 class Averages:
@@ -80,40 +68,22 @@ class Averages:
     macro_labeler_pair: float | None
 
 
-def first_two(labels: Sequence[Label]) -> list[Label]:
-    """The first two labels of each slate, in order: later ones may depend on the outcome."""
-    seen: dict[Hashable, int] = {}
-    kept = []
-    for label in labels:
-        if not label.is_drawn:
-            continue
-        seen[label.slate] = seen.get(label.slate, 0) + 1
-        if seen[label.slate] <= 2:  # noqa: PLR2004 two labelers make a pair
-            kept.append(label)
-    return kept
-
-
-def pair_counts(labels: Sequence[Label]) -> PairCounts:
+def pair_counts(labels: Labels) -> PairCounts:
     """Count, for each slate and each two of its labelers, how they judged the same pairs."""
-    labelers = sorted({label.labeler for label in labels})
-    code = {name: i for i, name in enumerate(labelers)}
-    labeler = np.array([code[label.labeler] for label in labels], dtype=np.int64)
-    prompt = codes_of([label.prompt for label in labels])
     signs = pair_signs(labels)
-    one, other = _rows_of_two_labelers(codes_of([label.slate for label in labels]))
+    one, other = rows_of_two_labelers(labels)
     x, y = signs[one], signs[other]
     judged = (x != MISSING) & (y != MISSING)
     x_ties, y_ties = x == 0, y == 0
 
-    def count(where: NDArray[np.bool_]) -> Floats:
+    def count(where: Booleans) -> Floats:
         counted: Floats = np.count_nonzero(judged & where, axis=1).astype(np.float64)
         return counted
 
     return PairCounts(
-        labelers=labelers,
-        prompt=prompt[one],
-        first=np.minimum(labeler[one], labeler[other]),
-        second=np.maximum(labeler[one], labeler[other]),
+        prompt=labels.prompt[one],
+        first=np.minimum(labels.labeler[one], labels.labeler[other]),
+        second=np.maximum(labels.labeler[one], labels.labeler[other]),
         agree=count((x == y) & ~x_ties),
         oppose=count((x == -y) & ~x_ties),
         both_tie=count(x_ties & y_ties),
@@ -126,109 +96,83 @@ def averages(
 ) -> Averages:
     """Average one rule three ways; a pair of labelers counts from `min_units` units on."""
     scores, units = rule
-    pair = counts.first * len(counts.labelers) + counts.second
     return Averages(
         micro=ratio(scores, units, counts.prompt),
         macro_prompt=_mean_of_groups(scores, units, counts.prompt, min_units=1),
-        macro_labeler_pair=_mean_of_groups(scores, units, pair, min_units=min_units),
+        macro_labeler_pair=_mean_of_groups(scores, units, counts.pair, min_units=min_units),
     )
 
 
-def per_labeler(counts: PairCounts) -> dict[str, Measured]:
-    """Strict agreement of each labeler with all others."""
-    return {
-        name: _strict_where(counts, (counts.first == i) | (counts.second == i))
-        for i, name in enumerate(counts.labelers)
-    }
+def per_labeler(counts: PairCounts) -> dict[int, Measured]:
+    """Strict agreement of each labeler with all others, where there is a unit."""
+    scores, units = counts.strict
+    return ratios(
+        np.tile(scores, 2),
+        np.tile(units, 2),
+        np.tile(counts.prompt, 2),
+        np.concatenate((counts.first, counts.second)),
+    )
 
 
-def per_pair(counts: PairCounts) -> dict[tuple[str, str], Measured]:
+def per_pair(counts: PairCounts) -> dict[tuple[int, int], Measured]:
     """Strict agreement of each two labelers who share a slate."""
-    together = sorted(set(zip(counts.first.tolist(), counts.second.tolist(), strict=True)))
+    scores, units = counts.strict
+    found = ratios(scores, units, counts.prompt, counts.pair)
+    nothing = Measured(None, None, 0, 0)
     return {
-        (counts.labelers[i], counts.labelers[j]): _strict_where(
-            counts, (counts.first == i) & (counts.second == j)
-        )
-        for i, j in together
+        divmod(pair, counts.labelers): found.get(pair, nothing)
+        for pair in np.unique(counts.pair).tolist()
     }
 
 
-def leave_one_out(labels: Sequence[Label]) -> dict[str, Measured]:
+def leave_one_out(labels: Labels) -> dict[int, Measured]:
     """How often each labeler agrees with the sign of the sum of the others' pair labels.
 
     Pairs that the labeler ties or on which the others cancel out are left aside.
     """
     signs = pair_signs(labels)
-    slate = codes_of([label.slate for label in labels])
-    prompt = codes_of([label.prompt for label in labels])
-    known = np.where(signs == MISSING, 0, signs).astype(np.int64)
-    sums = np.zeros((slate.max(initial=-1) + 1, signs.shape[1]), dtype=np.int64)
+    known = np.where(signs == MISSING, 0, signs)
+    slates, slate = np.unique(labels.slate, return_inverse=True)
+    sums = np.zeros((len(slates), signs.shape[1]), dtype=np.int32)
     np.add.at(sums, slate, known)
     others = np.sign(sums[slate] - known)
     decided = (known != 0) & (others != 0)
-    hits = (decided & (known == others)).sum(axis=1).astype(np.float64)
-    units = decided.sum(axis=1).astype(np.float64)
-    names = np.array([label.labeler for label in labels])
-    return {
-        str(name): ratio(hits[names == name], units[names == name], prompt[names == name])
-        for name in sorted(set(names.tolist()))
-    }
+    hits = np.count_nonzero(decided & (known == others), axis=1).astype(np.float64)
+    units = np.count_nonzero(decided, axis=1).astype(np.float64)
+    return ratios(hits, units, labels.prompt, labels.labeler)
 
 
-def pair_signs(labels: Sequence[Label]) -> Signs:
+def pair_signs(labels: Labels) -> Small:
     """(labels, pairs) +1, 0, -1 or MISSING; a column is the same pair in all labels of a slate."""
-    ranks = aligned(labels, [label.ranks for label in labels])
-    upper = np.triu_indices(ranks.shape[1], k=1)
-    better, worse = ranks[:, upper[0]], ranks[:, upper[1]]
-    signs = np.sign(worse - better).astype(np.int8)
-    return np.where((better == 0) | (worse == 0), MISSING, signs)
+    first, second = np.triu_indices(labels.ranks.shape[1], k=1)
+    better, worse = labels.ranks[:, first], labels.ranks[:, second]
+    signs: Small = np.sign(worse - better)
+    signs[(better == 0) | (worse == 0)] = MISSING
+    if labels.left_out is not None:
+        signs[labels.left_out[labels.slate]] = MISSING
+    return signs
 
 
-def aligned(labels: Sequence[Label], values: Sequence[Sequence[int | None]]) -> Signs:
-    """(labels, width) values with 0 for None; a column is the same response in a slate."""
-    columns: dict[Hashable, dict[Hashable, int]] = {}
-    cells = []
-    for row, (label, numbers) in enumerate(zip(labels, values, strict=True)):
-        column = columns.setdefault(label.slate, {})
-        for response, number in zip(label.responses, numbers, strict=True):
-            place = column.setdefault(response, len(column))
-            if number is not None:
-                cells.append((row, place, number))
-    width = max(map(len, columns.values()), default=0)
-    table = np.zeros((len(labels), width), dtype=np.int8)
-    if cells:
-        rows, places, numbers_ = np.array(cells, dtype=np.int64).T
-        table[rows, places] = numbers_
-    return table
-
-
-def codes_of(names: Sequence[Hashable]) -> Integers:
-    """Small integers from 0 that are equal where the names are."""
-    code: dict[Hashable, int] = {}
-    return np.array([code.setdefault(name, len(code)) for name in names], dtype=np.int64)
-
-
-def _rows_of_two_labelers(slate: Integers) -> tuple[Integers, Integers]:
-    """Every two rows of the same slate, as two arrays of row numbers."""
-    order = np.argsort(slate, kind="stable")
-    _slates, starts, sizes = np.unique(slate[order], return_index=True, return_counts=True)
+def rows_of_two_labelers(labels: Labels) -> tuple[Integers, Integers]:
+    """Every two rows of the same slate by two labelers, as two arrays of row numbers."""
+    order = np.argsort(labels.slate, kind="stable")
+    _, starts, sizes = np.unique(labels.slate[order], return_index=True, return_counts=True)
     ones, others = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for size in np.unique(sizes).tolist():
         start = starts[sizes == size]
         for i, j in combinations(range(size), 2):
             ones.append(order[start + i])
             others.append(order[start + j])
-    return np.concatenate(ones), np.concatenate(others)
-
-
-def _strict_where(counts: PairCounts, where: NDArray[np.bool_]) -> Measured:
-    scores, units = counts.strict
-    return ratio(scores[where], units[where], counts.prompt[where])
+    one, other = np.concatenate(ones), np.concatenate(others)
+    are_two = labels.labeler[one] != labels.labeler[other]
+    return one[are_two], other[are_two]
 
 
 def _mean_of_groups(
     scores: Floats, units: Floats, group: Integers, *, min_units: int
 ) -> float | None:
-    summed, counts = np.bincount(group, weights=scores), np.bincount(group, weights=units)
+    found, row = np.unique(group, return_inverse=True)
+    summed = np.bincount(row, weights=scores, minlength=len(found))
+    counts = np.bincount(row, weights=units, minlength=len(found))
     enough = counts >= max(min_units, 1)
     return float((summed[enough] / counts[enough]).mean()) if enough.any() else None

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.agreement.estimates import LIMITS, Estimate, Measured, ratio, shown
-from app.agreement.metrics import Label, first_two, pair_counts, per_labeler
+from app.agreement.labels import Labels, headline
+from app.agreement.measures import NOTHING
+from app.agreement.metrics import pair_counts, per_labeler
 from app.agreement.orders import conflicts
-from app.agreement.report import NO_PREFERENCE, NOTHING
+from app.agreement.report import NO_PREFERENCE
 from app.web.translation import gettext
 
 LIMIT = LIMITS["labeler"]
@@ -23,9 +25,9 @@ TIME_BAND = (0.25, 0.75)
 
 @dataclass(frozen=True)
 class Habits:
-    """How one labeler ranks: counts, over all of their rankings."""
+    """How one labeler (a user's id) ranks: counts, over all of their rankings."""
 
-    labeler: str
+    labeler: int
     rankings: int
     pairs: int
     ties: int
@@ -85,9 +87,9 @@ class Judged:
 
 
 def own_numbers(
-    me: str,
+    me: int,
     *,
-    shared: Sequence[Label],
+    shared: Labels,
     habits: Sequence[Habits],
     own: Sequence[Judged],
     conflict_gap: int | None,
@@ -95,8 +97,8 @@ def own_numbers(
     """Compute the numbers.
 
     Args:
-        me: the labeler.
-        shared: rankings of slates with two or more, in the order of their first submission.
+        me: the labeler's user id.
+        shared: ordinary labels of slates with two or more.
         habits: of everybody with a ranking.
         own: the labeler's own rankings.
         conflict_gap: which difference of ratings contradicts the opposite order; None is none.
@@ -125,14 +127,15 @@ def own_numbers(
     )
 
 
-def _with_others(me: str, shared: Sequence[Label]) -> Measured:
-    with_me = {label.slate for label in shared if label.labeler == me}
-    counts = pair_counts([label for label in shared if label.slate in with_me])
-    return per_labeler(counts).get(me, NOTHING)
+def _with_others(me: int, shared: Labels) -> Measured:
+    is_mine = shared.labeler_ids[shared.labeler] == me
+    with_me = shared.where(np.isin(shared.slate, shared.slate[is_mine]))
+    found = per_labeler(pair_counts(with_me))
+    return found.get(int(np.searchsorted(shared.labeler_ids, me)), NOTHING)
 
 
-def _of_team(shared: Sequence[Label]) -> Measured:
-    counts = pair_counts(first_two(shared))
+def _of_team(shared: Labels) -> Measured:
+    counts = pair_counts(headline(shared))
     return ratio(*counts.strict, counts.prompt)
 
 

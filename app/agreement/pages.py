@@ -40,9 +40,7 @@ async def show_agreement(
 ) -> Response:
     """Show how far labelers agree and which model's responses win."""
     project = await project_for(tx, viewer, slug)
-    found = await agreement_of(
-        tx, project, round_number=parameters.round_number, baseline=parameters.baseline or None
-    )
+    found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline or None)
     cells = {pair.labelers: pair.strict for pair in found.report.pairs}
     cells |= {(second, first): estimate for (first, second), estimate in cells.items()}
     return page(

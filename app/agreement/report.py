@@ -1,29 +1,15 @@
-"""The whole of a project's or round's agreement as it may be shown: pure, from labels."""
+"""The whole of a project's agreement, or a slice's, as it may be shown: pure, from measures."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from app.agreement.alpha import pair_alpha, rating_alpha
+from app.agreement.bootstrap import Interval, Statistic
 from app.agreement.estimates import Estimate, Measured, shown
-from app.agreement.metrics import (
-    Averages,
-    Label,
-    PairCounts,
-    averages,
-    first_two,
-    leave_one_out,
-    pair_counts,
-    per_labeler,
-    per_pair,
-)
-from app.agreement.win_rates import win_rates
+from app.agreement.measures import RULES, Measures, Rule
 
 NO_CHANCE = "not defined: all labels are the same"
-NOTHING = Measured(None, None, 0, 0)
 NO_PREFERENCE = "not defined: no pair of responses was ordered by both labelers"
+NO_RATINGS_OF_PAIRS = "not defined: the rating of one response is in no pair"
 
 
 @dataclass(frozen=True)
@@ -81,83 +67,79 @@ class Report:
     win_rates: list[WinRate]
 
 
-def report_of(labels: Sequence[Label], *, sft: Collection[str], baseline: str | None) -> Report:
-    """Compute the report.
-
-    The headline takes the first two labels of each slate, so that a later third label, asked for
-    because two disagreed, can never move it; the tables and win rates take all labels.
+def report_of(
+    measures: Measures,
+    *,
+    name_of: Callable[[int], str],
+    intervals: Mapping[Statistic, Interval],
+    is_of_pairs: bool = False,
+) -> Report:
+    """What may be shown, in the language of the request.
 
     Args:
-        labels: current rankings in the order of their first submission.
-        sft: names of the SFT models, one of which is the default baseline.
-        baseline: the model that win rates are over; None for the SFT model ranked most often.
+        measures: the numbers.
+        name_of: the pseudonym of a user.
+        intervals: bootstrapped ones of the headline; where there is none, a t interval is shown.
+        is_of_pairs: whether the slice takes some pairs of a slate and leaves others; single
+            ratings are in none.
     """
-    shared = _shared(labels)
-    overlap = first_two(shared)
-    counts, everyones_counts = pair_counts(overlap), pair_counts(shared)
-    strict = _headline(averages(counts, counts.strict))
-    half = _headline(averages(counts, counts.half))
-    ranked = Counter(model for label in labels for model in label.models if model is not None)
-    baseline = baseline or max(
-        sorted(set(sft) & ranked.keys()), key=lambda model: ranked[model], default=None
-    )
+    drawn = {name: (one.low, one.high) for name, one in intervals.items()}
+
+    def alpha(name: Statistic, measured: Measured, undefined: str) -> Estimate:
+        return shown(
+            "agreement_card", measured, low=-1.0, undefined=undefined, bootstrap=drawn.get(name)
+        )
+
+    strict, half, three_way = (_headline(measures, rule, drawn.get(rule)) for rule in RULES)
+    of_ratings = measures.ratings_alpha
+    if is_of_pairs:
+        of_ratings = Measured(None, None, of_ratings.units, of_ratings.prompts)
     return Report(
-        rankings=len(labels),
+        rankings=measures.rankings,
         strict=strict,
         half=half,
-        three_way=_headline(averages(counts, counts.three_way)),
-        alpha=shown("agreement_card", pair_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
-        ratings_alpha=shown("agreement_card", rating_alpha(overlap), low=-1.0, undefined=NO_CHANCE),
-        tie_share=_tie_share(counts) if half.estimate.value is not None else None,
-        labelers=_labelers(labels, shared, everyones_counts),
-        pairs=[
-            PairAgreement(pair, shown("labeler_pair", measured, undefined=NO_PREFERENCE))
-            for pair, measured in per_pair(everyones_counts).items()
-        ],
-        models=sorted(ranked),
-        baseline=baseline,
-        win_rates=[]
-        if baseline is None
-        else [
-            WinRate(model, baseline, shown("win_rate", measured))
-            for model, measured in win_rates(labels, baseline).items()
+        three_way=three_way,
+        alpha=alpha("alpha", measures.alpha, NO_CHANCE),
+        ratings_alpha=alpha(
+            "ratings_alpha", of_ratings, NO_RATINGS_OF_PAIRS if is_of_pairs else NO_CHANCE
+        ),
+        tie_share=measures.tie_share if half.estimate.value is not None else None,
+        labelers=_labelers(measures, name_of),
+        pairs=_pairs(measures, name_of),
+        models=sorted(measures.ranked),
+        baseline=measures.baseline,
+        win_rates=[
+            WinRate(model, measures.baseline or "", shown("win_rate", measured))
+            for model, measured in measures.win_rates.items()
         ],
     )
 
 
-def _headline(average: Averages) -> Headline:
-    estimate = shown("agreement_card", average.micro, undefined=NO_PREFERENCE)
+def _headline(measures: Measures, rule: Rule, bootstrap: tuple[float, float] | None) -> Headline:
+    average = measures.headline[rule]
+    estimate = shown("agreement_card", average.micro, undefined=NO_PREFERENCE, bootstrap=bootstrap)
     if estimate.value is None:
         return Headline(estimate, None, None)
     return Headline(estimate, average.macro_prompt, average.macro_labeler_pair)
 
 
-def _tie_share(counts: PairCounts) -> float:
-    _, strict_units = counts.strict
-    _, all_units = counts.half
-    return 1 - float(np.sum(strict_units)) / float(np.sum(all_units))
-
-
-def _shared(labels: Sequence[Label]) -> list[Label]:
-    """The labels of slates with two or more: the others, most of them, say nothing of agreement."""
-    count = Counter(label.slate for label in labels)
-    return [label for label in labels if count[label.slate] > 1]
-
-
-def _labelers(
-    labels: Sequence[Label], shared: Sequence[Label], counts: PairCounts
-) -> list[LabelerAgreement]:
-    rankings = Counter(label.labeler for label in labels)
-    with_others = per_labeler(counts)
-    with_consensus = leave_one_out(shared)
-    return [
+def _labelers(measures: Measures, name_of: Callable[[int], str]) -> list[LabelerAgreement]:
+    rows = [
         LabelerAgreement(
-            labeler=name,
-            rankings=rankings[name],
-            strict=shown("labeler", with_others.get(name, NOTHING), undefined=NO_PREFERENCE),
-            leave_one_out=shown(
-                "labeler", with_consensus.get(name, NOTHING), undefined=NO_PREFERENCE
-            ),
+            labeler=name_of(user),
+            rankings=found.rankings,
+            strict=shown("labeler", found.strict, undefined=NO_PREFERENCE),
+            leave_one_out=shown("labeler", found.leave_one_out, undefined=NO_PREFERENCE),
         )
-        for name in sorted(rankings)
+        for user, found in measures.labelers.items()
     ]
+    return sorted(rows, key=lambda row: row.labeler)
+
+
+def _pairs(measures: Measures, name_of: Callable[[int], str]) -> list[PairAgreement]:
+    rows = []
+    for (one, other), measured in measures.pairs.items():
+        first, second = sorted((name_of(one), name_of(other)))
+        estimate = shown("labeler_pair", measured, undefined=NO_PREFERENCE)
+        rows.append(PairAgreement((first, second), estimate))
+    return sorted(rows, key=lambda row: row.labelers)

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.agreement.estimates import Estimate, Status
+from app.agreement.estimates import Estimate, Method, Status
 from app.agreement.queries import ProjectAgreement
 from app.agreement.report import Headline
+from app.agreement.slices import Slice
 from app.web.query_params import Parameters
 from app.web.schemas import Answer, Body, Line, LongText, PathId
 
@@ -17,6 +18,11 @@ class AgreementParameters(Parameters):
     round: PathId | None = Field(None, description="number of a round; none: the whole project")
     baseline: Line | None = Field(None, description="model that win rates are over; none: SFT")
 
+    @property
+    def slice(self) -> Slice:
+        """What is asked for."""
+        return Slice(round=self.round)
+
 
 class PageParameters(Parameters):
     """Query parameters of the page; its form sends empty ones for "all" and "default"."""
@@ -25,9 +31,9 @@ class PageParameters(Parameters):
     baseline: Line | Literal[""] = ""
 
     @property
-    def round_number(self) -> int | None:
-        """The chosen round; None for all."""
-        return self.round or None
+    def slice(self) -> Slice:
+        """The chosen round, or all."""
+        return Slice(round=self.round or None)
 
 
 class EstimateOut(Answer):
@@ -40,6 +46,7 @@ class EstimateOut(Answer):
     prompts: int
     status: Status
     reason: str | None
+    interval: Method | None
 
 
 class HeadlineOut(EstimateOut):
@@ -98,7 +105,7 @@ def agreement_out(found: ProjectAgreement) -> AgreementOut:
     """The call's answer; labelers appear by pseudonym only."""
     report = found.report
     return AgreementOut(
-        round=found.round,
+        round=found.slice.round,
         rankings=report.rankings,
         strict=_headline(report.strict),
         half=_headline(report.half),

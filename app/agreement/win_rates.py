@@ -1,35 +1,65 @@
 """How often each model's responses are ranked above another model's, in the same slates."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from app.agreement.estimates import Measured, ratio
-from app.agreement.metrics import Label, aligned, codes_of
+from app.agreement.estimates import Measured, ratios
+from app.agreement.labels import Integers, Labels
+from app.agreement.metrics import MISSING, pair_signs
+
+LABELS_AT_ONCE = 4096
 
 
-def win_rates(labels: Sequence[Label], baseline: str) -> dict[str, Measured]:
+def rankings_of_models(labels: Labels) -> dict[str, int]:
+    """How many responses of each model are in the rankings, judged or not."""
+    is_there = labels.positions > 0
+    models = labels.slates.models[labels.slate]
+    counts = np.bincount(models[is_there], minlength=1)
+    names = labels.slates.model_names
+    return {names[i - 1]: int(counts[i]) for i in range(1, len(counts)) if counts[i]}
+
+
+def win_rates(labels: Labels, baseline: str) -> dict[str, Measured]:
     """(wins + ties / 2) / n of each model over `baseline`, with prompts as clusters."""
-    names = sorted({model for label in labels for model in label.models if model is not None})
+    names = labels.slates.model_names
     if baseline not in names:
         return {}
-    code = {name: i + 1 for i, name in enumerate(names)}
-    ranks = aligned(labels, [label.ranks for label in labels])
-    models = aligned(
-        labels, [[code[m] if m is not None else None for m in label.models] for label in labels]
+    blocks = [
+        _against(labels.where(slice_), names.index(baseline) + 1)
+        for slice_ in np.array_split(
+            np.arange(len(labels)), max(1, -(-len(labels) // LABELS_AT_ONCE))
+        )
+    ]
+    scores, units, prompts, models = (
+        np.concatenate([block[i] for block in blocks]) for i in range(4)
     )
-    models = np.where(ranks > 0, models, 0)  # a response that was not judged is in no comparison
-    prompt = codes_of([label.prompt for label in labels])
-    # (labels, width, width): 1 where the row's response wins over the column's, 1/2 for a tie
-    score = (np.sign(ranks[:, None, :] - ranks[:, :, None]) + 1) / 2
-    is_baseline = models == code[baseline]
-    measured = {}
-    for name in names:
-        if name != baseline:
-            is_met = (models == code[name])[:, :, None] & is_baseline[:, None, :]
-            measured[name] = ratio(
-                (score * is_met).sum(axis=(1, 2)),
-                is_met.sum(axis=(1, 2)).astype(np.float64),
-                prompt,
-            )
-    return measured
+    found = ratios(scores, units, prompts, models)
+    nothing = Measured(None, None, 0, 0)
+    return {
+        name: found.get(names.index(name) + 1, nothing)
+        for name in sorted(rankings_of_models(labels))
+        if name != baseline
+    }
+
+
+def _against(labels: Labels, baseline: int) -> tuple[np.ndarray, np.ndarray, Integers, Integers]:
+    """Scores and units of each model over the baseline in each prompt: as columns for `ratios`."""
+    signs = pair_signs(labels)
+    first, second = np.triu_indices(labels.ranks.shape[1], k=1)
+    models = labels.slates.models[labels.slate]
+    one, other = models[:, first], models[:, second]
+    is_met = (
+        (signs != MISSING) & ((one == baseline) != (other == baseline)) & (one > 0) & (other > 0)
+    )
+    row, pair = np.nonzero(is_met)
+    is_first = other[row, pair] == baseline
+    model = np.where(is_first, one[row, pair], other[row, pair]).astype(np.int64)
+    wins = (np.where(is_first, 1, -1) * signs[row, pair] + 1) / 2
+    prompt = labels.prompt[row]
+    width = len(labels.slates.model_names) + 1
+    keys, place = np.unique(prompt * width + model, return_inverse=True)
+    return (
+        np.bincount(place, weights=wins, minlength=len(keys)),
+        np.bincount(place, minlength=len(keys)).astype(np.float64),
+        keys // width,
+        keys % width,
+    )

@@ -228,7 +228,7 @@ async def _agreement_band(
     if evaluation is not None:
         measured = evaluation.measured.agreement
         return band_of(measured.agreement.value, measured.ceiling)
-    found = await agreement_of(tx, project, round_number=None, baseline=None)
+    found = await agreement_of(tx, project, baseline=None)
     return band_of(found.report.strict.estimate.value)
 
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from app.agreement.alpha import pair_alpha, rating_alpha
 from app.agreement.estimates import display_status, ratio, shown, t_975
+from app.agreement.labels import no_labels
 from app.agreement.metrics import (
-    Label,
     averages,
-    first_two,
     leave_one_out,
     pair_counts,
     per_labeler,
     per_pair,
 )
 from app.agreement.win_rates import win_rates
+from tests.label_columns import Label, columns, names_of
 
 VECTORS = {
     vector["id"]: vector
@@ -38,7 +38,9 @@ def labels_from(rankings):
     ]
 
 
-F1 = labels_from(VECTORS["V01"]["input"]["rankings"])
+GIVEN = labels_from(VECTORS["V01"]["input"]["rankings"])
+F1 = columns(GIVEN)
+NAMES = names_of(GIVEN)
 
 
 def strict_of(labels):
@@ -71,7 +73,10 @@ def test_v02_the_standard_error_takes_prompts_as_clusters():
 def test_v03_agreement_of_each_pair_of_labelers():
     expected = VECTORS["V03"]["expected"]["labeler_pairs"]
 
-    got = {"-".join(pair): measured for pair, measured in per_pair(pair_counts(F1)).items()}
+    got = {
+        f"{NAMES[one]}-{NAMES[other]}": measured
+        for (one, other), measured in per_pair(pair_counts(F1)).items()
+    }
 
     assert {name: m.units for name, m in got.items()} == {n: e["n"] for n, e in expected.items()}
     assert {name: m.value for name, m in got.items()} == pytest.approx(
@@ -85,6 +90,7 @@ def test_v03_agreement_of_each_pair_of_labelers():
 )
 def test_v03_agreement_of_each_labeler_with_the_others_and_their_consensus(table, got):
     expected = VECTORS["V03"]["expected"][table]
+    got = {NAMES[code]: measured for code, measured in got.items()}
 
     assert {name: m.units for name, m in got.items()} == {n: e["n"] for n, e in expected.items()}
     assert {name: m.value for name, m in got.items()} == pytest.approx(
@@ -105,7 +111,7 @@ def test_v08_alpha_of_ratings_is_ordinal():
         Label("p", "s", f"L{i}", responses, responses, tuple(row)) for i, row in enumerate(ratings)
     ]
 
-    assert rating_alpha(labels).value == pytest.approx(
+    assert rating_alpha(columns(labels)).value == pytest.approx(
         VECTORS["V08"]["expected"]["ordinal"], abs=1e-6
     )
 
@@ -127,7 +133,7 @@ def test_v19_a_win_rate_counts_ties_as_half_and_takes_prompts_as_clusters():
         for j, score in enumerate(prompt)
     ]
 
-    got = win_rates(labels, "sft")
+    got = win_rates(columns(labels), "sft")
 
     assert list(got) == ["ppo"]
     assert got["ppo"].value == pytest.approx(expected["cluster_mean"], abs=1e-6)
@@ -174,37 +180,38 @@ def test_a_number_without_enough_data_is_hidden_with_its_reason():
 
 
 def test_v34_what_is_undefined_is_none():
-    all_tied = labels_from(VECTORS["V34"]["input"]["all_tied"])
-    single = labels_from(VECTORS["V34"]["input"]["single"])
-    same = labels_from({"P": {"L1": {"a": 1, "b": 1}, "L2": {"a": 1, "b": 1}}})
+    all_tied = columns(labels_from(VECTORS["V34"]["input"]["all_tied"]))
+    single = columns(labels_from(VECTORS["V34"]["input"]["single"]))
+    same = columns(labels_from({"P": {"L1": {"a": 1, "b": 1}, "L2": {"a": 1, "b": 1}}}))
+    none = no_labels()
     counts = pair_counts(all_tied)
 
     assert strict_of(single).value is None
-    assert strict_of([]).value is None
+    assert strict_of(none).value is None
     assert averages(counts, counts.strict).micro.value is None
     assert averages(counts, counts.strict).macro_prompt is None
     assert averages(counts, counts.strict).macro_labeler_pair is None
     assert averages(counts, counts.half).micro.value == 0.5
     assert pair_alpha(same).value is None
-    assert pair_alpha([]).value is None
-    assert rating_alpha([]).value is None
-    assert leave_one_out([]) == {}
-    assert leave_one_out(single)["L1"].value is None
+    assert pair_alpha(none).value is None
+    assert rating_alpha(none).value is None
+    assert leave_one_out(none) == {}
+    assert leave_one_out(single) == {}
 
 
 def test_one_prompt_has_a_value_but_no_standard_error():
-    got = strict_of(labels_from({"P": {"L1": {"a": 1, "b": 2}, "L2": {"a": 1, "b": 2}}}))
+    alike = labels_from({"P": {"L1": {"a": 1, "b": 2}, "L2": {"a": 1, "b": 2}}})
+
+    got = strict_of(columns(alike))
 
     assert (got.value, got.se, got.half_width) == (1.0, None, None)
 
 
 def test_only_the_first_two_labels_of_a_slate_count_for_the_headline():
-    assert [label.labeler for label in first_two(F1) if label.prompt in {"P1", "P3"}] == [
-        "L1",
-        "L2",
-        "L1",
-        "L2",
-    ]
+    kept = F1.first_two()
+
+    of_p1_and_p3 = kept.labeler[np.isin(kept.prompt, (0, 2))].tolist()
+    assert [NAMES[code] for code in of_p1_and_p3] == ["L1", "L2", "L1", "L2"]
 
 
 @pytest.mark.parametrize(
@@ -240,10 +247,11 @@ def rankings(draw):
     }
 
 
-def everything(labels):
+def everything(given_labels):
     """All numbers of some labels, without the labelers' names."""
+    labels = columns([replace(label, ratings=label.ranks) for label in given_labels])
     counts = pair_counts(labels)
-    numbers = [pair_alpha(labels), rating_alpha([replace(x, ratings=x.ranks) for x in labels])]
+    numbers = [pair_alpha(labels), rating_alpha(labels)]
     for rule in RULES:
         average = averages(counts, getattr(counts, rule), min_units=1)
         numbers += [average.micro, average.macro_prompt, average.macro_labeler_pair]
@@ -302,7 +310,7 @@ def test_reversing_every_ranking_changes_nothing(data):
 @given(rankings())
 def test_no_number_is_ever_nan_or_infinite_and_shares_lie_between_0_and_1(data):
     labels = labels_from(data)
-    counts = pair_counts(labels)
+    counts = pair_counts(columns(labels))
 
     assert all(math.isfinite(x) for x in everything(labels) if x is not None)
     assert all(
@@ -317,7 +325,7 @@ def test_no_number_is_ever_nan_or_infinite_and_shares_lie_between_0_and_1(data):
 def test_two_labelers_of_a_pair_of_models_share_the_wins(data):
     labels = [replace(label, models=("sft", "sft", "ppo", "ppo")) for label in labels_from(data)]
 
-    over_sft, over_ppo = win_rates(labels, "sft"), win_rates(labels, "ppo")
+    over_sft, over_ppo = (win_rates(columns(labels), model) for model in ("sft", "ppo"))
 
     assert over_sft.keys() == ({"ppo"} if labels else set())
     for model, measured in over_sft.items():

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agreement.metrics import Label
+from app.agreement.measures import measure
 from app.agreement.own_numbers import Habits, Judged, band, own_numbers
 from app.agreement.report import report_of
+from tests.label_columns import Label, columns
 
 
 def label(slate, labeler, *ranks):
@@ -13,8 +14,9 @@ def label(slate, labeler, *ranks):
     return Label(slate, slate, labeler, everything, ranks, (4,) * len(ranks), ("sft",) * len(ranks))
 
 
-def numbers(me="a", shared=(), habits=(), own=(), conflict_gap=2):
-    return own_numbers(me, shared=shared, habits=habits, own=own, conflict_gap=conflict_gap)
+def numbers(me=1, shared=(), habits=(), own=(), conflict_gap=2):
+    labels = columns(shared)
+    return own_numbers(me, shared=labels, habits=habits, own=own, conflict_gap=conflict_gap)
 
 
 def test_agreement_is_the_one_of_the_report():
@@ -27,9 +29,10 @@ def test_agreement_is_the_one_of_the_report():
             label(slate, "c", 2, 1, 3, 4),
         )
     ]
-    report = report_of(labels, sft=(), baseline=None)
+    measures = measure(columns(labels), sft=(), baseline=None)
+    report = report_of(measures, name_of=str, intervals={})
 
-    found = numbers("c", shared=labels)
+    found = numbers(3, shared=labels)
 
     assert found.agreement == report.labelers[2].strict
     assert found.team_agreement == report.strict.estimate
@@ -49,20 +52,20 @@ def test_without_rankings_nothing_is_a_number():
 
 
 def test_ties_and_times_have_bands_from_five_labelers_on():
-    habits = [Habits(name, 10, 100, 10 * i, 10, 1000.0 * i) for i, name in enumerate("abcde")]
+    habits = [Habits(i + 1, 10, 100, 10 * i, 10, 1000.0 * i) for i in range(5)]
 
-    found = numbers("c", habits=habits)
+    found = numbers(3, habits=habits)
 
     assert (found.ties.value, found.seconds.value) == (0.2, 2.0)
     assert (round(found.tie_band.low, 6), round(found.tie_band.high, 6)) == (0.04, 0.36)
     assert (found.seconds_band.low, found.seconds_band.high) == (1.0, 3.0)
-    assert numbers("c", habits=habits[:4]).tie_band is None
+    assert numbers(3, habits=habits[:4]).tie_band is None
 
 
 def test_who_has_too_few_rankings_is_in_no_band():
-    habits = [Habits(name, 10, 100, 10, 10, 1000.0) for name in "abcd"]
+    habits = [Habits(i, 10, 100, 10, 10, 1000.0) for i in range(1, 5)]
 
-    assert numbers(habits=[*habits, Habits("e", 9, 100, 10, 9, 1.0)]).tie_band is None
+    assert numbers(habits=[*habits, Habits(5, 9, 100, 10, 9, 1.0)]).tie_band is None
 
 
 def test_conflicts_are_counted_among_the_pairs_rated_apart():

@@ -1,0 +1,79 @@
+"""What a process keeps of projects, so that a page reads only what is new: labels and numbers.
+
+Bounded by memory: the projects that were looked at longest ago are forgotten.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agreement.labels import Labels
+from app.agreement.loading import Loaded, loaded_since, nothing_loaded
+from app.agreement.measures import Measures, measure
+from app.agreement.slices import Slice, sliced
+
+MOST_BYTES = 64 * 2**20
+MOST_MEASURES = 32
+
+
+@dataclass
+class _Project:
+    """A project; the lock keeps many who open a page at once from reading the same."""
+
+    loaded: Loaded = field(default_factory=nothing_loaded)
+    measures: OrderedDict[Hashable, Measures] = field(default_factory=OrderedDict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+# By database: a process of tests sees many, and each has a project 1.
+_kept: WeakKeyDictionary[Engine | Connection, OrderedDict[int, _Project]] = WeakKeyDictionary()
+
+
+async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
+    """All labels of the project as they are now."""
+    kept = _kept.setdefault(tx.get_bind(), OrderedDict())
+    project = kept.setdefault(project_id, _Project())
+    kept.move_to_end(project_id)
+    async with project.lock:
+        loaded = await loaded_since(tx, project_id, project.loaded)
+        if loaded.labels.version != project.loaded.labels.version:
+            project.measures.clear()
+        project.loaded = loaded
+    _forget(kept)
+    return loaded
+
+
+async def measures_of(
+    tx: AsyncSession,
+    project_id: int,
+    labels: Labels,
+    slice_: Slice,
+    *,
+    sft: frozenset[str],
+    baseline: str | None,
+) -> Measures:
+    """The numbers of a slice of these labels, computed once for all who ask."""
+    project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
+    key = (labels.version, slice_.key, sft, baseline)
+    async with project.lock:
+        if key not in project.measures:
+            project.measures[key] = await asyncio.to_thread(
+                lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline)
+            )
+        project.measures.move_to_end(key)
+        if len(project.measures) > MOST_MEASURES:
+            project.measures.popitem(last=False)
+        return project.measures[key]
+
+
+def _forget(kept: OrderedDict[int, _Project]) -> None:
+    """Drop the projects looked at longest ago until the rest fits; the last one always stays."""
+    held = sum(project.loaded.labels.bytes_held for project in kept.values())
+    while held > MOST_BYTES and len(kept) > 1:
+        _, dropped = kept.popitem(last=False)
+        held -= dropped.loaded.labels.bytes_held
