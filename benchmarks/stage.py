@@ -35,11 +35,12 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it listens, its process, and a connection to its database."""
+    """A running server: where it listens, its process, its database and a connection to it."""
 
     port: int
     process: psutil.Process
     database: psycopg.Connection[Any]
+    database_url: str
 
     def rss_bytes(self) -> int:
         """Memory of all web processes together."""
@@ -65,9 +66,9 @@ def running_server(*, workers: int) -> Iterator[Server]:
     try:
         _wait_until_ready(port, process, folder / "serve.log")
         with EmbeddedPostgres(folder / "postgres") as postgres:
-            url = postgres.url("podium").replace("+psycopg", "")
-            with psycopg.connect(url, autocommit=True) as database:
-                yield Server(port, psutil.Process(process.pid), database)
+            url = postgres.url("podium")
+            with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
+                yield Server(port, psutil.Process(process.pid), database, url)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)

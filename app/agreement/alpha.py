@@ -11,7 +11,8 @@ from app.agreement.metrics import MISSING, pair_signs
 
 RATINGS = 7
 PAIR_LABELS = 3  # worse, tie, better
-SLATES_AT_ONCE = 1000
+# Tables of so many slates or prompts are in memory at once, however many there are.
+GROUPS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,14 @@ def alpha_of(found: Coincidences) -> Measured:
     value = alphas(everything[None], is_ordinal=found.is_ordinal)[0]
     if not np.isfinite(value):
         return Measured(None, None, total, prompts)
-    without = alphas(everything - found.tables, is_ordinal=found.is_ordinal)
+    without = np.concatenate(
+        [
+            alphas(
+                everything - found.tables[low : low + GROUPS_AT_ONCE], is_ordinal=found.is_ordinal
+            )
+            for low in range(0, prompts, GROUPS_AT_ONCE)
+        ]
+    )
     se = None
     if prompts > 1 and np.isfinite(without).all():
         se = math.sqrt((prompts - 1) / prompts * float(((without - without.mean()) ** 2).sum()))
@@ -107,9 +115,8 @@ def _coincidences(
     order = np.argsort(labels.slate, kind="stable")
     slates, starts = np.unique(labels.slate[order], return_index=True)
     ends = np.append(starts[1:], len(order))
-    # In blocks of slates, so that the counts below stay small however many there are.
-    for low in range(0, len(slates), SLATES_AT_ONCE):
-        high = min(low + SLATES_AT_ONCE, len(slates))
+    for low in range(0, len(slates), GROUPS_AT_ONCE):
+        high = min(low + GROUPS_AT_ONCE, len(slates))
         rows = order[starts[low] : ends[high - 1]]
         slate = np.repeat(np.arange(high - low), (ends - starts)[low:high])
         counts = _counts(values[rows], slate, size=size)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.agreement.computing import computed
 from app.agreement.labels import Labels
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
 from app.agreement.measures import Measures, measure
@@ -62,7 +63,7 @@ async def measures_of(
     key = (labels.version, slice_.key, sft, baseline)
     async with project.lock:
         if key not in project.measures:
-            project.measures[key] = await asyncio.to_thread(
+            project.measures[key] = await computed(
                 lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline)
             )
         project.measures.move_to_end(key)

@@ -5,11 +5,12 @@ million comparisons cost megabytes and every number is one pass over arrays. Joi
 to what was there gives the same as building everything at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Self, TypeVar
+from operator import attrgetter
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,8 @@ class Labels:
         ranks: (n, width) int8, 1 is best, 0 is not judged or absent.
         ratings: (n, width) int8 1 to 7, 0 is none.
         positions: (n, width) int8 the place 1 to K at which the labeler saw the response, 0 absent.
-        flags: (n, width) int64, bit b for the project's b-th flag by id.
+        flags: (n, width) place in `flag_sets`.
+        flag_sets: (f,) int64 ascending, from 0; bit b is for the project's b-th flag by id.
         left_out: (slates, pairs) which pairs of responses do not count here; None: all do.
     """
 
@@ -109,7 +111,8 @@ class Labels:
     ranks: Small
     ratings: Small
     positions: Small
-    flags: Integers
+    flags: NDArray[np.unsignedinteger[Any]]
+    flag_sets: Integers
     left_out: Booleans | None = None
 
     def __len__(self) -> int:
@@ -143,6 +146,8 @@ class Labels:
 
     def where(self, rows: Booleans | Integers) -> Self:
         """Some of the labels; codes stay what they are."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         return replace(self, **{name: getattr(self, name)[rows] for name in PER_LABEL})
 
     def of_purposes(self, purposes: Sequence[int]) -> Self:
@@ -167,9 +172,8 @@ class Labels:
 PER_LABEL = tuple(
     field.name
     for field in fields(Labels)
-    if field.name not in {"slates", "labeler_ids", "left_out"}
+    if field.name not in {"slates", "labeler_ids", "flag_sets", "left_out"}
 )
-PER_RESPONSE = ("ranks", "ratings", "positions", "flags")
 
 
 def headline(labels: Labels) -> Labels:
@@ -185,22 +189,38 @@ def joined(parts: Sequence[Labels]) -> Labels:
     """
     slates = _joined_slates([part.slates for part in parts])
     labeler_ids = np.unique(np.concatenate([part.labeler_ids for part in parts]))
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in PER_LABEL
-        if name not in {"slate", "labeler", *PER_RESPONSE}
+    flag_sets = np.unique(np.concatenate([part.flag_sets for part in parts]))
+    new: dict[str, Callable[[Labels], NDArray[Any]]] = {
+        "slate": lambda part: slates.places(part.slates.ids[part.slate]),
+        "labeler": lambda part: np.searchsorted(labeler_ids, part.labeler_ids[part.labeler]),
+        "ranks": lambda part: _wide(part.ranks, slates.width),
+        "ratings": lambda part: _wide(part.ratings, slates.width),
+        "positions": lambda part: _wide(part.positions, slates.width),
+        "flags": lambda part: _wide(coded(part.flag_sets[part.flags], flag_sets), slates.width),
     }
-    columns["slate"] = np.concatenate(
-        [slates.places(part.slates.ids[part.slate]) for part in parts]
-    ).astype(np.int64)
-    columns["labeler"] = np.concatenate(
-        [np.searchsorted(labeler_ids, part.labeler_ids[part.labeler]) for part in parts]
-    ).astype(np.int64)
-    for name in PER_RESPONSE:
-        columns[name] = np.concatenate([_wide(getattr(part, name), slates.width) for part in parts])
-    kept = _last_of_each(columns["first_id"], columns["ranking_id"])
-    order = kept[np.lexsort((columns["first_id"][kept], columns["first_at"][kept]))]
-    return Labels(slates, labeler_ids, **{name: values[order] for name, values in columns.items()})
+    order = _order(parts)
+    # One column after the other, so that no more than one is in memory unsorted.
+    columns = {
+        name: np.concatenate([new.get(name, attrgetter(name))(part) for part in parts])[order]
+        for name in PER_LABEL
+    }
+    return Labels(slates, labeler_ids, flag_sets=flag_sets, **columns)
+
+
+def _order(parts: Sequence[Labels]) -> Integers:
+    """The rows that stay, in the order of first submission."""
+    first_id, ranking_id, first_at = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("first_id", "ranking_id", "first_at")
+    )
+    kept = _last_of_each(first_id, ranking_id)
+    order: Integers = kept[np.lexsort((first_id[kept], first_at[kept]))]
+    return order
+
+
+def coded(flags: Integers, flag_sets: Integers) -> NDArray[np.unsignedinteger[Any]]:
+    """The place of each in `flag_sets`, as small a number as it can be."""
+    return np.searchsorted(flag_sets, flags).astype(np.min_scalar_type(len(flag_sets)))
 
 
 def _joined_slates(parts: Sequence[Slates]) -> Slates:
@@ -223,18 +243,22 @@ def _joined_slates(parts: Sequence[Slates]) -> Slates:
             for start, part in zip(starts[:-1], parts, strict=True)
         ]
     )
-    models = [
-        np.concatenate(([0], _new_codes(part.model_names, model_names) + 1))[part.models]
-        for part in parts
-    ]
     tags = tags[tags[:, 0] >= 0]
+
+    def models_of(part: Slates) -> NDArray[np.int16]:
+        codes = np.append(0, _new_codes(part.model_names, model_names) + 1).astype(np.int16)
+        return codes[part.models]
+
+    def rows(column: Callable[[Slates], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([column(part) for part in parts])[kept]
+
     return Slates(
         ids=ids[kept],
-        prompt_ids=np.concatenate([part.prompt_ids for part in parts])[kept],
-        rounds=np.concatenate([part.rounds for part in parts])[kept],
-        responses=np.concatenate([_wide(part.responses, width) for part in parts])[kept],
-        models=np.concatenate([_wide(part, width) for part in models]).astype(np.int16)[kept],
-        lengths=np.concatenate([_wide(part.lengths, width) for part in parts])[kept],
+        prompt_ids=rows(lambda part: part.prompt_ids),
+        rounds=rows(lambda part: part.rounds),
+        responses=rows(lambda part: _wide(part.responses, width)),
+        models=rows(lambda part: _wide(models_of(part), width)),
+        lengths=rows(lambda part: _wide(part.lengths, width)),
         model_names=model_names,
         tag_names=tag_names,
         tags=tags[np.lexsort((tags[:, 1], tags[:, 0]))],
@@ -255,7 +279,7 @@ def _last_of_each(keys: Integers, times: Integers) -> Integers:
 
 
 def _wide(table: NDArray[T], width: int) -> NDArray[T]:
-    return np.pad(table, ((0, 0), (0, width - table.shape[1])))
+    return np.pad(table, ((0, 0), (0, width - table.shape[1]))) if table.shape[1] < width else table
 
 
 def no_slates() -> Slates:
@@ -292,5 +316,6 @@ def no_labels() -> Labels:
         ranks=small,
         ratings=small,
         positions=small,
-        flags=np.zeros((0, 0), dtype=np.int64),
+        flags=np.zeros((0, 0), dtype=np.uint8),
+        flag_sets=np.zeros(1, dtype=np.int64),
     )

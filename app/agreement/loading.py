@@ -3,18 +3,20 @@
 Only numbers are packed on the server, some bytes a ranking; texts and names stay there.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.labels import PURPOSES, Labels, Slates, joined, no_labels
+from app.agreement.computing import computed
+from app.agreement.labels import PURPOSES, Labels, Slates, coded, joined, no_labels
 
-ROWS_AT_ONCE = 5000
+# Few: what the rows of one statement take before they are columns is memory that stays.
+ROWS_AT_ONCE = 1000
 # An id is given out before its transaction commits, so a lower one may appear after a higher one.
 # What is older than this has been committed; from there on everything is looked at again.
 SETTLED_MINUTES = 5
@@ -35,14 +37,15 @@ with flag as (
     select key, row_number() over (order by id) - 1 as bit from flags
     where project_id = :project_id
 )
-select r.id as ranking_id, original.id as first_id, r.slate_id, r.labeler_id,
+select r.id as ranking_id, coalesce(original.id, r.id) as first_id, r.slate_id, r.labeler_id,
        {PURPOSE} as purpose,
-       cast(extract(epoch from original.created_at) as float8) as first_at,
+       cast(extract(epoch from coalesce(original.created_at, r.created_at)) as float8) as first_at,
        cast(extract(epoch from r.created_at) as float8) as submitted_at,
        cast(r.active_ms as float8) as active_ms, items.number, items.packed
 from rankings r
 join tasks t on t.id = r.task_id
-join rankings original on original.task_id = r.task_id and original.version = 1
+left join rankings original
+       on original.task_id = r.task_id and original.version = 1 and r.version > 1
 cross join lateral (
     select count(*) as number, string_agg(
         int8send(i.response_id) || int2send(coalesce(i.rank, 0::int2))
@@ -124,11 +127,11 @@ async def loaded_since(tx: AsyncSession, project_id: int, before: Loaded) -> Loa
         rows = found.all()
         if rows:
             slates = await tx.execute(SLATES, {"ids": sorted({row.slate_id for row in rows})})
-            parts.append(await asyncio.to_thread(_columns, rows, slates.all()))
+            parts.append(await computed(partial(_columns, rows, slates.all())))
             after = rows[-1].ranking_id
         if len(rows) < ROWS_AT_ONCE:
             break
-    labels = await asyncio.to_thread(joined, parts) if len(parts) > 1 else before.labels
+    labels = await computed(partial(joined, parts)) if len(parts) > 1 else before.labels
     return Loaded(labels, max(state.settled, before.settled), flags, state.now)
 
 
@@ -144,6 +147,8 @@ def _columns(rows: Sequence[Row[Any]], of_slates: Sequence[Row[Any]]) -> Labels:
         table[row_of, column] = items[name]
         return table
 
+    flags = spread("flags", np.int64)
+    flag_sets = np.unique(np.append(flags, 0))
     labeler_ids, labeler = np.unique([row.labeler_id for row in rows], return_inverse=True)
     return Labels(
         slates=slates,
@@ -159,7 +164,8 @@ def _columns(rows: Sequence[Row[Any]], of_slates: Sequence[Row[Any]]) -> Labels:
         ranks=spread("rank", np.int8),
         ratings=spread("rating", np.int8),
         positions=spread("place", np.int8),
-        flags=spread("flags", np.int64),
+        flags=coded(flags, flag_sets),
+        flag_sets=flag_sets,
     )
 
 

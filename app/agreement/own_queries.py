@@ -1,12 +1,11 @@
 """Reads of one labeler's numbers beside the team's, over the last days; four statements at most."""
 
-import asyncio
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
+from app.agreement.computing import computed
 from app.agreement.labels import ORDINARY
 from app.agreement.own_numbers import Habits, Judged, OwnNumbers, own_numbers
 from app.projects.queries import ProjectView
@@ -57,7 +56,7 @@ async def own_numbers_for(tx: AsyncSession, viewer: Viewer, project: ProjectView
     habits = [Habits(*row) for row in await tx.execute(HABITS, here)]
     own = [Judged(*row) for row in await tx.execute(OWN, here)]
     is_recent = loaded.labels.submitted_at >= loaded.now - DAYS * SECONDS_A_DAY
-    return await asyncio.to_thread(
+    return await computed(
         lambda: own_numbers(
             viewer.id,
             shared=loaded.labels.where(is_recent).of_purposes(ORDINARY).shared(),

@@ -58,7 +58,7 @@ def sliced(labels: Labels, slice_: Slice) -> Labels:
         left_out |= ~_are_of_models(labels, slice_.models)
     if slice_.margin is not None:
         left_out |= ~_have_margin(kept, slice_.margin)
-    has_a_pair = ~left_out.all(axis=1)
+    has_a_pair: Booleans = np.any(~left_out, axis=1)
     return replace(kept.where(has_a_pair[kept.slate]), left_out=left_out)
 
 
