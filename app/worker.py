@@ -16,6 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.agreement.bootstrap_commands import BOOTSTRAP, compute_bootstrap
 from app.db import create_engine, transaction
 from app.jobs.code_version import code_version
 from app.jobs.commands import STALLED_SECONDS, requeue_lost_runs
@@ -94,6 +95,10 @@ async def _work(runner: Runner, database_url: str) -> None:
     @queue.task(name=EXECUTE_RUN, queue=QUEUE)
     async def execute(run_id: int) -> None:
         await execute_run(runner, run_id)
+
+    @queue.task(name=BOOTSTRAP, queue=QUEUE)
+    async def bootstrap(project_id: int, slice_key: str) -> None:
+        await compute_bootstrap(runner.engine, project_id=project_id, slice_key=slice_key)
 
     async with queue.open_async():
         recovery = asyncio.create_task(_recover(runner, queue))

@@ -5,6 +5,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.accounts import models as accounts
+from app.agreement import models as agreement
 from app.datasets import models as datasets
 from app.db import Base
 from app.jobs import models as jobs
@@ -14,7 +15,7 @@ from app.prompts import models as prompts
 from app.registry import models as registry
 from app.rounds import models as rounds
 
-LOADED = (accounts, jobs, labeling, projects, prompts, registry, rounds, datasets)
+LOADED = (accounts, jobs, labeling, projects, prompts, registry, rounds, datasets, agreement)
 MIGRATION_LOCK = 727_274
 
 

@@ -41,6 +41,7 @@ TABLES = (
     "not defined",
     report.NO_CHANCE,
     report.NO_PREFERENCE,
+    report.NO_RATINGS_OF_PAIRS,
     screen.CRITERIA,
     [(title, about or ()) for title, about, _ in screen_words.GROUPS],
     screen_words.WORDS,

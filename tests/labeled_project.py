@@ -67,8 +67,8 @@ insert into project_members (project_id, user_id, pseudonym)
 select :project_id, id, 'L-' || lpad(cast(:number as text), 2, '0') from person returning user_id
 """
 PROMPT = """
-insert into prompts (project_id, external_id, messages, content_hash, group_key, split)
-values (:project_id, :external_id, cast(:messages as jsonb), :hash, :external_id, :split)
+insert into prompts (project_id, external_id, messages, content_hash, group_key, split, tags)
+values (:project_id, :external_id, cast(:messages as jsonb), :hash, :external_id, :split, :tags)
 returning id
 """
 RESPONSE = """
@@ -128,6 +128,30 @@ async def seed(
     return seeded
 
 
+REVISION = """
+with superseded as (
+    update rankings set is_current = false
+    where id = (select min(id) from rankings where slate_id = :slate_id and is_current)
+    returning *
+)
+insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
+                      request_hash, guideline_version_id, display_order)
+select task_id, slate_id, labeler_id, version + 1, true, gen_random_uuid(), '',
+       guideline_version_id, display_order
+from superseded returning id, display_order
+"""
+
+
+async def revise_ranking(tx: AsyncSession, slate_id: int, ranks: Sequence[int | None]) -> None:
+    """Let whoever has the oldest current ranking of the slate rank it anew, without ratings."""
+    made = (await tx.execute(text(REVISION), {"slate_id": slate_id})).one()
+    for response_id, rank in zip(made.display_order, dense_ranks(ranks), strict=True):
+        await tx.execute(
+            text(ITEM),
+            {"ranking_id": made.id, "response_id": response_id, "rank": rank, "rating": None},
+        )
+
+
 async def _seed_slate(
     tx: AsyncSession,
     seeded: Seeded,
@@ -147,6 +171,7 @@ async def _seed_slate(
             "messages": json.dumps([{"role": "user", "content": asked}]),
             "hash": sha256(f"{number} {asked}".encode()).digest(),
             "split": slate.split,
+            "tags": list(slate.tags),
         },
     )
     slate_id = await tx.scalar(

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from app.accounts.queries import viewer_by_session, viewer_by_token
 from app.accounts.viewer import Viewer
-from app.errors import ForbiddenError, UnauthenticatedError
+from app.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from app.settings import Settings
 from app.web.deps import AppSettings, Tx
 from app.web.language import speak_to
@@ -61,6 +61,20 @@ async def admin_only(viewer: SignedIn) -> Viewer:
 
 
 AdminOnly = Annotated[Viewer, Depends(admin_only, scope="function")]
+
+
+async def admin_or_nothing(viewer: SignedIn) -> Viewer:
+    """The viewer, when they are an admin; labelers are not told that there is something to see.
+
+    Raises:
+        NotFoundError: they are not.
+    """
+    if not viewer.is_admin:
+        raise NotFoundError("There is nothing here, or it is not for you.")
+    return viewer
+
+
+HiddenFromLabelers = Annotated[Viewer, Depends(admin_or_nothing, scope="function")]
 
 
 async def signed_in_by_session(request: Request, viewer: SignedIn) -> Viewer:

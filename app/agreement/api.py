@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.agreement.queries import agreement_of
 from app.agreement.schemas import AgreementOut, AgreementParameters, agreement_out
 from app.projects.queries import project_for
@@ -19,11 +19,11 @@ router = APIRouter(tags=["agreement"], route_class=StrictJSONRoute)
 async def get_agreement(
     slug: str,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     parameters: Annotated[AgreementParameters, Query()],
     _: NoRepeats,
 ) -> AgreementOut:
-    """Agreement in the project or in one round, and win rates over the SFT model."""
+    """Agreement in the project or in a slice of it, and win rates over the SFT model."""
     project = await project_for(tx, viewer, slug)
     found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline)
     return agreement_out(found)

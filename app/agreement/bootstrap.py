@@ -41,14 +41,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """A statistic's sums per slate, and what it is of draws of them.
+class Sums:
+    """A statistic's sums per slate and two labelers, and what it is of draws of them.
 
     Attributes:
-        rows: (slates, size) sums.
-        prompt: (slates,) prompt of each row, from 0.
-        first: (slates,) one of the two labelers of each row.
-        second: (slates,) the other one.
+        rows: (m, size) sums.
+        prompt: (m,) prompt of each row, from 0.
+        first: (m,) one of the two labelers of each row.
+        second: (m,) the other one.
         value: of (draws, size) sums: (draws,), NaN where it is not defined.
     """
 
@@ -70,27 +70,30 @@ def intervals_of(
         seed: of numpy's PCG64.
     """
     found: dict[Statistic, Interval] = {}
-    for name, sums in _sums_of(overlap).items():
-        intervals = [_interval(_by_prompts(sums, resamples, seed), "prompts")]
+    for name, sums in sums_of(overlap).items():
+        if sums.prompt.max(initial=0) == 0:
+            continue  # of one prompt all draws are alike
+        intervals = [interval_of(by_prompts(sums, resamples, seed), "prompts")]
         if len(np.unique(overlap.labeler)) < FEW_LABELERS:
-            drawn = _by_labelers_and_prompts(sums, resamples, seed)
-            intervals.append(_interval(drawn, "labelers and prompts"))
+            drawn = by_labelers_and_prompts(sums, resamples, seed)
+            intervals.append(interval_of(drawn, "labelers and prompts"))
         known = [one for one in intervals if one is not None]
         if known:
             found[name] = max(known, key=lambda one: one.high - one.low)
     return found
 
 
-def _sums_of(overlap: Labels) -> dict[Statistic, _Sums]:
+def sums_of(overlap: Labels) -> dict[Statistic, Sums]:
+    """Those of all statistics."""
     counts = pair_counts(overlap)
-    sums: dict[Statistic, _Sums] = {}
+    sums: dict[Statistic, Sums] = {}
     for rule in RULES:
         scores, units = getattr(counts, rule)
         rows = np.column_stack((scores, units))[units > 0]
         prompt, first, second = (
             each[units > 0] for each in (counts.prompt, counts.first, counts.second)
         )
-        sums[rule] = _Sums(rows, _codes(prompt), first, second, _share)
+        sums[rule] = Sums(rows, _codes(prompt), first, second, _share)
     one, other = rows_of_two_labelers(overlap)
     by_slate = np.argsort(overlap.slate[one])
     one, other = one[by_slate], other[by_slate]
@@ -101,8 +104,8 @@ def _sums_of(overlap: Labels) -> dict[Statistic, _Sums]:
     }
     for name, each in found.items():
         place = np.searchsorted(slates, each.groups)
-        sums[name] = _Sums(
-            each.tables.reshape(len(each.tables), -1),
+        sums[name] = Sums(
+            each.tables.reshape(len(each.tables), each.tables.shape[1] ** 2),
             _codes(overlap.prompt[one[place]]),
             overlap.labeler[one[place]],
             overlap.labeler[other[place]],
@@ -123,7 +126,7 @@ def _alpha(sums: Floats, *, is_ordinal: bool) -> Floats:
     return alphas(sums.reshape(-1, size, size), is_ordinal=is_ordinal)
 
 
-def _by_prompts(sums: _Sums, resamples: int, seed: int) -> Floats:
+def by_prompts(sums: Sums, resamples: int, seed: int) -> Floats:
     """(resamples,) the statistic of prompts drawn with replacement."""
     prompts = int(sums.prompt.max(initial=-1)) + 1
     if prompts == 0:
@@ -139,7 +142,7 @@ def _by_prompts(sums: _Sums, resamples: int, seed: int) -> Floats:
     )
 
 
-def _by_labelers_and_prompts(sums: _Sums, resamples: int, seed: int) -> Floats:
+def by_labelers_and_prompts(sums: Sums, resamples: int, seed: int) -> Floats:
     """The same of labelers drawn first: two who were drawn a and b times count a * b times.
 
     One labeler drawn twice is not compared with themselves.
@@ -151,9 +154,10 @@ def _by_labelers_and_prompts(sums: _Sums, resamples: int, seed: int) -> Floats:
     first, second = codes.reshape(2, -1)
     pairs, pair = np.unique(first * len(labelers) + second, return_inverse=True)
     generator = np.random.default_rng(seed)
+    all_times = _draws(generator, resamples, len(labelers))
     values = []
     for draws in _batches(resamples):
-        times = _draws(generator, draws, len(labelers))
+        times, all_times = all_times[:draws], all_times[draws:]
         of_prompts = _draws(generator, draws, prompts)
         drawn = np.zeros((draws, sums.rows.shape[1]))
         for number, both in enumerate(pairs.tolist()):
@@ -181,7 +185,8 @@ def _codes(values: Integers) -> Integers:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
-def _interval(values: Floats, resampled: Resampled) -> Interval | None:
+def interval_of(values: Floats, resampled: Resampled) -> Interval | None:
+    """The percentiles of draws; None when too many of them have no value."""
     known = values[np.isfinite(values)]
     if len(known) <= 1 or len(known) < LEAST_DEFINED * len(values):
         return None

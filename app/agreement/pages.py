@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.accounts.deps import AdminOnly, SignedIn
+from app.accounts.deps import AdminOnly, HiddenFromLabelers, SignedIn
 from app.accounts.preferences import Goal, set_goal
 from app.accounts.viewer import Viewer
 from app.agreement.commands import answer_objection, object_to_consensus
+from app.agreement.definitions import definitions
 from app.agreement.disagreements import disagreement_for
 from app.agreement.home import labeler_home_for
 from app.agreement.metrics import MIN_UNITS_OF_A_PAIR
@@ -27,6 +28,8 @@ router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form()]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 INVALID = 422
+# A page of as many cells as labelers squared would be read by nobody.
+MOST_IN_HEAT_MAP = 60
 
 
 @router.get("/projects/{slug}/agreement")
@@ -34,7 +37,7 @@ async def show_agreement(
     request: Request,
     slug: str,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     parameters: Annotated[PageParameters, Query()],
     _: NoRepeats,
 ) -> Response:
@@ -43,6 +46,7 @@ async def show_agreement(
     found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline or None)
     cells = {pair.labelers: pair.strict for pair in found.report.pairs}
     cells |= {(second, first): estimate for (first, second), estimate in cells.items()}
+    most_shared = sorted(found.report.labelers, key=lambda row: -row.strict.prompts)
     return page(
         request,
         "agreement/show.html",
@@ -51,6 +55,8 @@ async def show_agreement(
             "found": found,
             "report": found.report,
             "cells": cells,
+            "in_heat_map": sorted(row.labeler for row in most_shared[:MOST_IN_HEAT_MAP]),
+            "definitions": definitions(),
             "min_units": MIN_UNITS_OF_A_PAIR,
         },
     )

@@ -2,16 +2,22 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.agreement.bootstrap import Interval, Statistic
+from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
+from app.agreement.estimates import LIMITS
 from app.agreement.labels import Slates
 from app.agreement.report import Report, report_of
 from app.agreement.slices import EVERYTHING, Slice
 from app.errors import InvalidError, NotFoundError
 from app.projects.queries import ProjectView
+
+BootstrapState = Literal["ready", "pending", "none"]
 
 ROUNDS = text("""
 select d.number from rounds d where d.project_id = :project_id order by d.number
@@ -34,6 +40,8 @@ class ProjectAgreement:
         names: labelers' names by pseudonym; for admins' eyes on the page, in no export.
         report: the numbers.
         label_version: the same for the same labels.
+        bootstrap: whether the headline has bootstrapped intervals; they are `pending` while they
+            are computed, and `none` where there is not enough data for any number.
     """
 
     slice: Slice
@@ -42,6 +50,7 @@ class ProjectAgreement:
     names: dict[str, str]
     report: Report
     label_version: str
+    bootstrap: BootstrapState
 
 
 async def agreement_of(
@@ -78,7 +87,13 @@ async def agreement_of(
     def name_of(user: int) -> str:
         return members[user].pseudonym if user in members else f"former-{user}"
 
-    report = report_of(measures, name_of=name_of, intervals={}, is_of_pairs=slice_.is_of_pairs)
+    intervals: dict[Statistic, Interval] | None = None
+    has_numbers = measures.headline["half"].micro.prompts >= LIMITS["agreement_card"].prompts
+    if has_numbers:
+        intervals = await bootstrap_of(tx, project.id, slice_, label_version=labels.version)
+    report = report_of(
+        measures, name_of=name_of, intervals=intervals or {}, is_of_pairs=slice_.is_of_pairs
+    )
     return ProjectAgreement(
         slice=slice_,
         rounds=rounds,
@@ -86,6 +101,7 @@ async def agreement_of(
         names={row.pseudonym: row.name for row in members.values()},
         report=report,
         label_version=labels.version,
+        bootstrap="none" if not has_numbers else "pending" if intervals is None else "ready",
     )
 
 

@@ -1,13 +1,14 @@
 """Shapes of the agreement call. What is undefined or hidden is null, with a reason."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from app.agreement.definitions import definitions
 from app.agreement.estimates import Estimate, Method, Status
-from app.agreement.queries import ProjectAgreement
+from app.agreement.queries import BootstrapState, ProjectAgreement
 from app.agreement.report import Headline
-from app.agreement.slices import Slice
+from app.agreement.slices import Margin, Slice
 from app.web.query_params import Parameters
 from app.web.schemas import Answer, Body, Line, LongText, PathId
 
@@ -18,10 +19,22 @@ class AgreementParameters(Parameters):
     round: PathId | None = Field(None, description="number of a round; none: the whole project")
     baseline: Line | None = Field(None, description="model that win rates are over; none: SFT")
 
+    tag: Line | None = Field(None, description="only prompts with this tag")
+    model_a: Line | None = Field(None, description="only pairs of a response of this model ...")
+    model_b: Line | None = Field(None, description="... and one of this")
+    margin: Margin | None = Field(None, description="only pairs whose ratings are so far apart")
+
+    @model_validator(mode="after")
+    def _two_models(self) -> Self:
+        if (self.model_a is None) != (self.model_b is None):
+            raise ValueError("model_a and model_b go together")
+        return self
+
     @property
     def slice(self) -> Slice:
         """What is asked for."""
-        return Slice(round=self.round)
+        models = (self.model_a, self.model_b) if self.model_a and self.model_b else None
+        return Slice(round=self.round, tag=self.tag, models=models, margin=self.margin)
 
 
 class PageParameters(Parameters):
@@ -37,7 +50,7 @@ class PageParameters(Parameters):
 
 
 class EstimateOut(Answer):
-    """A number with its uncertainty; `ci95` is a t interval with prompts as clusters."""
+    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
 
     value: float | None
     se: float | None
@@ -46,7 +59,9 @@ class EstimateOut(Answer):
     prompts: int
     status: Status
     reason: str | None
-    interval: Method | None
+    interval: Annotated[
+        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
+    ]
 
 
 class HeadlineOut(EstimateOut):
@@ -84,10 +99,22 @@ class WinRateOut(Answer):
     reason: str | None
 
 
-class AgreementOut(Answer):
-    """Agreement in a project or round."""
+class SliceOut(Answer):
+    """What the numbers are of; null is everything."""
 
     round: int | None
+    tag: str | None
+    models: tuple[str, str] | None
+    margin: Margin | None
+
+
+class AgreementOut(Answer):
+    """Agreement in a project, or in a slice of it."""
+
+    round: int | None
+    slice: SliceOut
+    label_version: Annotated[str, Field(description="the same for the same labels")]
+    bootstrap: BootstrapState
     rankings: int
     strict: HeadlineOut
     half: HeadlineOut
@@ -99,6 +126,7 @@ class AgreementOut(Answer):
     pairs: list[PairOut]
     baseline: str | None
     win_rates: list[WinRateOut]
+    definitions: Annotated[dict[str, str], Field(description="what each number means")]
 
 
 def agreement_out(found: ProjectAgreement) -> AgreementOut:
@@ -106,6 +134,10 @@ def agreement_out(found: ProjectAgreement) -> AgreementOut:
     report = found.report
     return AgreementOut(
         round=found.slice.round,
+        slice=SliceOut(**vars(found.slice)),
+        label_version=found.label_version,
+        bootstrap=found.bootstrap,
+        definitions={name: words for name, (_, words) in definitions().items()},
         rankings=report.rankings,
         strict=_headline(report.strict),
         half=_headline(report.half),

@@ -5,7 +5,7 @@ Pure. A slice leaves labels or pairs of responses out; every number is then comp
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -37,6 +37,13 @@ class Slice:
         """The same for the same slice."""
         models = sorted(self.models) if self.models else None
         return json.dumps({**asdict(self), "models": models}, sort_keys=True)
+
+    @classmethod
+    def from_key(cls, key: str) -> Self:
+        """The slice with this key."""
+        values = json.loads(key)
+        models = values.pop("models")
+        return cls(**values, models=tuple(models) if models else None)
 
     @property
     def is_of_pairs(self) -> bool:

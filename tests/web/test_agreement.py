@@ -1,9 +1,13 @@
 """Agreement over HTTP: what is shown, what is null and why, who may see it."""
 
 import pytest
+from sqlalchemy import text
 
+from app.agreement import pages
+from app.agreement.bootstrap_commands import compute_bootstrap
+from app.agreement.slices import EVERYTHING
 from app.db import transaction
-from tests.labeled_project import Given, GivenSlate, seed
+from tests.labeled_project import Given, GivenSlate, revise_ranking, seed
 
 PATH = "/api/v1/projects/seeded/agreement"
 
@@ -32,6 +36,15 @@ async def seed_slates(app):
             return await seed(tx, slates)
 
     return seeding
+
+
+@pytest.fixture
+async def revise(app):
+    async def revising(slate_id, ranks):
+        async with transaction(app.state.engine) as tx:
+            await revise_ranking(tx, slate_id, ranks)
+
+    return revising
 
 
 async def test_agreement_is_counted_with_its_uncertainty(admin, seed_slates):
@@ -147,8 +160,8 @@ async def test_wrong_parameters_are_refused(admin, seed_slates, query):
 async def test_labelers_do_not_see_agreement(labeler, labeler_browser, client, seed_slates):
     await seed_slates([])
 
-    assert (await labeler.get(PATH)).status_code == 403
-    assert (await labeler_browser.get("/projects/seeded/agreement")).status_code == 403
+    assert (await labeler.get(PATH)).status_code == 404
+    assert (await labeler_browser.get("/projects/seeded/agreement")).status_code == 404
     assert (await client.get(PATH)).status_code == 401
 
 
@@ -175,3 +188,108 @@ async def test_the_page_says_what_is_missing(admin_browser, seed_slates, project
     assert "not enough data: 6 of 10 shared prompts" in few.text
     assert "not enough data: 6 of 30 compared prompts" in few.text
     assert "No rankings yet" in none.text
+
+
+async def test_a_slice_can_be_asked_for(admin, seed_slates):
+    await seed_slates(
+        doubly_ranked(12, tags=["code"]) + doubly_ranked(12, opposed=12, tags=["chat", "long"])
+    )
+
+    async def strict_of(**asked):
+        answer = (await admin.get(PATH, params=asked)).json()
+        return answer["strict"]["value"], answer["strict"]["units"], answer["slice"]
+
+    everything = {"round": None, "tag": None, "models": None, "margin": None}
+    assert await strict_of(tag="code") == (1, 72, everything | {"tag": "code"})
+    assert await strict_of(tag="chat", round=1) == (0, 72, everything | {"tag": "chat", "round": 1})
+    # ppo, sft, ppo, sft: 4 of 6 pairs are of both models.
+    assert await strict_of(model_a="sft", model_b="ppo") == (
+        0.5, 96, everything | {"models": ["sft", "ppo"]},
+    )  # fmt: skip
+    # 7 5 3 1 and 6 5 3 2: the gaps are 1.5, 2, 1.5 of neighbors, 3.5 twice, and 5.
+    assert (await strict_of(margin="1"))[:2] == (0.5, 48)
+    assert (await strict_of(margin="3+"))[:2] == (0.5, 72)
+    of_pairs = (await admin.get(PATH, params={"margin": "1"})).json()
+    assert of_pairs["ratings_alpha"]["reason"] == (
+        "not defined: the rating of one response is in no pair"
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["tag=x", "model_a=ppo", "model_a=ppo&model_b=other", "margin=4", "margin=", "tag="],
+)
+async def test_a_slice_of_what_is_not_there_is_refused(admin, seed_slates, query):
+    await seed_slates(doubly_ranked(2))
+
+    assert (await admin.get(f"{PATH}?{query}")).status_code == 422
+
+
+async def test_the_answer_says_what_its_numbers_mean(admin, seed_slates):
+    await seed_slates(doubly_ranked(12))
+
+    answer = (await admin.get(PATH)).json()
+
+    assert "72.6% of InstructGPT" in answer["definitions"]["strict"]
+    assert {"half", "three_way", "alpha", "win_rate", "interval"} <= answer["definitions"].keys()
+
+
+async def test_intervals_are_bootstrapped_in_the_background(app, admin, admin_browser, seed_slates):
+    slates = doubly_ranked(40, opposed=4)
+    seeded = await seed_slates(slates)
+    before = (await admin.get(PATH)).json()
+    assert (before["bootstrap"], before["strict"]["interval"]) == ("pending", "t")
+    await admin.get(PATH)
+    async with transaction(app.state.engine) as tx:
+        jobs = (await tx.execute(text("select task_name, args from jobs.procrastinate_jobs"))).all()
+    assert [name for name, _ in jobs] == ["bootstrap_agreement"]
+
+    await compute_bootstrap(app.state.engine, **jobs[0].args)
+    after = (await admin.get(PATH)).json()
+    page = await admin_browser.get("/projects/seeded/agreement")
+    round_ = (await admin.get(PATH, params={"round": 1})).json()
+
+    strict = after["strict"]
+    assert (after["bootstrap"], strict["interval"]) == ("ready", "bootstrap")
+    assert (strict["value"], strict["se"]) == (before["strict"]["value"], before["strict"]["se"])
+    assert strict["ci95"] == [pytest.approx(0.8, abs=0.03), pytest.approx(0.975, abs=0.03)]
+    assert after["alpha"]["interval"] == "bootstrap"
+    assert after["labelers"][0]["interval"] == "t"
+    assert "(bootstrap)" in page.text
+    assert round_["bootstrap"] == "pending"
+    assert seeded.project.id == jobs[0].args["project_id"]
+
+
+async def test_bootstrapped_intervals_of_other_labels_do_not_count(app, admin, seed_slates, revise):
+    seeded = await seed_slates(doubly_ranked(40, opposed=4))
+    await admin.get(PATH)
+    everything = {"project_id": seeded.project.id, "slice_key": EVERYTHING.key}
+    await compute_bootstrap(app.state.engine, **everything)
+    assert (await admin.get(PATH)).json()["bootstrap"] == "ready"
+
+    await revise(seeded.slates[0], (4, 3, 2, 1))
+    stale = (await admin.get(PATH)).json()
+
+    assert (stale["bootstrap"], stale["strict"]["interval"]) == ("pending", "t")
+    await compute_bootstrap(app.state.engine, **everything)
+    assert (await admin.get(PATH)).json()["bootstrap"] == "ready"
+
+
+async def test_without_enough_data_nothing_is_bootstrapped(app, admin, seed_slates):
+    await seed_slates(doubly_ranked(6))
+
+    answer = (await admin.get(PATH)).json()
+
+    assert answer["bootstrap"] == "none"
+    async with transaction(app.state.engine) as tx:
+        assert await tx.scalar(text("select count(*) from jobs.procrastinate_jobs")) == 0
+
+
+async def test_the_heat_map_of_a_large_team_is_bounded(admin_browser, seed_slates, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_IN_HEAT_MAP", 2)
+    third = [GivenSlate([Given(1, [(1, 2, 3, 4)]), Given(3, [(1, 2, 3, 4)])]) for _ in range(5)]
+    await seed_slates(doubly_ranked(12) + third)
+
+    page = await admin_browser.get("/projects/seeded/agreement")
+
+    assert "Of the 3 labelers, those 2 who share the most prompts with others." in page.text
