@@ -192,7 +192,7 @@ async def test_the_page_says_what_is_missing(admin_browser, seed_slates, project
 
 async def test_a_slice_can_be_asked_for(admin, seed_slates):
     await seed_slates(
-        doubly_ranked(12, tags=["code"]) + doubly_ranked(12, opposed=12, tags=["chat", "long"])
+        doubly_ranked(13, tags=["code"]) + doubly_ranked(13, opposed=13, tags=["chat", "long"])
     )
 
     async def strict_of(**asked):
@@ -200,15 +200,15 @@ async def test_a_slice_can_be_asked_for(admin, seed_slates):
         return answer["strict"]["value"], answer["strict"]["units"], answer["slice"]
 
     everything = {"round": None, "tag": None, "models": None, "margin": None}
-    assert await strict_of(tag="code") == (1, 72, everything | {"tag": "code"})
-    assert await strict_of(tag="chat", round=1) == (0, 72, everything | {"tag": "chat", "round": 1})
+    assert await strict_of(tag="code") == (1, 78, everything | {"tag": "code"})
+    assert await strict_of(tag="chat", round=1) == (0, 78, everything | {"tag": "chat", "round": 1})
     # ppo, sft, ppo, sft: 4 of 6 pairs are of both models.
     assert await strict_of(model_a="sft", model_b="ppo") == (
-        0.5, 96, everything | {"models": ["sft", "ppo"]},
+        0.5, 104, everything | {"models": ["sft", "ppo"]},
     )  # fmt: skip
     # 7 5 3 1 and 6 5 3 2: the gaps are 1.5, 2, 1.5 of neighbors, 3.5 twice, and 5.
-    assert (await strict_of(margin="1"))[:2] == (0.5, 48)
-    assert (await strict_of(margin="3+"))[:2] == (0.5, 72)
+    assert (await strict_of(margin="1"))[:2] == (0.5, 52)
+    assert (await strict_of(margin="3+"))[:2] == (0.5, 78)
     of_pairs = (await admin.get(PATH, params={"margin": "1"})).json()
     assert of_pairs["ratings_alpha"]["reason"] == (
         "not defined: the rating of one response is in no pair"
