@@ -9,15 +9,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
+from app.agreement.bootstrap_commands import bootstrap_of
+from app.agreement.cache import labels_of
+from app.agreement.slices import EVERYTHING
 from app.db import create_engine, migrate, transaction
 from app.embedded_postgres import EmbeddedPostgres
 from app.jobs.commands import queue_run, request_cancel
+from tests.labeled_project import Given, GivenSlate, seed
 
 PROGRAM = Path(__file__).with_name("worker_process.py")
 PROJECT = text(
@@ -101,6 +106,27 @@ async def test_a_worker_takes_runs_that_wait_and_runs_that_come(database_url, st
 
     coming = await queue(database_url, end="result")
     until(lambda: row_of(database_url, coming)[0] == "succeeded", seconds=10)
+
+
+async def test_a_worker_bootstraps_the_intervals_of_agreement(database_url, start_worker):
+    slate = GivenSlate([Given(1, [(1, 2, 3, 4)]), Given(2, [(1, 3, 2, 4)])])
+    engine = create_engine(database_url)
+    async with transaction(engine) as tx:
+        seeded = await seed(tx, [slate] * 12)
+        asked = partial(bootstrap_of, project_id=seeded.project.id, slice_=EVERYTHING)
+        version = (await labels_of(tx, seeded.project.id)).labels.version
+        assert await asked(tx, label_version=version) is None
+    start_worker(database_url)
+
+    def is_there():
+        with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+            query = "select label_version from agreement_bootstraps"
+            return connection.execute(query).fetchall() == [(version,)]
+
+    until(is_there)
+    async with transaction(engine) as tx:
+        assert (await asked(tx, label_version=version)).keys() >= {"strict", "half", "alpha"}
+    await engine.dispose()
 
 
 async def test_a_run_of_a_killed_worker_is_taken_over(database_url, start_worker, tmp_path):
