@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.agreement.arrays import MISSING, Floats, Integers
 from app.agreement.estimates import Measured
-from app.agreement.labels import Floats, Integers, Labels, Small
-from app.agreement.metrics import MISSING, pair_signs
+from app.agreement.labels import Digits, Labels
+from app.agreement.metrics import pair_signs
 
 RATINGS = 7
 PAIR_LABELS = 3  # worse, tie, better
@@ -106,7 +107,7 @@ def alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
 
 
 def _coincidences(
-    labels: Labels, group: Integers, values: Small, *, size: int, is_ordinal: bool
+    labels: Labels, group: Integers, values: Digits, *, size: int, is_ordinal: bool
 ) -> Coincidences:
     """Coincidences of values (labels, columns), where -1 is missing."""
     groups, place = np.unique(group, return_inverse=True)
@@ -134,7 +135,7 @@ def _coincidences(
     return Coincidences(groups[has_one], tables[has_one], units[has_one], is_ordinal)
 
 
-def _counts(values: Small, slate: Integers, *, size: int) -> Floats:
+def _counts(values: Digits, slate: Integers, *, size: int) -> Floats:
     """(slates, columns, size) how many labels of a slate have each value in each column."""
     slates, columns = int(slate.max(initial=-1)) + 1, values.shape[1]
     rows, column = np.nonzero(values >= 0)

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 
 from app.agreement.alpha import Coincidences, alphas, pair_coincidences, rating_coincidences
-from app.agreement.labels import Floats, Integers, Labels
+from app.agreement.arrays import Floats, Integers
+from app.agreement.labels import Labels
 from app.agreement.measures import RULES
 from app.agreement.metrics import pair_counts, rows_of_two_labelers
 

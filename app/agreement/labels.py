@@ -15,10 +15,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Small = NDArray[np.int8]
-Booleans = NDArray[np.bool_]
+from app.agreement.arrays import Booleans, Floats, Integers
+
+Digits = NDArray[np.int8]
 T = TypeVar("T", bound=np.generic)
 
 # Why a labeler was asked; a label's `purpose` is its place here.
@@ -104,13 +103,13 @@ class Labels:
     first_id: Integers
     slate: Integers
     labeler: Integers
-    purpose: Small
+    purpose: Digits
     first_at: Floats
     submitted_at: Floats
     active_ms: Floats
-    ranks: Small
-    ratings: Small
-    positions: Small
+    ranks: Digits
+    ratings: Digits
+    positions: Digits
     flags: NDArray[np.unsignedinteger[Any]]
     flag_sets: Integers
     left_out: Booleans | None = None

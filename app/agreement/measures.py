@@ -42,7 +42,7 @@ class Measures:
     """Labelers are users' ids here.
 
     Attributes:
-        rankings: how many labels.
+        rankings: how many.
         headline: agreement by each rule, of the first two labels of the random overlap.
         alpha: of their pair labels.
         ratings_alpha: of their ratings.
@@ -72,16 +72,17 @@ def measure(labels: Labels, *, sft: Collection[str], baseline: str | None) -> Me
 
     The headline takes the first two labels of each slate, so that a later third label, asked for
     because two disagreed, can never move it; the tables and win rates take all ordinary labels.
+    Checks on labelers (gold, anchors, repeats) are in nothing here.
 
     Args:
         labels: the slice.
         sft: names of the SFT models, one of which is the default baseline.
         baseline: the model that win rates are over; None for the SFT model ranked most often.
     """
-    ordinary = labels.of_purposes(ORDINARY)
-    overlap, shared = headline(labels), ordinary.shared()
+    labels = labels.of_purposes(ORDINARY)
+    overlap, shared = headline(labels), labels.shared()
     counts, everyones = pair_counts(overlap), pair_counts(shared)
-    ranked = rankings_of_models(ordinary)
+    ranked = rankings_of_models(labels)
     baseline = baseline or max(
         sorted(set(sft) & ranked.keys()), key=lambda model: ranked[model], default=None
     )
@@ -96,7 +97,7 @@ def measure(labels: Labels, *, sft: Collection[str], baseline: str | None) -> Me
         pairs={(ids[i], ids[j]): found for (i, j), found in per_pair(everyones).items()},
         ranked=ranked,
         baseline=baseline,
-        win_rates={} if baseline is None else win_rates(ordinary, baseline),
+        win_rates={} if baseline is None else win_rates(labels, baseline),
     )
 
 

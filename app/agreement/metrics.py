@@ -6,14 +6,21 @@ Labelers and prompts are the codes that the labels have.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
+from app.agreement.arrays import (
+    MISSING,
+    Booleans,
+    Floats,
+    Integers,
+    Signs,
+    rows_of_two,
+    signs_of,
+)
 from app.agreement.estimates import Measured, ratio, ratios
-from app.agreement.labels import Booleans, Floats, Integers, Labels, Small
+from app.agreement.labels import Labels
 
-MISSING = np.int8(2)
 MIN_UNITS_OF_A_PAIR = 30
 
 
@@ -142,12 +149,9 @@ def leave_one_out(labels: Labels) -> dict[int, Measured]:
     return ratios(hits, units, labels.prompt, labels.labeler)
 
 
-def pair_signs(labels: Labels) -> Small:
+def pair_signs(labels: Labels) -> Signs:
     """(labels, pairs) +1, 0, -1 or MISSING; a column is the same pair in all labels of a slate."""
-    first, second = np.triu_indices(labels.ranks.shape[1], k=1)
-    better, worse = labels.ranks[:, first], labels.ranks[:, second]
-    signs: Small = np.sign(worse - better)
-    signs[(better == 0) | (worse == 0)] = MISSING
+    signs = signs_of(labels.ranks)
     if labels.left_out is not None:
         signs[labels.left_out[labels.slate]] = MISSING
     return signs
@@ -155,15 +159,7 @@ def pair_signs(labels: Labels) -> Small:
 
 def rows_of_two_labelers(labels: Labels) -> tuple[Integers, Integers]:
     """Every two rows of the same slate by two labelers, as two arrays of row numbers."""
-    order = np.argsort(labels.slate, kind="stable")
-    _, starts, sizes = np.unique(labels.slate[order], return_index=True, return_counts=True)
-    ones, others = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for size in np.unique(sizes).tolist():
-        start = starts[sizes == size]
-        for i, j in combinations(range(size), 2):
-            ones.append(order[start + i])
-            others.append(order[start + j])
-    one, other = np.concatenate(ones), np.concatenate(others)
+    one, other = rows_of_two(labels.slate)
     are_two = labels.labeler[one] != labels.labeler[other]
     return one[are_two], other[are_two]
 

@@ -9,7 +9,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-from app.agreement.labels import Booleans, Labels
+from app.agreement.arrays import Booleans
+from app.agreement.labels import Labels
 
 Margin = Literal["0", "1", "2", "3+"]
 MARGINS: tuple[Margin, ...] = ("0", "1", "2", "3+")

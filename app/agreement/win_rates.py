@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from app.agreement.arrays import MISSING, Floats, Integers
 from app.agreement.estimates import Measured, ratios
-from app.agreement.labels import Integers, Labels
-from app.agreement.metrics import MISSING, pair_signs
+from app.agreement.labels import Labels
+from app.agreement.metrics import pair_signs
 
 LABELS_AT_ONCE = 4096
 
@@ -41,7 +42,7 @@ def win_rates(labels: Labels, baseline: str) -> dict[str, Measured]:
     }
 
 
-def _against(labels: Labels, baseline: int) -> tuple[np.ndarray, np.ndarray, Integers, Integers]:
+def _against(labels: Labels, baseline: int) -> tuple[Floats, Floats, Integers, Integers]:
     """Scores and units of each model over the baseline in each prompt: as columns for `ratios`."""
     signs = pair_signs(labels)
     first, second = np.triu_indices(labels.ranks.shape[1], k=1)
@@ -58,7 +59,7 @@ def _against(labels: Labels, baseline: int) -> tuple[np.ndarray, np.ndarray, Int
     width = len(labels.slates.model_names) + 1
     keys, place = np.unique(prompt * width + model, return_inverse=True)
     return (
-        np.bincount(place, weights=wins, minlength=len(keys)),
+        np.bincount(place, weights=wins, minlength=len(keys)).astype(np.float64),
         np.bincount(place, minlength=len(keys)).astype(np.float64),
         keys // width,
         keys % width,
