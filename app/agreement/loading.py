@@ -17,6 +17,8 @@ from app.agreement.labels import PURPOSES, Labels, Slates, coded, joined, no_lab
 
 # Few: what the rows of one statement take before they are columns is memory that stays.
 ROWS_AT_ONCE = 1000
+# Many small arrays among those rows would keep their memory from being given back.
+PARTS_AT_ONCE = 12
 # An id is given out before its transaction commits, so a lower one may appear after a higher one.
 # What is older than this has been committed; from there on everything is looked at again.
 SETTLED_MINUTES = 5
@@ -129,6 +131,8 @@ async def loaded_since(tx: AsyncSession, project_id: int, before: Loaded) -> Loa
             slates = await tx.execute(SLATES, {"ids": sorted({row.slate_id for row in rows})})
             parts.append(await computed(partial(_columns, rows, slates.all())))
             after = rows[-1].ranking_id
+        if len(parts) == PARTS_AT_ONCE:
+            parts = [await computed(partial(joined, parts))]
         if len(rows) < ROWS_AT_ONCE:
             break
     labels = await computed(partial(joined, parts)) if len(parts) > 1 else before.labels

@@ -12,10 +12,12 @@ LABELS_AT_ONCE = 4096
 
 def rankings_of_models(labels: Labels) -> dict[str, int]:
     """How many responses of each model are in the rankings, judged or not."""
-    is_there = labels.positions > 0
-    models = labels.slates.models[labels.slate]
-    counts = np.bincount(models[is_there], minlength=1)
     names = labels.slates.model_names
+    counts = np.zeros(len(names) + 1, dtype=np.int64)
+    for column in range(labels.slates.width):
+        is_there = labels.positions[:, column] > 0
+        models = labels.slates.models[labels.slate[is_there], column]
+        counts += np.bincount(models, minlength=len(counts))
     return {names[i - 1]: int(counts[i]) for i in range(1, len(counts)) if counts[i]}
 
 
