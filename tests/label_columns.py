@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.agreement.labels import PURPOSES, Labels, Slates
+from app.agreement.labels import PURPOSES, Labels
+from app.agreement.slates import Slates
 
 
 @dataclass(frozen=True)

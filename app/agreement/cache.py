@@ -36,7 +36,10 @@ _kept: WeakKeyDictionary[Engine | Connection, OrderedDict[int, _Project]] = Weak
 
 
 async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
-    """All labels of the project as they are now."""
+    """All labels of the project as they are now.
+
+    They are kept for others: the transaction must not have written rankings itself.
+    """
     kept = _kept.setdefault(tx.get_bind(), OrderedDict())
     project = kept.setdefault(project_id, _Project())
     kept.move_to_end(project_id)

@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.arrays import Booleans, Floats, Integers
+from app.agreement.slates import Slates, joined_slates, last_of_each, no_slates, widened
 
 Digits = NDArray[np.int8]
-T = TypeVar("T", bound=np.generic)
 
 # Why a labeler was asked; a label's `purpose` is its place here.
 PURPOSES = ("fresh", "overlap", "escalation", "gold", "anchor", "repeat")
@@ -26,52 +26,6 @@ PURPOSES = ("fresh", "overlap", "escalation", "gold", "anchor", "repeat")
 RANDOM = (PURPOSES.index("fresh"), PURPOSES.index("overlap"))
 # An ordinary ranking by an ordinary labeler, even if they were asked because two others disagreed.
 ORDINARY = (*RANDOM, PURPOSES.index("escalation"))
-
-
-@dataclass(frozen=True)
-class Slates:
-    """What was ranked, by ascending id; `width` is the most responses that a slate has.
-
-    Attributes:
-        ids: (s,) of the slates.
-        prompt_ids: (s,) of their prompts.
-        rounds: (s,) the numbers of their rounds.
-        responses: (s, width) ids of the responses, ascending; 0 where there are fewer.
-        models: (s, width) int16 place in `model_names` from 1; 0 where no model is known.
-        lengths: (s, width) int32 characters.
-        model_names: sorted.
-        tag_names: of the prompts, sorted.
-        tags: (t, 2) slate (its place here) and tag (its place in `tag_names`).
-    """
-
-    ids: Integers
-    prompt_ids: Integers
-    rounds: Integers
-    responses: Integers
-    models: NDArray[np.int16]
-    lengths: NDArray[np.int32]
-    model_names: tuple[str, ...]
-    tag_names: tuple[str, ...]
-    tags: Integers
-
-    @cached_property
-    def prompt(self) -> Integers:
-        """(s,) code of the prompt of each slate, from 0."""
-        return np.unique(self.prompt_ids, return_inverse=True)[1].astype(np.int64)
-
-    @property
-    def width(self) -> int:
-        """The most responses that a slate has."""
-        return int(self.responses.shape[1])
-
-    def places(self, ids: Integers) -> Integers:
-        """Where these slates stand here; all of them are."""
-        return np.searchsorted(self.ids, ids)
-
-    def columns(self, slate: Integers, responses: Integers) -> Integers:
-        """(m,) the column of each response in its slate."""
-        found: Integers = np.argmax(self.responses[slate] == responses[:, None], axis=1)
-        return found
 
 
 @dataclass(frozen=True)
@@ -186,16 +140,16 @@ def joined(parts: Sequence[Labels]) -> Labels:
     Args:
         parts: at least one, each complete in itself and without `left_out`.
     """
-    slates = _joined_slates([part.slates for part in parts])
+    slates = joined_slates([part.slates for part in parts])
     labeler_ids = np.unique(np.concatenate([part.labeler_ids for part in parts]))
     flag_sets = np.unique(np.concatenate([part.flag_sets for part in parts]))
     new: dict[str, Callable[[Labels], NDArray[Any]]] = {
         "slate": lambda part: slates.places(part.slates.ids[part.slate]),
         "labeler": lambda part: np.searchsorted(labeler_ids, part.labeler_ids[part.labeler]),
-        "ranks": lambda part: _wide(part.ranks, slates.width),
-        "ratings": lambda part: _wide(part.ratings, slates.width),
-        "positions": lambda part: _wide(part.positions, slates.width),
-        "flags": lambda part: _wide(coded(part.flag_sets[part.flags], flag_sets), slates.width),
+        "ranks": lambda part: widened(part.ranks, slates.width),
+        "ratings": lambda part: widened(part.ratings, slates.width),
+        "positions": lambda part: widened(part.positions, slates.width),
+        "flags": lambda part: widened(coded(part.flag_sets[part.flags], flag_sets), slates.width),
     }
     order = _order(parts)
     # One column after the other, so that no more than one is in memory unsorted.
@@ -212,7 +166,7 @@ def _order(parts: Sequence[Labels]) -> Integers:
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("first_id", "ranking_id", "first_at")
     )
-    kept = _last_of_each(first_id, ranking_id)
+    kept = last_of_each(first_id, ranking_id)
     order: Integers = kept[np.lexsort((first_id[kept], first_at[kept]))]
     return order
 
@@ -220,81 +174,6 @@ def _order(parts: Sequence[Labels]) -> Integers:
 def coded(flags: Integers, flag_sets: Integers) -> NDArray[np.unsignedinteger[Any]]:
     """The place of each in `flag_sets`, as small a number as it can be."""
     return np.searchsorted(flag_sets, flags).astype(np.min_scalar_type(len(flag_sets)))
-
-
-def _joined_slates(parts: Sequence[Slates]) -> Slates:
-    model_names = tuple(sorted({name for part in parts for name in part.model_names}))
-    tag_names = tuple(sorted({name for part in parts for name in part.tag_names}))
-    width = max(part.width for part in parts)
-    ids = np.concatenate([part.ids for part in parts])
-    kept = _last_of_each(ids, np.arange(len(ids)))
-    place = np.full(len(ids), -1, dtype=np.int64)
-    place[kept] = np.arange(len(kept))
-    starts = np.cumsum([0, *(len(part.ids) for part in parts)])
-    tags = np.concatenate(
-        [
-            np.column_stack(
-                (
-                    place[start + part.tags[:, 0]],
-                    _new_codes(part.tag_names, tag_names)[part.tags[:, 1]],
-                )
-            )
-            for start, part in zip(starts[:-1], parts, strict=True)
-        ]
-    )
-    tags = tags[tags[:, 0] >= 0]
-
-    def models_of(part: Slates) -> NDArray[np.int16]:
-        codes = np.append(0, _new_codes(part.model_names, model_names) + 1).astype(np.int16)
-        return codes[part.models]
-
-    def rows(column: Callable[[Slates], NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([column(part) for part in parts])[kept]
-
-    return Slates(
-        ids=ids[kept],
-        prompt_ids=rows(lambda part: part.prompt_ids),
-        rounds=rows(lambda part: part.rounds),
-        responses=rows(lambda part: _wide(part.responses, width)),
-        models=rows(lambda part: _wide(models_of(part), width)),
-        lengths=rows(lambda part: _wide(part.lengths, width)),
-        model_names=model_names,
-        tag_names=tag_names,
-        tags=tags[np.lexsort((tags[:, 1], tags[:, 0]))],
-    )
-
-
-def _new_codes(names: tuple[str, ...], among: tuple[str, ...]) -> Integers:
-    place = {name: i for i, name in enumerate(among)}
-    return np.array([place[name] for name in names], dtype=np.int64)
-
-
-def _last_of_each(keys: Integers, times: Integers) -> Integers:
-    """The row with the greatest time for each key, by ascending key."""
-    order = np.lexsort((times, keys))
-    is_last = np.ones(len(keys), dtype=np.bool_)
-    is_last[:-1] = keys[order][1:] != keys[order][:-1]
-    return order[is_last]
-
-
-def _wide(table: NDArray[T], width: int) -> NDArray[T]:
-    return np.pad(table, ((0, 0), (0, width - table.shape[1]))) if table.shape[1] < width else table
-
-
-def no_slates() -> Slates:
-    """None at all."""
-    none = np.zeros(0, dtype=np.int64)
-    return Slates(
-        ids=none,
-        prompt_ids=none,
-        rounds=none,
-        responses=np.zeros((0, 0), dtype=np.int64),
-        models=np.zeros((0, 0), dtype=np.int16),
-        lengths=np.zeros((0, 0), dtype=np.int32),
-        model_names=(),
-        tag_names=(),
-        tags=np.zeros((0, 2), dtype=np.int64),
-    )
 
 
 def no_labels() -> Labels:

@@ -11,8 +11,8 @@ from app.agreement.bootstrap import Interval, Statistic
 from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
 from app.agreement.estimates import LIMITS
-from app.agreement.labels import Slates
 from app.agreement.report import Report, report_of
+from app.agreement.slates import Slates
 from app.agreement.slices import EVERYTHING, Slice
 from app.errors import InvalidError, NotFoundError
 from app.projects.queries import ProjectView

@@ -37,4 +37,3 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("agreement_bootstraps")
-    op.execute("delete from jobs.procrastinate_jobs where task_name = 'bootstrap_agreement'")

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from app.agreement import pages
+from app.agreement import bootstrap_commands, pages
 from app.agreement.bootstrap_commands import compute_bootstrap
 from app.agreement.slices import EVERYTHING
 from app.db import transaction
@@ -273,6 +273,23 @@ async def test_bootstrapped_intervals_of_other_labels_do_not_count(app, admin, s
     assert (stale["bootstrap"], stale["strict"]["interval"]) == ("pending", "t")
     await compute_bootstrap(app.state.engine, **everything)
     assert (await admin.get(PATH)).json()["bootstrap"] == "ready"
+
+
+async def test_they_are_asked_for_again_after_a_pause(app, admin, seed_slates, revise, monkeypatch):
+    seeded = await seed_slates(doubly_ranked(40, opposed=4))
+
+    async def jobs_after_a_look():
+        await revise(seeded.slates[0], (4, 3, 2, 1))
+        await admin.get(PATH)
+        async with transaction(app.state.engine) as tx:
+            await tx.execute(text("set local search_path = jobs, public"))  # for its triggers
+            taken = await tx.execute(text("delete from procrastinate_jobs returning task_name"))
+            return taken.scalars().all()
+
+    assert await jobs_after_a_look() == ["bootstrap_agreement"]
+    assert await jobs_after_a_look() == []
+    monkeypatch.setattr(bootstrap_commands, "PAUSE_SECONDS", 0)
+    assert await jobs_after_a_look() == ["bootstrap_agreement"]
 
 
 async def test_without_enough_data_nothing_is_bootstrapped(app, admin, seed_slates):
