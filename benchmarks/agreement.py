@@ -71,7 +71,7 @@ TAGS = "update prompts set tags = array[(array['code', 'chat', 'poetry'])[1 + id
 # shared with the next better one. The first half of the tasks of a slate was submitted first.
 RANKINGS = """
 with given as (
-    select t.id as task_id, t.slate_id, p.user_id, p.guideline_version_id,
+    select t.id as task_id, t.slate_id, t.purpose, p.user_id, p.guideline_version_id,
            now() - make_interval(mins => 20 + (t.id * 7919 %% 144000)::int) as at,
            (select array_agg(r.id order by hashint8(r.id + t.id))
             from responses r where r.slate_id = t.slate_id) as display_order
@@ -87,9 +87,10 @@ with given as (
     where t.status = 'open' order by at limit %(limit)s
 ), ranked as (
     insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                          request_hash, guideline_version_id, display_order, active_ms, created_at)
+                          request_hash, guideline_version_id, display_order, active_ms, purpose,
+                          created_at)
     select task_id, slate_id, user_id, 1, true, gen_random_uuid(), '', guideline_version_id,
-           display_order, 30000 + task_id %% 300000,
+           display_order, 30000 + task_id %% 300000, purpose,
            case when %(is_now)s then now() else at end
     from given order by at
     returning id, task_id, slate_id, labeler_id

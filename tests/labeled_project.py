@@ -135,9 +135,9 @@ with superseded as (
     returning *
 )
 insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                      request_hash, guideline_version_id, display_order)
+                      request_hash, guideline_version_id, display_order, purpose, occasion)
 select task_id, slate_id, labeler_id, version + 1, true, gen_random_uuid(), '',
-       guideline_version_id, display_order
+       guideline_version_id, display_order, purpose, occasion
 from superseded returning id, display_order
 """
 

@@ -23,8 +23,6 @@ PARTS_AT_ONCE = 12
 # An id is given out before its transaction commits, so a lower one may appear after a higher one.
 # What is older than this has been committed; from there on everything is looked at again.
 SETTLED_MINUTES = 5
-# Nothing but the random overlap is asked for so far.
-PURPOSE = "'overlap'"
 
 STATE = text("""
 select coalesce((select max(id) from rankings
@@ -35,13 +33,13 @@ select coalesce((select max(id) from rankings
 """)
 
 # One row a label: the items as (response, rank, rating, place on the screen, flags).
-LABELS = text(f"""
+LABELS = text("""
 with flag as (
     select key, row_number() over (order by id) - 1 as bit from flags
     where project_id = :project_id
 )
 select r.id as ranking_id, coalesce(original.id, r.id) as first_id, r.slate_id, r.labeler_id,
-       {PURPOSE} as purpose,
+       r.purpose,
        cast(extract(epoch from coalesce(original.created_at, r.created_at)) as float8) as first_at,
        cast(extract(epoch from r.created_at) as float8) as submitted_at,
        cast(r.active_ms as float8) as active_ms, items.number, items.packed
@@ -54,7 +52,7 @@ cross join lateral (
         int8send(i.response_id) || int2send(coalesce(i.rank, 0::int2))
         || int2send(coalesce(i.rating, 0::int2))
         || int2send(coalesce(array_position(r.display_order, i.response_id), 0)::int2)
-        || int8send(case when i.flags = '{{}}' then 0 else (
+        || int8send(case when i.flags = '{}' then 0 else (
                select coalesce(bit_or(1::int8 << bit::int), 0) from flag
                where key = any(i.flags)) end), '') as packed
     from ranking_items i where i.ranking_id = r.id
@@ -62,7 +60,7 @@ cross join lateral (
 where t.project_id = :project_id and r.is_current and r.id > :after
   and not r.id = any(cast(:known as bigint[]))
 order by r.id limit :limit
-""")  # noqa: S608 - a constant
+""")
 ITEM = np.dtype(
     [("response", ">i8"), ("rank", ">i2"), ("rating", ">i2"), ("place", ">i2"), ("flags", ">i8")]
 )

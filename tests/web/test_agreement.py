@@ -140,6 +140,31 @@ async def test_a_third_label_is_in_the_tables_and_not_in_the_headline(admin, see
     assert answer["labelers"][2]["reason"] == "provisional: 12 of 30 prompts"
 
 
+async def test_what_was_not_drawn_at_random_is_not_in_the_headline_and_checks_are_in_nothing(
+    admin, seed_slates
+):
+    opposed = [(4, 3, 2, 1)]
+    more = [
+        Given(3, opposed, purpose="escalation"),
+        Given(4, opposed, purpose="gold"),
+        Given(1, opposed, purpose="repeat"),
+    ]
+    slates = [
+        GivenSlate([*more, *slate.rankings], models=slate.models) for slate in doubly_ranked(12)
+    ]
+    await seed_slates(slates)
+
+    answer = (await admin.get(PATH)).json()
+
+    assert (answer["strict"]["value"], answer["strict"]["units"]) == (1, 72)
+    assert answer["rankings"] == 36
+    assert [(row["labelers"], row["value"]) for row in answer["pairs"]] == [
+        (["L-01", "L-02"], 1),
+        (["L-01", "L-03"], 0),
+        (["L-02", "L-03"], 0),
+    ]
+
+
 async def test_only_the_last_version_of_a_ranking_counts(admin, seed_slates):
     revised = [
         GivenSlate([Given(1, [(4, 3, 2, 1), (1, 2, 3, 4)]), Given(2, [(1, 2, 3, 4)])])
