@@ -1,8 +1,6 @@
 """Bootstrapped intervals against V02, against brute force, and where there are none."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,11 +18,7 @@ from app.agreement.labels import headline, no_labels
 from app.agreement.measures import RULES
 from app.agreement.metrics import averages, pair_counts
 from tests.label_columns import Label, columns
-
-VECTORS = {
-    vector["id"]: vector
-    for vector in json.loads((Path(__file__).parents[1] / "vectors.json").read_text())["vectors"]
-}
+from tests.vectors import VECTORS
 
 
 def pairs_of_labels(prompts, *, labelers=3, seed=1, purpose="fresh"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.agreement.arrays import signs_of
 from app.agreement.by_labeler import shares
 from app.agreement.estimates import Measured
-from app.agreement.metrics import Label, leave_one_out, pair_signs, per_labeler
+from app.agreement.metrics import leave_one_out, pair_signs, per_labeler
 from app.agreement.metrics import pair_counts as counts_of
 from app.agreement.orders import conflicts
 from app.agreement.proportions import wilson
@@ -21,6 +21,7 @@ from app.agreement.references import (
     with_oneself,
     with_researchers,
 )
+from tests.label_columns import Label, columns
 from tests.vectors import VECTORS
 
 NAMES = ["L1", "L2", "L3", "L4"]
@@ -46,10 +47,12 @@ def random_labels(rng, n=60, *, labelers=5, width=5):
 
 
 def as_labels(ranks, slate, labeler):
-    return [
-        Label(s // 2, s, f"L{u}", tuple(range(len(own))), tuple(int(r) or None for r in own))
-        for own, s, u in zip(ranks, slate.tolist(), labeler.tolist(), strict=True)
-    ]
+    return columns(
+        [
+            Label(s // 2, s, u, tuple(range(len(own))), tuple(int(r) or None for r in own))
+            for own, s, u in zip(ranks, slate.tolist(), labeler.tolist(), strict=True)
+        ]
+    )
 
 
 def same(got, expected):
@@ -90,7 +93,8 @@ def test_the_columns_say_what_the_labels_say(seed):
     rng = np.random.default_rng(seed)
     ranks, slate, labeler = random_labels(rng, int(rng.integers(1, 61)))
     labels = as_labels(ranks, slate, labeler)
-    names = [f"L{u}" for u in range(5)]
+    codes = [int(np.searchsorted(labels.labeler_ids, u)) for u in range(5)]
+    codes = [code if u in labels.labeler_ids else -1 for u, code in enumerate(codes)]
     nothing = Measured(None, None, 0, 0)
 
     everyone = with_researchers(ranks, slate, np.ones(len(ranks), np.bool_))
@@ -98,11 +102,11 @@ def test_the_columns_say_what_the_labels_say(seed):
     assert (signs_of(ranks) == pair_signs(labels)).all()
     same(
         shares(with_consensus(ranks, slate), slate // 2, labeler, 5),
-        [leave_one_out(labels).get(name, nothing) for name in names],
+        [leave_one_out(labels).get(code, nothing) for code in codes],
     )
     same(
         shares(everyone, slate // 2, labeler, 5),
-        [per_labeler(counts_of(labels)).get(name, nothing) for name in names],
+        [per_labeler(counts_of(labels)).get(code, nothing) for code in codes],
     )
 
 
