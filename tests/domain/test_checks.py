@@ -345,7 +345,7 @@ async def test_a_check_is_in_no_comparison_export_or_agreement(here):
     rankings = [chunk async for chunk in ranking_chunks(here.engine, here.project.id)]
     comparisons = [chunk async for chunk in comparison_chunks(here.engine, here.project.id)]
     async with transaction(here.engine) as tx:
-        agreement = await agreement_of(tx, here.project, round_number=None, baseline=None)
+        agreement = await agreement_of(tx, here.project, baseline=None)
 
     assert await here.column("select count(*) from rankings where is_check") == [2]
     assert len(view) == 3 * 6 == sum(len(chunk.splitlines()) for chunk in comparisons)

@@ -178,7 +178,7 @@ async def test_what_was_asked_for_later_is_kept_out_of_the_headline(engine):
         pass
 
     async with transaction(here.engine) as tx:
-        agreement = await agreement_of(tx, here.project, round_number=None, baseline=None)
+        agreement = await agreement_of(tx, here.project, baseline=None)
 
     assert agreement.report.rankings == 24
     assert agreement.report.strict.estimate.value is None
