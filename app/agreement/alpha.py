@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,8 @@ PAIR_LABELS = 3  # worse, tie, better
 # Tables of so many slates or prompts are in memory at once, however many there are.
 GROUPS_AT_ONCE = 500
 
+Level = Literal["nominal", "ordinal", "interval"]
+
 
 @dataclass(frozen=True)
 class Coincidences:
@@ -25,16 +28,18 @@ class Coincidences:
         tables: (g, size, size) sums over units of 1 / (m - 1) for each ordered pair of the m >= 2
             values of a unit.
         units: (g,) how many.
-        is_ordinal: whether the distance of two values is ordinal, else nominal.
+        level: how far two different values are apart.
     """
 
     groups: Integers
     tables: Floats
     units: Integers
-    is_ordinal: bool
+    level: Level
 
 
-def pair_coincidences(labels: Labels, group: Integers) -> Coincidences:
+def pair_coincidences(
+    labels: Labels, group: Integers, *, level: Level = "nominal", ties_count: bool = True
+) -> Coincidences:
     """Those of the pair labels, stacked with their negation.
 
     So it does not matter which response of a pair is called the first: the symmetrized form.
@@ -42,17 +47,22 @@ def pair_coincidences(labels: Labels, group: Integers) -> Coincidences:
     Args:
         labels: any number of a slate.
         group: (labels,) the prompt or slate of each.
+        level: how far two different pair labels are apart.
+        ties_count: whether a tie is a label; otherwise it is missing.
     """
     signs = pair_signs(labels)
-    values = np.where(signs == MISSING, np.int8(-1), signs + np.int8(1))
-    plain = _coincidences(labels, group, values, size=PAIR_LABELS, is_ordinal=False)
+    is_missing = (signs == MISSING) | ((signs == 0) & (not ties_count))
+    values = np.where(is_missing, np.int8(-1), signs + np.int8(1))
+    plain = _coincidences(labels, group, values, size=PAIR_LABELS, level=level)
     return replace(plain, tables=plain.tables + plain.tables[:, ::-1, ::-1])
 
 
-def rating_coincidences(labels: Labels, group: Integers) -> Coincidences:
+def rating_coincidences(
+    labels: Labels, group: Integers, *, level: Level = "ordinal"
+) -> Coincidences:
     """Those of the ratings 1 to 7."""
     values = labels.ratings - np.int8(1)
-    return _coincidences(labels, group, values, size=RATINGS, is_ordinal=True)
+    return _coincidences(labels, group, values, size=RATINGS, level=level)
 
 
 def pair_alpha(labels: Labels) -> Measured:
@@ -69,14 +79,12 @@ def alpha_of(found: Coincidences) -> Measured:
     """Alpha of all prompts together; its error from leaving out one prompt at a time."""
     prompts, total = len(found.tables), int(found.units.sum())
     everything = found.tables.sum(axis=0)
-    value = alphas(everything[None], is_ordinal=found.is_ordinal)[0]
+    value = alphas(everything[None], level=found.level)[0]
     if not np.isfinite(value):
         return Measured(None, None, total, prompts)
     without = np.concatenate(
         [
-            alphas(
-                everything - found.tables[low : low + GROUPS_AT_ONCE], is_ordinal=found.is_ordinal
-            )
+            alphas(everything - found.tables[low : low + GROUPS_AT_ONCE], level=found.level)
             for low in range(0, prompts, GROUPS_AT_ONCE)
         ]
     )
@@ -86,18 +94,19 @@ def alpha_of(found: Coincidences) -> Measured:
     return Measured(float(value), se, total, prompts)
 
 
-def alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
+def alphas(tables: Floats, *, level: Level) -> Floats:
     """(b,) alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck of each table, or NaN.
 
     The ordinal distance (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2 is the squared distance of
-    mid-ranks.
+    mid-ranks, the interval distance that of values.
     """
     margins = tables.sum(axis=2)
-    if is_ordinal:
-        middle = margins.cumsum(axis=1) - margins / 2
-        distance = (middle[:, :, None] - middle[:, None, :]) ** 2
-    else:
+    if level == "nominal":
         distance = 1 - np.broadcast_to(np.eye(tables.shape[1]), tables.shape)
+    else:
+        values = np.broadcast_to(np.arange(tables.shape[1], dtype=np.float64), margins.shape)
+        place = values if level == "interval" else margins.cumsum(axis=1) - margins / 2
+        distance = (place[:, :, None] - place[:, None, :]) ** 2
     observed = (tables * distance).sum(axis=(1, 2))
     expected = (margins[:, :, None] * margins[:, None, :] * distance).sum(axis=(1, 2))
     # What is left of a table without one of its prompts may be all but nothing.
@@ -107,7 +116,7 @@ def alphas(tables: Floats, *, is_ordinal: bool) -> Floats:
 
 
 def _coincidences(
-    labels: Labels, group: Integers, values: Digits, *, size: int, is_ordinal: bool
+    labels: Labels, group: Integers, values: Digits, *, size: int, level: Level
 ) -> Coincidences:
     """Coincidences of values (labels, columns), where -1 is missing."""
     groups, place = np.unique(group, return_inverse=True)
@@ -132,7 +141,7 @@ def _coincidences(
         np.add.at(tables, of_slate[unit], ordered)
         units += np.bincount(of_slate[unit], minlength=len(groups))
     has_one = units > 0
-    return Coincidences(groups[has_one], tables[has_one], units[has_one], is_ordinal)
+    return Coincidences(groups[has_one], tables[has_one], units[has_one], level)
 
 
 def _counts(values: Digits, slate: Integers, *, size: int) -> Floats:

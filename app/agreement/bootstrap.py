@@ -14,7 +14,13 @@ from typing import Literal
 
 import numpy as np
 
-from app.agreement.alpha import Coincidences, alphas, pair_coincidences, rating_coincidences
+from app.agreement.alpha import (
+    Coincidences,
+    Level,
+    alphas,
+    pair_coincidences,
+    rating_coincidences,
+)
 from app.agreement.arrays import Floats, Integers
 from app.agreement.labels import Labels
 from app.agreement.measures import RULES
@@ -110,7 +116,7 @@ def sums_of(overlap: Labels) -> dict[Statistic, Sums]:
             _codes(overlap.prompt[one[place]]),
             overlap.labeler[one[place]],
             overlap.labeler[other[place]],
-            partial(_alpha, is_ordinal=each.is_ordinal),
+            partial(_alpha, level=each.level),
         )
     return sums
 
@@ -122,9 +128,9 @@ def _share(sums: Floats) -> Floats:
     return share
 
 
-def _alpha(sums: Floats, *, is_ordinal: bool) -> Floats:
+def _alpha(sums: Floats, *, level: Level) -> Floats:
     size = math.isqrt(sums.shape[1])
-    return alphas(sums.reshape(-1, size, size), is_ordinal=is_ordinal)
+    return alphas(sums.reshape(-1, size, size), level=level)
 
 
 def by_prompts(sums: Sums, resamples: int, seed: int) -> Floats:
