@@ -12,7 +12,8 @@ export function createAhead(slug, { beside }) {
     try {
       const html = await postAhead(slug, beside());
       if (html !== null) {
-        ready = new DOMParser().parseFromString(html, "text/html").querySelector("[data-workplace]");
+        const parsed = new DOMParser().parseFromString(html, "text/html");
+        ready = document.adoptNode(parsed.querySelector("[data-workplace]")); // Now: later the labeler would wait.
       }
     } catch (error) {
       if (!(error instanceof NetworkError)) {

@@ -20,7 +20,7 @@ export function enableDrag(root, { onStart, onEnd }) {
     onStart: (event) => onStart(Number(event.item.dataset.chip)),
     onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
   }));
-  return () => sortables.forEach((sortable) => sortable.destroy());
+  return () => setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.
 }
 
 function targetOf(container) {

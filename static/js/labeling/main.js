@@ -45,7 +45,7 @@ function open(root) {
   const current = form.querySelector("[data-workplace]");
   if (root !== current) {
     current.replaceWith(root);
-    window.history.replaceState(null, "", next);
+    page.setAddress(next);
   }
   find("[data-task-number]").textContent = number;
   form.inert = false;

@@ -18,6 +18,12 @@ export function createPage(context) {
     saveState: createSaveState(find("[data-save-state]")),
     sheetToggle: find("[data-sheet-toggle]"),
     askWhichDraft: createDraftChoice(find("#draft-choice")),
+    // Not where it is so already: that would take milliseconds between two tasks.
+    setAddress(path) {
+      if (window.location.pathname !== path) {
+        window.history.replaceState(null, "", path);
+      }
+    },
     status(text, isReady) {
       const status = find("[data-status]");
       status.textContent = text;
