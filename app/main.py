@@ -32,6 +32,7 @@ from app.rounds import api as rounds_api
 from app.rounds import pages as rounds_pages
 from app.settings import Settings
 from app.training import api as training_api
+from app.training import lineage_api, lineage_pages
 from app.training import pages as training_pages
 from app.web.compression import CompressPages
 from app.web.deps import Engine
@@ -56,6 +57,7 @@ APIS = (
     agreement_api,
     datasets_api,
     training_api,
+    lineage_api,
 )
 PAGES = (
     accounts_pages,
@@ -71,6 +73,7 @@ PAGES = (
     agreement_pages,
     datasets_pages,
     training_pages,
+    lineage_pages,
 )
 MAX_BODY_BYTES = 1_048_576  # imports raise this for their own routes
 

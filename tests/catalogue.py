@@ -15,7 +15,14 @@ from app.agreement import alert_rules, estimates, report
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
-from app.training import charts, display, evaluation, new_run_form, setting_words
+from app.training import (
+    charts,
+    display,
+    evaluation,
+    lineage_words,
+    new_run_form,
+    setting_words,
+)
 from app.web import errors, forms
 from app.web.render import ROOT, TEMPLATES
 from app.web.static import STATIC
@@ -64,6 +71,7 @@ TABLES = (
         for line in (*chart.series, *chart.references)
     ],
     evaluation.BAND_LABEL,
+    lineage_words.NODE_KINDS,
     setting_words.WORDS,
     setting_words.OTHER_WORDS,
     setting_words.UNITS,

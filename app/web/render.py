@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.web.formats import FILTERS
@@ -61,6 +61,15 @@ def page(
     else:
         html = "".join(known.blocks[block](known.new_context(full)))
     return HTMLResponse(html, status_code=status, headers=dict(headers or {}))
+
+
+def drawing(template: str, context: Mapping[str, Any], *, name: str) -> Response:
+    """Render a template that is an SVG picture as a file to download, `name` in plain ASCII."""
+    return Response(
+        environment().get_template(template).render(context),
+        media_type="image/svg+xml",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def _theme(request: Request) -> str | None:

@@ -36,6 +36,7 @@ PAGES = {
     "failed run": ("admin", "/projects/pilot/runs/{world.failed_run}"),
     "live run": ("admin", "/projects/pilot/runs/{world.live_run}"),
     "waiting run": ("admin", "/projects/pilot/runs/{world.waiting_run}"),
+    "lineage": ("admin", "/projects/pilot/lineage"),
     "users": ("admin", "/users"),
     "account": ("admin", "/account"),
     "labeler's home": ("labeler", "/"),
