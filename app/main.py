@@ -32,7 +32,7 @@ from app.rounds import api as rounds_api
 from app.rounds import pages as rounds_pages
 from app.settings import Settings
 from app.training import api as training_api
-from app.training import lineage_api, lineage_pages
+from app.training import leaderboard_api, lineage_api, lineage_pages
 from app.training import pages as training_pages
 from app.web.compression import CompressPages
 from app.web.deps import Engine
@@ -58,6 +58,7 @@ APIS = (
     datasets_api,
     training_api,
     lineage_api,
+    leaderboard_api,
 )
 PAGES = (
     accounts_pages,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
-BOX_WIDTH, BOX_HEIGHT = 220.0, 68.0
+BOX_WIDTH, BOX_HEIGHT = 240.0, 68.0
 TRUNK_WIDTH = 12.0
 GAP, LAYER_GAP = 20.0, 40.0
 MARGIN = 8.0

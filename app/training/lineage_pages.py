@@ -1,10 +1,15 @@
-"""The lineage page of a project, and its picture and table as files; for admins only."""
+"""The lineage page of a project with its leaderboard, and both as files; for admins only."""
+
+import asyncio
 
 from fastapi import APIRouter, Request, Response
 
 from app.accounts.deps import SignedIn
 from app.accounts.viewer import Viewer
+from app.agreement.standing_queries import board_for
+from app.errors import NotFoundError
 from app.projects.queries import ProjectView, project_for
+from app.training.leaderboard_view import board_csv, board_picture
 from app.training.lineage import Lineage, lineage_of_rows
 from app.training.lineage_picture import picture_of
 from app.training.lineage_queries import Shown, lineage_rows_for
@@ -21,12 +26,15 @@ async def show_lineage(
 ) -> Response:
     """Show which models, rounds and datasets were made from which."""
     project, lineage = await _lineage(tx, viewer, slug, shown)
+    board = await board_for(tx, viewer, project)
     base = f"/projects/{project.slug}"
     context = {
         "project": project,
         "lineage": lineage,
-        "picture": picture_of(lineage, base),
+        "picture": await asyncio.to_thread(picture_of, lineage, base),
         "rows": rows_of(lineage, base),
+        "board": board,
+        "board_picture": board_picture(board),
         "shown": shown,
         "origin": "",
     }
@@ -41,7 +49,7 @@ async def download_picture(
     project, lineage = await _lineage(tx, viewer, slug, shown)
     context = {
         "project": project,
-        "picture": picture_of(lineage, f"/projects/{project.slug}"),
+        "picture": await asyncio.to_thread(picture_of, lineage, f"/projects/{project.slug}"),
         "origin": str(request.base_url).rstrip("/"),
     }
     return drawing("training/lineage_picture.html", context, name=f"{project.slug}-lineage.svg")
@@ -51,10 +59,35 @@ async def download_picture(
 async def download_table(slug: str, tx: Tx, viewer: SignedIn, shown: Shown = "newest") -> Response:
     """Answer the table as CSV."""
     project, lineage = await _lineage(tx, viewer, slug, shown)
+    return _csv(lineage_csv(lineage, f"/projects/{project.slug}"), f"{project.slug}-lineage.csv")
+
+
+@router.get("/projects/{slug}/leaderboard.svg")
+async def download_leaderboard_picture(slug: str, tx: Tx, viewer: SignedIn) -> Response:
+    """Answer the leaderboard's picture as a file that needs nothing of Podium."""
+    project = await project_for(tx, viewer, slug)
+    board = await board_for(tx, viewer, project)
+    picture = board_picture(board)
+    if picture is None:
+        raise NotFoundError("There is not enough data for a picture yet.")
+    context = {"project": project, "board": board, "board_picture": picture}
+    name = f"{project.slug}-leaderboard.svg"
+    return drawing("training/leaderboard_picture.html", context, name=name)
+
+
+@router.get("/projects/{slug}/leaderboard.csv")
+async def download_leaderboard_table(slug: str, tx: Tx, viewer: SignedIn) -> Response:
+    """Answer the leaderboard as CSV."""
+    project = await project_for(tx, viewer, slug)
+    board = await board_for(tx, viewer, project)
+    return _csv(board_csv(board), f"{project.slug}-leaderboard.csv")
+
+
+def _csv(content: bytes, name: str) -> Response:
     return Response(
-        lineage_csv(lineage, f"/projects/{project.slug}"),
+        content,
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{project.slug}-lineage.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

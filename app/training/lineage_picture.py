@@ -9,7 +9,7 @@ from app.training.lineage import Lineage
 from app.training.lineage_layout import BOX_HEIGHT, BOX_WIDTH, layout_of
 from app.training.lineage_words import address_of, captions_of, details_of, kind_of, name_of
 
-TITLE_WIDTH, DETAIL_WIDTH = 26, 34  # in Latin letters, of the sizes that the template writes
+TITLE_WIDTH, DETAIL_WIDTH = 28, 39  # in Latin letters, of the sizes that the template writes
 ARROW_WIDTH, ARROW_HEIGHT = 4, 7
 
 

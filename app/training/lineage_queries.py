@@ -13,16 +13,13 @@ from app.projects.queries import ProjectView
 
 # Some five boxes a round, and no page of an old project that nobody can overlook.
 NEWEST_ROUNDS, NEWEST_RUNS, NEWEST_DATASETS = 8, 16, 4
-MOST = 500
+MOST = 100
 Shown = Literal["newest", "all"]
 
 ROUNDS = text("""
 select r.number, r.source, r.responses_per_prompt, r.sampling, r.created_at, r.closed_at,
-       array(select rm.model_id from round_models rm where rm.round_id = r.id
-             union
-             select answer.model_id from slates s join responses answer on answer.slate_id = s.id
-             where s.round_id = r.id and r.source = 'imported' and answer.model_id is not null
-             order by 1) as model_ids,
+       array(select rm.model_id from round_models rm where rm.round_id = r.id order by 1)
+           as model_ids,
        array(select distinct answer.model_name
              from slates s join responses answer on answer.slate_id = s.id
              where s.round_id = r.id and r.source = 'imported' and answer.model_name is not null
@@ -38,7 +35,7 @@ cross join lateral (
            coalesce(array_agg(distinct g.version) filter (where k.is_current), '{}') as guidelines,
            min(k.created_at) as first_at
     from slates s
-    join rankings k on k.slate_id = s.id
+    join rankings k on k.slate_id = s.id and not k.is_check
     join guideline_versions g on g.id = k.guideline_version_id
     left join project_members m on m.project_id = r.project_id and m.user_id = k.labeler_id
     where s.round_id = r.id
@@ -186,7 +183,7 @@ async def lineage_rows_for(
         tx: the transaction.
         viewer: who asks.
         project: the project.
-        shown: `all` goes back to the beginning (500 of each at most).
+        shown: `all` goes back to the beginning (100 of each at most).
 
     Raises:
         NotFoundError: the viewer is not an admin.

@@ -86,7 +86,7 @@ def test_a_chain_is_a_straight_line_down():
     layout = layout_of(["a", "b", "c"], [("a", "b"), ("b", "c")])
 
     assert {x for x, _ in layout.corners.values()} == {8}
-    assert layout.lines[0].points == ((118, 76), (118, 116))
+    assert layout.lines[0].points == ((128, 76), (128, 116))
 
 
 def test_a_loop_stays_in_one_column_beside_the_trunks():

@@ -1,0 +1,42 @@
+"""Reads of how labelers rank the models of a project against each other; for admins."""
+
+from contextvars import copy_context
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.agreement.cache import labels_of
+from app.agreement.computing import computed
+from app.agreement.labels import ORDINARY, Labels
+from app.agreement.standings import Board, board_of
+from app.errors import NotFoundError
+from app.projects.queries import ProjectView
+
+
+async def board_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> Board:
+    """The leaderboard of the models whose responses are ranked in the project.
+
+    Checks on labelers (gold, anchors, repeats) do not count, as in win rates.
+
+    Raises:
+        NotFoundError: the viewer is not an admin.
+    """
+    if not viewer.is_admin:
+        raise NotFoundError("There is no such page, or it is not yours to see.")
+    labels = (await labels_of(tx, project.id)).labels
+    sft = set(await tx.scalars(text("select name from models where kind = 'sft'")))
+    context = copy_context()  # of which the reasons have their language
+    return await computed(lambda: context.run(_board, labels, sft))
+
+
+def _board(labels: Labels, sft: set[str]) -> Board:
+    labels = labels.of_purposes(ORDINARY)
+    return board_of(
+        labels.ranks,
+        labels.slates.models[labels.slate].astype(np.int64) - 1,
+        labels.prompt,
+        names=labels.slates.model_names,
+        sft=sft,
+    )

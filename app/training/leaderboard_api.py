@@ -1,0 +1,59 @@
+"""The call that answers how labelers rank the models; for admins only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.accounts.deps import SignedIn
+from app.agreement.estimates import Status
+from app.agreement.schemas import EstimateOut
+from app.agreement.standing_queries import board_for
+from app.agreement.standings import Board
+from app.projects.queries import project_for
+from app.web.deps import Tx
+from app.web.json_body import StrictJSONRoute
+from app.web.schemas import Answer
+
+router = APIRouter(tags=["lineage"], route_class=StrictJSONRoute)
+
+
+class EntryOut(Answer):
+    """A model's place; what is hidden is null, with the reason."""
+
+    model: str
+    rank: Annotated[int | None, Field(description="1 + models better beyond their intervals")]
+    elo: Annotated[float | None, Field(description="1000 + 400 t / ln 10 over the baseline")]
+    ci95: Annotated[tuple[float, float] | None, Field(description="bootstrap over prompts")]
+    status: Status
+    reason: str | None
+    comparisons: int
+    prompts: int
+    win_rate: Annotated[EstimateOut | None, Field(description="null of the baseline itself")]
+
+
+class LeaderboardOut(Answer):
+    """Models, best first; models of one group are comparable with each other."""
+
+    baseline: str | None
+    prompts: int
+    models: list[EntryOut]
+    groups: list[list[str]]
+    left_out: Annotated[int, Field(description="models compared less often than these")]
+
+
+@router.get("/projects/{slug}/leaderboard")
+async def get_leaderboard(slug: str, tx: Tx, viewer: SignedIn) -> LeaderboardOut:
+    """Bradley-Terry strengths of the project's models, and win rates over the SFT model."""
+    project = await project_for(tx, viewer, slug)
+    return _out(await board_for(tx, viewer, project))
+
+
+def _out(board: Board) -> LeaderboardOut:
+    return LeaderboardOut(
+        baseline=board.anchor,
+        prompts=board.prompts,
+        models=[EntryOut.model_validate(entry, from_attributes=True) for entry in board.entries],
+        groups=board.groups,
+        left_out=board.left_out,
+    )
