@@ -33,8 +33,8 @@ select c.ranking_id, c.chosen_id, c.rejected_id, c.rank_gap, c.rating_chosen, c.
 from comparisons c
 """)
 RESET = text("""
-truncate datasets, exclusions, ranking_items, rankings, tasks, responses, slates, rounds, prompts, models,
-         guideline_versions, project_members, projects, users restart identity cascade
+truncate datasets, exclusions, ranking_items, rankings, tasks, responses, slates, rounds, prompts,
+         models, guideline_versions, project_members, projects, users restart identity cascade
 """)
 PLACE = st.one_of(st.none(), st.integers(1, 4))
 RANKS = st.tuples(PLACE, PLACE, PLACE, PLACE)
