@@ -7,6 +7,7 @@ from app.accounts.viewer import Viewer
 from app.agreement.disagreements import difference_for
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView
+from app.web.translation import gettext
 
 # Sent twice, an objection is stored once.
 OBJECT = text("""
@@ -22,6 +23,13 @@ insert into remarks (slate_id, author_id, text)
 select m.slate_id, :viewer_id, :text
 from remarks m join slates s on s.id = m.slate_id join rounds d on d.id = s.round_id
 where m.id = :remark_id and m.ranking_id is not null and d.project_id = :project_id
+returning id
+""")
+
+REMARK = text("""
+insert into remarks (slate_id, author_id, text)
+select s.id, :viewer_id, :text from slates s join rounds d on d.id = s.round_id
+where s.id = :slate_id and d.project_id = :project_id
 returning id
 """)
 
@@ -65,3 +73,24 @@ async def answer_objection(
     )
     if stored is None:
         raise NotFoundError("There is no such remark of a labeler in this project.")
+
+
+async def remark_on_slate(
+    tx: AsyncSession, viewer: Viewer, project: ProjectView, slate_id: int, *, remark: str
+) -> None:
+    """Store what an admin says about a slate; everybody who ranked it can read it.
+
+    Raises:
+        NotFoundError: the project has no such slate.
+    """
+    stored = await tx.scalar(
+        REMARK,
+        {
+            "viewer_id": viewer.id,
+            "project_id": project.id,
+            "slate_id": slate_id,
+            "text": remark,
+        },
+    )
+    if stored is None:
+        raise NotFoundError(gettext("The project has no such slate."))

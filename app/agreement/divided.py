@@ -166,7 +166,8 @@ def overall(found: Divided) -> Measured:
 def histogram(found: Divided) -> list[int]:
     """How many slates are in each tenth of agreement."""
     bins = found.bins
-    return np.bincount(bins[bins >= 0], minlength=BINS).tolist()
+    counts: list[int] = np.bincount(bins[bins >= 0], minlength=BINS).tolist()
+    return counts
 
 
 def by_tag(found: Divided) -> list[tuple[str, int, Measured]]:
@@ -205,9 +206,9 @@ def _are_asked(
 ) -> Booleans:
     """(m,) whether the two rows are of the labelers that are asked for."""
     asked = np.ones(len(one), dtype=np.bool_)
-    ids = labels.labeler_ids
     for user in labelers:
-        asked &= (ids[labels.labeler[one]] == user) | (ids[labels.labeler[other]] == user)
+        is_theirs = np.equal(labels.labeler_ids[labels.labeler], user)
+        asked &= is_theirs[one] | is_theirs[other]
     return asked
 
 
@@ -225,7 +226,7 @@ def _are_split(labels: Labels, severe: int) -> Booleans:
     with_, all_ = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     np.add.at(with_, labels.slate, given)
     np.add.at(all_, labels.slate, given | (labels.ranks > 0))
-    found: Booleans = ((with_ > 0) & (with_ < all_)).any(axis=1)
+    found: Booleans = np.any((with_ > 0) & (with_ < all_), axis=1)
     return found
 
 
