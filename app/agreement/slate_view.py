@@ -123,7 +123,7 @@ class Side:
 
 @dataclass(frozen=True)
 class PairView:
-    """Two responses beside each other, and who thinks what of them: those who dissent first."""
+    """Two responses beside each other, and above them who prefers which; ties between."""
 
     left: SlateResponse
     right: SlateResponse
@@ -232,7 +232,7 @@ async def _pair(
         if one is not None and other is not None:
             prefers = None if one == other else letters[0] if one < other else letters[1]
             sides.setdefault(prefers, []).append(ranking)
-    ordered = sorted(sides, key=lambda prefers: (prefers == majority, prefers or "~"))
+    ordered = [one for one in (letters[0], None, letters[1]) if one in sides]
     return PairView(
         left,
         right,

@@ -249,7 +249,7 @@ async def test_the_pages_lead_from_the_cell_to_the_texts(admin_browser, seeded):
     assert "It tells how to burn it." in slate.text
     assert "<del>Wind</del>" in slate.text
     assert "<ins>Water</ins>" in slate.text
-    assert 'aria-label="A better: 2, tie: 0, B better: 1"' in slate.text
+    assert 'aria-label="A and B: 2/0/1*"' in slate.text
     for page in (cells, listed, slate):
         assert page.status_code == 200
         assert " style=" not in page.text
