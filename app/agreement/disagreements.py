@@ -238,6 +238,6 @@ def _order_of(row: Row[Any]) -> Order:
     return dict(zip(row.responses, row.ranks, strict=True))
 
 
-def letters_of(display_order: Sequence[int]) -> dict[int, str]:
-    """The letter of each response, as the labeler saw it."""
-    return dict(zip(display_order, string.ascii_uppercase, strict=False))
+def letters_of(order: Sequence[int]) -> dict[int, str]:
+    """The letter of each response, given in the order in which they are shown."""
+    return dict(zip(order, string.ascii_uppercase, strict=False))

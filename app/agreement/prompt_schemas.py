@@ -125,6 +125,8 @@ class DividedSlateOut(Answer):
     consensus: Annotated[str, Field(description="by mean mid-rank")]
     is_excluded: bool
     is_escalated: bool
+    is_gold: bool
+    is_anchor: bool
 
 
 class TagAgreementOut(EstimateOut):
@@ -186,4 +188,6 @@ def _slate(row: DividedSlate) -> DividedSlateOut:
         consensus=row.consensus,
         is_excluded=row.is_excluded,
         is_escalated=row.is_escalated,
+        is_gold=row.is_gold,
+        is_anchor=row.is_anchor,
     )

@@ -4,7 +4,6 @@ A number of the dashboard leads here with the same slice; a labeler's row adds t
 of two labelers both.
 """
 
-import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agreement.cache import labels_of
 from app.agreement.computing import computed
 from app.agreement.consensus import pair_splits, preferences
+from app.agreement.disagreements import letters_of
 from app.agreement.divided import (
     Divided,
     Position,
@@ -45,7 +45,9 @@ select s.id, d.number as round, p.external_id as prompt_id,
        left(p.messages -> -1 ->> 'content', 300) as start,
        array(select r.id from responses r where r.slate_id = s.id order by r.position) as responses,
        exists (select from exclusions e where e.slate_id = s.id and e.revoked_at is null)
-           as is_excluded
+           as is_excluded,
+       exists (select from gold g where g.slate_id = s.id and g.retired_at is null) as is_gold,
+       s.is_anchor
 from slates s join rounds d on d.id = s.round_id join prompts p on p.id = s.prompt_id
 where s.id = any(cast(:ids as bigint[])) and d.project_id = :project_id
 """)
@@ -75,6 +77,8 @@ class DividedSlate:
     pair: str | None
     is_excluded: bool
     is_escalated: bool
+    is_gold: bool
+    is_anchor: bool
 
     @property
     def agreement(self) -> float | None:
@@ -194,7 +198,7 @@ def _tables(labels: Labels, sought: Sought, after: Position | None) -> _Tables:
 def _row(found: Divided, row: int, about: Row[Any]) -> DividedSlate:
     labels, place = found.labels, int(found.place[row])
     rows = found.rows_of(place)
-    letters = letters_by_position(about.responses)
+    letters = letters_of(about.responses)
     responses = labels.slates.responses[place, : len(about.responses)].tolist()
     ranks = labels.ranks[rows, : len(responses)].astype(np.int64)
     orders = [dict(zip(responses, map(_rank, one), strict=True)) for one in ranks.tolist()]
@@ -215,13 +219,10 @@ def _row(found: Divided, row: int, about: Row[Any]) -> DividedSlate:
         else "-".join(sorted(letters[responses[i]] for i in pair)).lower(),
         is_excluded=about.is_excluded,
         is_escalated=bool((labels.purpose[rows] == ESCALATION).any()),
+        is_gold=about.is_gold,
+        is_anchor=about.is_anchor,
     )
 
 
 def _rank(rank: int) -> int | None:
     return rank or None
-
-
-def letters_by_position(responses: list[int]) -> dict[int, str]:
-    """The letter of each response, given in the order of their positions."""
-    return dict(zip(responses, string.ascii_uppercase, strict=False))

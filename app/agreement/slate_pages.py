@@ -14,14 +14,20 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import AdminOnly
-from app.agreement.commands import remark_on_slate
+from app.agreement.commands import make_known_answer, remark_on_slate
 from app.agreement.exclusions import exclude, revoke
 from app.agreement.prompt_schemas import PromptPageParameters
 from app.agreement.schemas import RemarkIn
 from app.agreement.slate_list import divided_slates_of
-from app.agreement.slate_schemas import ExclusionIn, SlateParameters
+from app.agreement.slate_schemas import (
+    DecisionIn,
+    ExclusionIn,
+    KnownAnswerIn,
+    SlateParameters,
+)
 from app.agreement.slate_view import slate_of
-from app.errors import DomainError
+from app.errors import ConflictError, InvalidError, NotFoundError
+from app.labeling.slate_commands import decide
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.errors import status_of
@@ -101,6 +107,62 @@ async def post_remark(
     return _to_slate(project, slate_id, "remarks")
 
 
+@router.post("/projects/{slug}/agreement/slates/{slate_id}/decisions")
+async def post_decision(
+    request: Request,
+    slug: str,
+    slate_id: PathId,
+    tx: Tx,
+    viewer: AdminOnly,
+    decision: Typed = "",
+    why: Typed = "",
+) -> Response:
+    """Ask another labeler, make the slate an anchor or end that, or retire its known answer."""
+    project = await project_for(tx, viewer, slug)
+    typed = {"decision": decision, "why": unix_lines(why)}
+    body, errors = checked(DecisionIn, typed)
+    if body is not None:
+        try:
+            await decide(tx, viewer, project, slate_id, body.decision, reason=body.why)
+        except (ConflictError, InvalidError) as error:
+            errors, status = {"decision": error.detail}, status_of(error)
+        else:
+            return _to_slate(project, slate_id, "decisions")
+    else:
+        status = INVALID
+    return await _slate_page(
+        request, tx, project, slate_id, typed=typed, errors=errors, status=status
+    )
+
+
+@router.post("/projects/{slug}/agreement/slates/{slate_id}/gold")
+async def post_known_answer(
+    request: Request,
+    slug: str,
+    slate_id: PathId,
+    tx: Tx,
+    viewer: AdminOnly,
+    order: Typed = "",
+    explanation: Typed = "",
+) -> Response:
+    """Make the slate one whose answer is known, or correct that answer."""
+    project = await project_for(tx, viewer, slug)
+    typed = {"order": order, "explanation": unix_lines(explanation)}
+    body, errors = checked(KnownAnswerIn, typed)
+    if body is not None:
+        try:
+            await make_known_answer(
+                tx, viewer, project, slate_id, order=body.order, explanation=body.explanation
+            )
+        except InvalidError as error:
+            errors = {"order": error.detail}
+        else:
+            return _to_slate(project, slate_id, "decisions")
+    return await _slate_page(
+        request, tx, project, slate_id, typed=typed, errors=errors, status=INVALID
+    )
+
+
 @router.post("/projects/{slug}/agreement/slates/{slate_id}/exclusions")
 async def post_exclusion_form(
     request: Request,
@@ -122,7 +184,7 @@ async def post_exclusion_form(
         )
     try:
         await exclude(tx, viewer, project, slate_id, ranking_id=body.ranking, reason=body.reason)
-    except DomainError as error:
+    except (ConflictError, NotFoundError) as error:
         return await _slate_page(
             request,
             tx,

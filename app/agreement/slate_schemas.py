@@ -10,8 +10,9 @@ from app.agreement.exclusions import ExclusionView
 from app.agreement.prompt_schemas import Value, agreement_value, w_value
 from app.agreement.slate_numbers import SlateNumbers
 from app.agreement.slate_view import SlateRanking, SlateView
+from app.labeling.slate_commands import Decision
 from app.web.query_params import Parameters
-from app.web.schemas import Answer, Body, Id, LongText
+from app.web.schemas import Answer, Body, Id, Line, LongText, Note
 
 
 def _two_letters(value: str) -> str:
@@ -32,6 +33,20 @@ class SlateParameters(Parameters):
             return None
         first, second = sorted(self.pair.upper().split("-"))
         return first, second
+
+
+class KnownAnswerIn(Body):
+    """The known answer of a slate in letters, as `B > A=C`, and why it is that."""
+
+    order: Line
+    explanation: Annotated[LongText, Field(max_length=2000)]
+
+
+class DecisionIn(Body):
+    """What an admin decides about a slate, and why, if they say so."""
+
+    decision: Decision
+    why: Annotated[Note, Field(max_length=2000)]
 
 
 class ExclusionIn(Body):
@@ -83,6 +98,7 @@ class RankingOut(Answer):
     version: int
     is_current: bool
     is_excluded: bool
+    purpose: Annotated[str, Field(description="gold, anchor and repeat are checks, not labels")]
     created_at: datetime
     active_ms: int | None
     note: str | None
@@ -125,6 +141,25 @@ class SlateRemarkOut(Answer):
     is_objection: bool
 
 
+class GoldOut(Answer):
+    """The known answer of a slate; a retired one is asked no more."""
+
+    order: str
+    explanation: str
+    created_by: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+class DecisionOut(Answer):
+    """What an admin decided about the slate."""
+
+    kind: str
+    reason: str | None
+    created_by: str
+    created_at: datetime
+
+
 class SlateOut(Answer):
     """A slate with its labels; numbers are of the current rankings that are not excluded."""
 
@@ -145,6 +180,9 @@ class SlateOut(Answer):
     rankings: list[RankingOut]
     exclusions: list[ExclusionOut]
     remarks: list[SlateRemarkOut]
+    gold: GoldOut | None
+    is_anchor: bool
+    decisions: list[DecisionOut]
 
 
 def exclusion_out(exclusion: ExclusionView) -> ExclusionOut:
@@ -189,6 +227,9 @@ def slate_out(slate: SlateView) -> SlateOut:
             SlateRemarkOut(text=one.text, created_at=one.created_at, is_objection=one.is_objection)
             for one in slate.remarks
         ],
+        gold=None if slate.decided.gold is None else GoldOut(**vars(slate.decided.gold)),
+        is_anchor=slate.decided.is_anchor,
+        decisions=[DecisionOut(**vars(one)) for one in slate.decided.decisions],
     )
 
 
@@ -212,6 +253,7 @@ def _ranking(ranking: SlateRanking) -> RankingOut:
         version=ranking.version,
         is_current=ranking.is_current,
         is_excluded=ranking.is_excluded,
+        purpose=ranking.purpose,
         created_at=ranking.created_at,
         active_ms=ranking.active_ms,
         note=ranking.note,

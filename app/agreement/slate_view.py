@@ -8,10 +8,11 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
+from app.agreement.disagreements import letters_of
 from app.agreement.exclusions import ExclusionView, exclusions_of
 from app.agreement.orders import written
 from app.agreement.remarks import SlateRemark, remarks_about
-from app.agreement.slate_list import letters_by_position
+from app.agreement.slate_decisions import Decided, decided_about
 from app.agreement.slate_numbers import SlateNumbers, numbers_of
 from app.errors import InvalidError, NotFoundError
 from app.labeling.differences import Differences, differences
@@ -36,7 +37,8 @@ RANKINGS = text("""
 select r.id, r.version, r.is_current, r.labeler_id,
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler, u.name, r.created_at,
        r.active_ms, r.note, r.flags, r.cannot_rank, r.display_order,
-       r.id in (select ranking_id from excluded_rankings) as is_excluded, items.*
+       r.id in (select ranking_id from excluded_rankings) as is_excluded, r.purpose, r.is_check,
+       items.*
 from rankings r
 join tasks t on t.id = r.task_id
 join users u on u.id = r.labeler_id
@@ -78,7 +80,8 @@ class Judged:
 class SlateRanking:
     """One version of a labeler's ranking; only the last one can count.
 
-    `shown` is the letters in the order in which the labeler saw them.
+    `shown` is the letters in the order in which the labeler saw them. A check on the labeler is no
+    label of the slate.
     """
 
     id: int
@@ -87,6 +90,8 @@ class SlateRanking:
     version: int
     is_current: bool
     is_excluded: bool
+    purpose: str
+    is_check: bool
     created_at: datetime
     active_ms: int | None
     note: str | None
@@ -98,7 +103,7 @@ class SlateRanking:
     @property
     def counts(self) -> bool:
         """Whether it is in the numbers."""
-        return self.is_current and not self.is_excluded
+        return self.is_current and not self.is_excluded and not self.is_check
 
     @property
     def ranks(self) -> dict[str, int | None]:
@@ -147,17 +152,18 @@ class SlateView:
     pair: PairView | None
     exclusions: list[ExclusionView]
     remarks: list[SlateRemark]
+    decided: Decided
     flags: dict[str, str]
 
     @property
-    def counted(self) -> list[SlateRanking]:
-        """The rankings that the numbers are of."""
-        return [one for one in self.rankings if one.counts]
+    def current(self) -> list[SlateRanking]:
+        """Everybody's last version, also of checks and of those that are excluded."""
+        return [one for one in self.rankings if one.is_current]
 
     @property
-    def current(self) -> list[SlateRanking]:
-        """Everybody's last version, also of those that are excluded."""
-        return [one for one in self.rankings if one.is_current]
+    def excluded(self) -> int:
+        """How many labels would count but for an exclusion."""
+        return sum(one.is_excluded and not one.is_check for one in self.current)
 
     @property
     def exclusion(self) -> ExclusionView | None:
@@ -186,7 +192,7 @@ async def slate_of(
     slate = (await tx.execute(SLATE, here)).one_or_none()
     if slate is None:
         raise NotFoundError(gettext("The project has no such slate."))
-    letters = letters_by_position(slate.ids)
+    letters = letters_of(slate.ids)
     rankings = [_ranking(row, letters) for row in await tx.execute(RANKINGS, here)]
     responses = [
         SlateResponse(id_, letters[id_], text_, model)
@@ -209,6 +215,7 @@ async def slate_of(
         pair=None if chosen is None else await _pair(chosen, responses, counted, numbers),
         exclusions=await exclusions_of(tx, project, slate_id),
         remarks=await remarks_about(tx, project, slate_id),
+        decided=await decided_about(tx, slate_id, letters),
         flags={flag.key: flag.label for flag in await flags_of(tx, project)},
     )
 
@@ -251,6 +258,8 @@ def _ranking(row: Row[Any], letters: dict[int, str]) -> SlateRanking:
         version=row.version,
         is_current=row.is_current,
         is_excluded=row.is_excluded,
+        purpose=row.purpose,
+        is_check=row.is_check,
         created_at=row.created_at,
         active_ms=row.active_ms,
         note=row.note,

@@ -1,4 +1,4 @@
-"""rankings that an admin has excluded: kept, and counted nowhere"""
+"""rankings that an admin has excluded: kept, and counted nowhere; what admins decide about slates"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -84,13 +84,38 @@ def upgrade() -> None:
         sa.CheckConstraint("(revoked_at is null) = (revoked_by is null)", name="revoked"),
     )
     op.create_index("ix_exclusions_slate_id", "exclusions", ["slate_id"])
+    _create_decisions()
     op.execute("drop view comparisons")
     op.execute(EXCLUDED_RANKINGS)
     op.execute(comparisons(COUNTS + NOT_EXCLUDED))
+
+
+def _create_decisions() -> None:
+    op.create_table(
+        "slate_decisions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("slate_id", sa.BigInteger(), sa.ForeignKey("slates.id"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text()),
+        sa.Column("created_by", sa.BigInteger(), sa.ForeignKey("users.id"), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_slate_decisions")),
+        sa.CheckConstraint(
+            "kind in ('gold', 'gold_retired', 'anchor', 'anchor_ended', 'another_label')",
+            name="kind",
+        ),
+    )
+    op.create_index("ix_slate_decisions_slate_id", "slate_decisions", ["slate_id"])
 
 
 def downgrade() -> None:
     op.execute("drop view comparisons")
     op.execute("drop view excluded_rankings")
     op.execute(comparisons(COUNTS))
+    op.drop_table("slate_decisions")
     op.drop_table("exclusions")

@@ -299,6 +299,98 @@ async def test_the_forms_exclude_revoke_and_discuss(admin_browser, seeded, clien
     assert "revoked by" in after.text
 
 
+async def test_a_known_answer_is_set_in_letters_corrected_and_retired(admin_browser, admin, seeded):
+    here = f"{PAGES}/slates/{seeded.slates[1]}"
+    answer = {"order": " b>a = c", "explanation": "B names\r\nits source."}
+
+    for order in ("B > B", "A > Z", "A > > B", "A", "A=B", "", " ", "x" * 201):
+        wrong = await admin_browser.post(f"{here}/gold", data={**answer, "order": order})
+        assert wrong.status_code == 422, order
+    made = await admin_browser.post(f"{here}/gold", data=answer)
+    gold = (await admin.get(f"{API}/agreement/slates/{seeded.slates[1]}")).json()
+    listed = (await admin.get(LIST, params={"round": 2})).json()["prompts"]
+    shown = await admin_browser.get(here)
+    retired = await admin_browser.post(
+        f"{here}/decisions", data={"decision": "gold_retired", "why": "Known by now"}
+    )
+    after = (await admin.get(f"{API}/agreement/slates/{seeded.slates[1]}")).json()
+    no_gold = await admin_browser.post(
+        f"{PAGES}/slates/{seeded.slates[0]}/decisions", data={"decision": "gold_retired"}
+    )
+
+    assert (made.status_code, made.headers["location"]) == (303, f"{here}#decisions")
+    assert (gold["gold"]["order"], gold["gold"]["explanation"]) == (
+        "B > A=C",
+        "B names\nits source.",
+    )
+    assert listed[0]["is_gold"] is True
+    assert "Retire the known answer" in shown.text
+    assert retired.status_code == 303
+    assert after["gold"]["retired_at"] is not None
+    assert [(one["kind"], one["reason"]) for one in after["decisions"]] == [
+        ("gold", "B names\nits source."),
+        ("gold_retired", "Known by now"),
+    ]
+    assert no_gold.status_code == 404
+
+
+async def test_an_anchor_is_made_and_ended_and_another_labeler_asked(
+    app, admin_browser, admin, seeded
+):
+    slate = seeded.slates[1]
+    here = f"{PAGES}/slates/{slate}/decisions"
+
+    async def decide(**data):
+        return (await admin_browser.post(here, data=data)).status_code
+
+    many = await admin_browser.post(here, data={"decision": "another_label"})
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update slates set places = 3"))
+    statuses = [
+        await decide(decision="another_label", why="Two against one"),
+        await decide(decision="anchor"),
+    ]
+    during = (await admin.get(f"{API}/agreement/slates/{slate}")).json()
+    page = await admin_browser.get(f"{PAGES}/slates/{slate}")
+    statuses.append(await decide(decision="anchor_ended"))
+    after = (await admin.get(f"{API}/agreement/slates/{slate}")).json()
+
+    assert many.status_code == 409
+    assert "9 places" in many.text
+    assert statuses == [303] * 3
+    assert "For 4 labelers, 1 still to come." in page.text
+    assert "Two against one" in page.text
+    assert (during["is_anchor"], after["is_anchor"]) == (True, False)
+    assert [one["kind"] for one in after["decisions"]] == [
+        "another_label",
+        "anchor",
+        "anchor_ended",
+    ]
+    assert {one["created_by"] for one in after["decisions"]} != {None}
+    for wrong in ({}, {"decision": "x"}, {"decision": "anchor", "why": "x" * 2001}):
+        assert await decide(**wrong) == 422
+    assert await violations(app.state.engine) == {}
+
+
+async def test_checks_on_labelers_are_shown_and_counted_in_nothing(admin, admin_browser, app):
+    async with transaction(app.state.engine) as tx:
+        made = await seed(
+            tx,
+            [
+                GivenSlate(
+                    [Given(1, [ALIKE]), Given(2, [ALIKE]), Given(3, [OPPOSED], purpose="gold")]
+                )
+            ],
+        )
+
+    slate = (await admin.get(f"{API}/agreement/slates/{made.slates[0]}")).json()
+    page = await admin_browser.get(f"{PAGES}/slates/{made.slates[0]}")
+
+    assert (slate["labels"], slate["agreement"]["value"]) == (2, 1)
+    assert [row["purpose"] for row in slate["rankings"]] == ["fresh", "fresh", "gold"]
+    assert "known answer" in page.text
+
+
 async def test_labelers_and_strangers_see_none_of_it(labeler, labeler_browser, client, seeded):
     slate = seeded.slates[0]
     for path in (LIST, f"{API}/agreement/slates/{slate}"):
@@ -306,5 +398,8 @@ async def test_labelers_and_strangers_see_none_of_it(labeler, labeler_browser, c
         assert (await client.get(path)).status_code == 401
     for path in (f"{PAGES}/prompts", f"{PAGES}/slates/{slate}"):
         assert (await labeler_browser.get(path)).status_code in (403, 404)
+    for form in ("decisions", "gold", "exclusions", "remarks"):
+        answer = await labeler_browser.post(f"{PAGES}/slates/{slate}/{form}", data={"why": "x"})
+        assert answer.status_code in (403, 404)
     answer = await labeler.post(f"{API}/slates/{slate}/exclusions", json={"reason": "x"})
     assert answer.status_code in (403, 404)
