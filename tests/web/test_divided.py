@@ -192,13 +192,16 @@ async def test_an_excluded_ranking_is_in_no_number_until_it_is_revoked(app, admi
     assert await violations(app.state.engine) == {}
 
 
-async def test_an_excluded_slate_leaves_the_list_and_the_exports(app, admin, seeded):
+async def test_an_excluded_slate_leaves_the_list_and_the_exports(app, admin, admin_browser, seeded):
     slate = seeded.slates[2]
 
     made = await admin.post(f"{API}/slates/{slate}/exclusions", json={"reason": "Leaked prompt"})
     rankings = (await admin.get(f"{API}/rankings")).text.splitlines()
     dataset = (await admin.post(f"{API}/datasets")).json()
 
+    page = await admin_browser.get("/projects/seeded/datasets")
+
+    assert "2 excluded" in page.text
     assert made.json()["ranking"] is made.json()["labeler"] is None
     assert "Opposed <b>& more</b>" not in await starts(admin)
     assert len(rankings) == dataset["rankings"] == 8
