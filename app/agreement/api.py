@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.accounts.deps import HiddenFromLabelers
-from app.agreement.queries import agreement_of
+from app.agreement.dashboard_queries import project_dashboard
 from app.agreement.schemas import AgreementOut, AgreementParameters, agreement_out
 from app.projects.queries import project_for
 from app.web.deps import Tx
@@ -25,5 +25,5 @@ async def get_agreement(
 ) -> AgreementOut:
     """Agreement in the project or in a slice of it, and win rates over the SFT model."""
     project = await project_for(tx, viewer, slug)
-    found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline)
+    found = await project_dashboard(tx, project, parameters.slice, baseline=parameters.baseline)
     return agreement_out(found)

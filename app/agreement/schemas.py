@@ -4,9 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.agreement.dashboard_queries import ProjectDashboard
+from app.agreement.dashboard_report import Column
+from app.agreement.dashboard_schemas import DashboardOut, EstimateOut, dashboard_out, estimate_out
 from app.agreement.definitions import definitions
-from app.agreement.estimates import Estimate, Method, Status
-from app.agreement.queries import BootstrapState, ProjectAgreement
+from app.agreement.estimates import Status
+from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
 from app.agreement.slices import Margin, Slice
 from app.web.query_params import Parameters
@@ -41,27 +44,35 @@ class PageParameters(Parameters):
     """Query parameters of the page; its form sends empty ones for "all" and "default"."""
 
     round: PathId | Literal[""] = ""
+    tag: Line | Literal[""] = ""
+    model_a: Line | Literal[""] = ""
+    model_b: Line | Literal[""] = ""
+    margin: Margin | Literal[""] = ""
     baseline: Line | Literal[""] = ""
+    sort: Column = "labeler"
+    order: Literal["up", "down"] = "up"
 
     @property
     def slice(self) -> Slice:
-        """The chosen round, or all."""
-        return Slice(round=self.round or None)
+        """What was chosen; one model alone makes no pairs."""
+        models = (self.model_a, self.model_b) if self.model_a and self.model_b else None
+        return Slice(
+            round=self.round or None,
+            tag=self.tag or None,
+            models=models,
+            margin=self.margin or None,
+        )
 
+    @property
+    def lacks_a_model(self) -> bool:
+        """Whether one model was chosen and the other was not."""
+        return bool(self.model_a) != bool(self.model_b)
 
-class EstimateOut(Answer):
-    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
-
-    value: float | None
-    se: float | None
-    ci95: tuple[float, float] | None
-    units: int
-    prompts: int
-    status: Status
-    reason: str | None
-    interval: Annotated[
-        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
-    ]
+    @property
+    def chosen(self) -> dict[str, str]:
+        """All that is not left at its default, but for the order of the table: for links."""
+        names = ("round", "tag", "model_a", "model_b", "margin", "baseline")
+        return {name: str(value) for name in names if (value := getattr(self, name))}
 
 
 class HeadlineOut(EstimateOut):
@@ -126,30 +137,33 @@ class AgreementOut(Answer):
     pairs: list[PairOut]
     baseline: str | None
     win_rates: list[WinRateOut]
+    dashboard: DashboardOut
     definitions: Annotated[dict[str, str], Field(description="what each number means")]
 
 
-def agreement_out(found: ProjectAgreement) -> AgreementOut:
+def agreement_out(shown: ProjectDashboard) -> AgreementOut:
     """The call's answer; labelers appear by pseudonym only."""
+    found = shown.agreement
     report = found.report
     return AgreementOut(
         round=found.slice.round,
         slice=SliceOut(**vars(found.slice)),
         label_version=found.label_version,
         bootstrap=found.bootstrap,
-        definitions={name: words for name, (_, words) in definitions().items()},
+        dashboard=dashboard_out(shown.dashboard),
+        definitions={name: one.words for name, one in definitions().items()},
         rankings=report.rankings,
         strict=_headline(report.strict),
         half=_headline(report.half),
         three_way=_headline(report.three_way),
-        alpha=_estimate(report.alpha),
-        ratings_alpha=_estimate(report.ratings_alpha),
+        alpha=estimate_out(report.alpha),
+        ratings_alpha=estimate_out(report.ratings_alpha),
         tie_share=report.tie_share,
         labelers=[
             LabelerOut(
                 labeler=row.labeler,
                 rankings=row.rankings,
-                leave_one_out=_estimate(row.leave_one_out),
+                leave_one_out=estimate_out(row.leave_one_out),
                 **vars(row.strict),
             )
             for row in report.labelers
@@ -171,10 +185,6 @@ def agreement_out(found: ProjectAgreement) -> AgreementOut:
             for row in report.win_rates
         ],
     )
-
-
-def _estimate(estimate: Estimate) -> EstimateOut:
-    return EstimateOut(**vars(estimate))
 
 
 def _headline(headline: Headline) -> HeadlineOut:
