@@ -17,8 +17,9 @@ from app.agreement.disagreements import disagreement_for
 from app.agreement.home import labeler_home_for
 from app.agreement.metrics import MIN_UNITS_OF_A_PAIR
 from app.agreement.own_tasks import own_tasks_for
+from app.agreement.plan import plan_of
 from app.agreement.remarks import objections_of
-from app.agreement.schemas import PageParameters, RemarkIn
+from app.agreement.schemas import PageParameters, PlanParameters, RemarkIn
 from app.agreement.signal_words import titles, written
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
@@ -81,6 +82,29 @@ async def show_agreement(
         },
         status=INVALID if parameters.lacks_a_model else 200,
     )
+
+
+@router.get("/projects/{slug}/agreement/plan")
+async def show_plan(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[PlanParameters, Query()],
+    _: NoRepeats,
+) -> Response:
+    """Show how many prompts to rank twice; HTMX gets the planner alone, for a round's page."""
+    project = await project_for(tx, viewer, slug)
+    plan = await plan_of(
+        tx,
+        project,
+        number=parameters.round,
+        responses=parameters.responses,
+        target=parameters.target,
+    )
+    context = {"project": project, "plan": plan, "chosen": parameters}
+    block = "planner" if request.headers.get("hx-request") == "true" else None
+    return page(request, "agreement/plan.html", context, block=block)
 
 
 @router.get("/projects/{slug}/me")

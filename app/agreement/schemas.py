@@ -9,10 +9,11 @@ from app.agreement.dashboard_report import Column
 from app.agreement.dashboard_schemas import DashboardOut, EstimateOut, dashboard_out, estimate_out
 from app.agreement.definitions import definitions
 from app.agreement.estimates import Status
+from app.agreement.plan import Plan
 from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
 from app.agreement.slices import Margin, Slice
-from app.web.query_params import Parameters
+from app.web.query_params import Parameters, WholeNumber
 from app.web.schemas import Answer, Body, Line, LongText, PathId
 
 
@@ -73,6 +74,59 @@ class PageParameters(Parameters):
         """All that is not left at its default, but for the order of the table: for links."""
         names = ("round", "tag", "model_a", "model_b", "margin", "baseline")
         return {name: str(value) for name in names if (value := getattr(self, name))}
+
+
+class PlanParameters(Parameters):
+    """Query parameters of the planner."""
+
+    round: PathId | None = Field(None, description="number of a round; none: no one in particular")
+    responses: Annotated[WholeNumber, Field(ge=2, le=9)] | None = Field(
+        None, description="per prompt; none: as many as the round has"
+    )
+    half_width: float = Field(
+        1.5, ge=0.1, le=25, allow_inf_nan=False, description="what is wanted, in points"
+    )
+
+    @property
+    def target(self) -> float:
+        """What is wanted, as a share."""
+        return self.half_width / 100
+
+
+class RoundPlanOut(Answer):
+    """What a round gives; null without a prompt to be ranked twice."""
+
+    number: int
+    prompts: int
+    planned: Annotated[int, Field(description="prompts drawn to be ranked by two")]
+    done: Annotated[int, Field(description="prompts ranked by two")]
+    se: float | None
+    half_width: float | None
+
+
+class PlanOut(Answer):
+    """How many doubly ranked prompts a wanted precision takes; errors are shares."""
+
+    responses: int
+    target: float
+    sd: Annotated[float, Field(description="standard deviation of a prompt's agreement")]
+    own_prompts: Annotated[int, Field(description="that it was measured on; 0: simulated")]
+    prompts_for_se: int
+    prompts_for_half_width: int
+    round: RoundPlanOut | None
+
+
+def plan_out(plan: Plan) -> PlanOut:
+    """The planner's answer."""
+    return PlanOut(
+        responses=plan.responses,
+        target=plan.target,
+        sd=plan.spread.sd,
+        own_prompts=plan.spread.prompts,
+        prompts_for_se=plan.for_se,
+        prompts_for_half_width=plan.for_interval,
+        round=RoundPlanOut(**vars(plan.round)) if plan.round else None,
+    )
 
 
 class HeadlineOut(EstimateOut):
