@@ -12,7 +12,7 @@ import numpy as np
 
 from app.agreement.alerts import Signal, signals_of
 from app.agreement.arrays import Booleans, Integers
-from app.agreement.by_labeler import Share, shares
+from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.chance import FlagAgreement, flag_agreement, rating_agreement
 from app.agreement.effort import tied_pairs
 from app.agreement.estimates import Measured
@@ -110,7 +110,7 @@ def overview_of(labels: Labels, *, researchers: Collection[int], flags: int) -> 
         labelers=len(np.unique(overlap.labeler)),
         ac2=rating_agreement(overlap.ratings, overlap.slate, overlap.prompt),
         block=_block(ordinary),
-        gold=_of_all(with_gold(work.ranks, work.gold), work.prompt),
+        gold=_of_all(in_blocks(with_gold, work.ranks, work.gold), work.prompt),
         researchers=_of_all(_only(researched, ~is_researcher), work.prompt[both]),
         among_researchers=_of_all(_only(researched, is_researcher), work.prompt[both]),
         flags=_flags(overlap, flags),
@@ -142,13 +142,20 @@ def work_of(labels: Labels, *, researchers: Collection[int]) -> Work:
         words=characters.sum(axis=1, dtype=np.int64) // CHARACTERS_PER_WORD,
         long_shown=none,
         long_opened=none,
-        is_shared=np.isin(labels.purpose, np.array(RANDOM, dtype=np.int8)),
+        is_shared=_shared(labels),
         is_researcher=np.isin(
             labels.labeler_ids[labels.labeler], np.array(sorted(researchers), dtype=np.int64)
         ),
         gold=np.zeros_like(labels.ranks),
         repeat_of=_repeated(labels),
     )
+
+
+def _shared(labels: Labels) -> Booleans:
+    """(n,) the random overlap: of slates with two such labels."""
+    is_random = np.isin(labels.purpose, np.array(RANDOM, dtype=np.int8))
+    counts = np.bincount(labels.slate[is_random], minlength=len(labels.slates.ids))
+    return is_random & (counts[labels.slate] > 1)
 
 
 def _repeated(labels: Labels) -> Integers:
@@ -243,8 +250,8 @@ def _ties_by_round(ordinary: Labels) -> dict[int, Measured]:
 
 
 def _longer_wins(ordinary: Labels) -> Measured:
-    lengths = ordinary.slates.lengths[ordinary.slate].astype(np.int64)
-    return _of_all(longer_wins(ordinary.ranks, lengths), ordinary.prompt)
+    lengths = ordinary.slates.lengths[ordinary.slate]
+    return _of_all(in_blocks(longer_wins, ordinary.ranks, lengths), ordinary.prompt)
 
 
 def _first_is_best(ordinary: Labels) -> FirstIsBest:
