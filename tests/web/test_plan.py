@@ -72,7 +72,7 @@ async def test_htmx_gets_the_planner_alone_for_the_rounds_page(admin_browser, se
     of_round = await admin_browser.get("/projects/seeded/rounds/1")
 
     assert "Rule of thumb" in words(whole)
-    assert "For ± 3 points of SE 56 prompts" in words(whole)
+    assert "For ± 3.0 points of SE 56 prompts" in words(whole)
     assert "simulated labelers" in words(part)
     assert "<html" not in part.text
     assert 'hx-get="/projects/seeded/agreement/plan?round=1"' in of_round.text
