@@ -45,7 +45,10 @@ async def make_team(
             ranks = np.empty(RESPONSES, dtype=int)
             ranks[order] = np.cumsum([1, *(rng.random(RESPONSES - 1) > 0.1)])
             ratings = np.clip(8 - ranks + rng.integers(-1, 2, RESPONSES), 1, 7)
-            rankings.append(Given(labeler, [ranks.tolist()], ratings=ratings.tolist()))
+            purpose = "overlap" if len(both) > 1 else "fresh"
+            rankings.append(
+                Given(labeler, [ranks.tolist()], ratings=ratings.tolist(), purpose=purpose)
+            )
             wpm = 900 if labeler == BY_PLACE else 220 + 15 * labeler
             shown.append((number, len(rankings), places, 60_000 * 150 / wpm))
         given.append(

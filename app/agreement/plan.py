@@ -15,9 +15,12 @@ from app.agreement.slices import EVERYTHING, Slice, sliced
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView
 
-# The most responses of a slate; a round of imported answers says nothing of how many it has.
+# The most responses of a slate; a round of imported answers says nothing of how many it has. A
+# place that was added because labelers disagreed is none of the random overlap.
 ROUND = text("""
-select d.number, count(s.id) as prompts, count(s.id) filter (where s.places > 1) as planned,
+select d.number, count(s.id) as prompts, count(s.id) filter (
+           where s.status = 'pending' and s.places > 1 or exists (
+               select from tasks t where t.slate_id = s.id and t.purpose = 'overlap')) as planned,
        coalesce(d.responses_per_prompt, (
            select max(r.position) + 1 from responses r join slates of on of.id = r.slate_id
            where of.round_id = d.id)) as responses
