@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
-from app.agreement.dashboard import Overview, overview_of
+from app.agreement.dashboard import Known, Overview, overview_of
 from app.agreement.labels import Labels
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
 from app.agreement.measures import Measures, measure
@@ -80,14 +80,17 @@ async def overview_kept(
     slice_: Slice,
     *,
     researchers: frozenset[int],
+    gold: frozenset[Known],
     flags: tuple[int, ...],
 ) -> Overview:
     """What the dashboard shows of a slice beside its numbers, computed once for all who ask."""
     return await _computed_once(
         tx,
         project_id,
-        ("overview", labels.version, slice_.key, researchers, flags),
-        lambda: overview_of(sliced(labels, slice_), researchers=researchers, flags=len(flags)),
+        ("overview", labels.version, slice_.key, researchers, gold, flags),
+        lambda: overview_of(
+            sliced(labels, slice_), researchers=researchers, gold=gold, flags=len(flags)
+        ),
     )
 
 

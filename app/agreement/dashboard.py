@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.agreement.alerts import Signal, signals_of
-from app.agreement.arrays import Booleans, Integers
+from app.agreement.arrays import Booleans, Integers, Signs
 from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.chance import FlagAgreement, flag_agreement, rating_agreement
 from app.agreement.effort import tied_pairs
@@ -22,11 +22,14 @@ from app.agreement.labels import ORDINARY, PURPOSES, RANDOM, Labels, headline
 from app.agreement.position_bias import PROMPTS_PER_PLACE, best_by_position, position_tests
 from app.agreement.references import longer_wins, with_gold, with_researchers
 
-REPEAT = PURPOSES.index("repeat")
+GOLD, REPEAT = PURPOSES.index("gold"), PURPOSES.index("repeat")
 # Texts are known by their length only. An English word with its space is about six characters, and
 # scripts without spaces have words too.
 CHARACTERS_PER_WORD = 6
 MOST_GROUPS = 100
+
+Known = tuple[int, int, int]
+"""A slate, one of its responses, and its rank in the known answer."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,18 @@ class Overview:
     signals: dict[int, list[Signal]]
 
 
-def overview_of(labels: Labels, *, researchers: Collection[int], flags: int) -> Overview:
+def overview_of(
+    labels: Labels, *, researchers: Collection[int], gold: Collection[Known], flags: int
+) -> Overview:
     """Compute everything.
 
     Args:
         labels: of a round or a tag, with all pairs of responses in.
         researchers: users whose rankings others are held against.
+        gold: ranks of known answers.
         flags: how many the project has.
     """
-    work = work_of(labels, researchers=researchers)
+    work = work_of(labels, researchers=researchers, gold=gold)
     overlap, ordinary = headline(labels), labels.of_purposes(ORDINARY)
     by_labeler = evidence_of(work)
     signals = signals_of(by_labeler)
@@ -122,11 +128,11 @@ def overview_of(labels: Labels, *, researchers: Collection[int], flags: int) -> 
     )
 
 
-def work_of(labels: Labels, *, researchers: Collection[int]) -> Work:
+def work_of(labels: Labels, *, researchers: Collection[int], gold: Collection[Known]) -> Work:
     """The labels as evidence of labelers' work is computed from.
 
-    How often long responses were unfolded is not among the labels, nor are known answers: what is
-    drawn from them has no value.
+    How often long responses were unfolded is not among the labels: what is drawn from it has no
+    value.
     """
     none = np.zeros(len(labels), dtype=np.int64)
     characters = np.where(labels.positions > 0, labels.slates.lengths[labels.slate], 0)
@@ -146,9 +152,21 @@ def work_of(labels: Labels, *, researchers: Collection[int]) -> Work:
         is_researcher=np.isin(
             labels.labeler_ids[labels.labeler], np.array(sorted(researchers), dtype=np.int64)
         ),
-        gold=np.zeros_like(labels.ranks),
+        gold=_known(labels, gold),
         repeat_of=_repeated(labels),
     )
+
+
+def _known(labels: Labels, gold: Collection[Known]) -> Signs:
+    """(n, width) the ranks of the known answer where the task asked for it; 0 says nothing."""
+    slates = labels.slates
+    of_slates = np.zeros((len(slates.ids), slates.width), dtype=np.int8)
+    if gold:
+        slate, response, rank = np.array(sorted(gold), dtype=np.int64).T
+        is_here = np.isin(slate, slates.ids)
+        place = slates.places(slate[is_here])
+        of_slates[place, slates.columns(place, response[is_here])] = rank[is_here]
+    return np.where((labels.purpose == GOLD)[:, None], of_slates[labels.slate], np.int8(0))
 
 
 def _shared(labels: Labels) -> Booleans:

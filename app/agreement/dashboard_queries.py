@@ -36,6 +36,15 @@ cross join lateral (
 
 FLAGS = text("select id, key, label from flags where project_id = :project_id order by id")
 
+GOLD = text("""
+select g.slate_id, cast(known.key as bigint) as response_id, cast(known.value as int) as rank
+from gold g
+join slates s on s.id = g.slate_id
+join rounds d on d.id = s.round_id
+cross join lateral jsonb_each_text(g.ranks) known
+where d.project_id = :project_id and g.retired_at is null and known.value is not null
+""")
+
 # Whoever may change the project and ranks as well is who labelers are held against.
 RESEARCHERS = text("select id from users where role = 'admin'")
 
@@ -73,12 +82,14 @@ async def project_dashboard(
     whole = replace(slice_, models=None, margin=None)
     here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
     flags = (await tx.execute(FLAGS, here)).all()
+    known = await tx.execute(GOLD, here)
     overview = await overview_kept(
         tx,
         project.id,
         agreement.labels,
         whole,
         researchers=frozenset(await tx.scalars(RESEARCHERS)),
+        gold=frozenset((row.slate_id, row.response_id, row.rank) for row in known),
         flags=tuple(flag.id for flag in flags),
     )
     counted = (await tx.execute(TASKS, here)).one()

@@ -38,8 +38,8 @@ def shared(prompts, *, labelers=2, orders=1, **more):
     ]
 
 
-def dashboard(labels, *, researchers=(), flags=(), tasks=None):
-    overview = overview_of(labels, researchers=researchers, flags=len(flags))
+def dashboard(labels, *, researchers=(), gold=(), flags=(), tasks=None):
+    overview = overview_of(labels, researchers=researchers, gold=gold, flags=len(flags))
     report = report_of(measure(labels, sft=(), baseline=None), name_of=str, intervals={})
     return dashboard_of(
         overview,
@@ -131,13 +131,13 @@ def test_the_intraclass_correlation_is_of_what_all_labelers_rated():
     everyone = shared(40, labelers=3, orders=3)
     labels = columns([*everyone, *(label(p, 1 + p % 3) for p in range(50, 60))])
 
-    block = overview_of(labels, researchers=(), flags=0).block
+    block = overview_of(labels, researchers=(), gold=(), flags=0).block
 
     assert (block.icc2.units, block.icc2.prompts, block.labelers) == (160, 40, 3)
     # By hand: leave one prompt out at a time, as a jackknife does.
     values = [
         overview_of(
-            columns([one for one in everyone if one.prompt != p]), researchers=(), flags=0
+            columns([one for one in everyone if one.prompt != p]), researchers=(), gold=(), flags=0
         ).block.icc2.value
         for p in range(1, 41)
     ]
@@ -168,6 +168,21 @@ def test_researchers_are_compared_with_labelers_and_with_each_other():
     assert none.researchers.reason == "not enough data: 0 of 10 prompts ranked by researchers"
 
 
+def test_gold_is_of_tasks_that_asked_for_it_and_of_the_pairs_that_it_orders():
+    asked = [label(p, 1, (1, 2, 4, 3), purpose="gold") for p in range(1, 41)]
+    labels = columns([*asked, *(label(p, 2, (4, 3, 2, 1)) for p in range(1, 41))])
+    # Of each slate the first is better than the two last, of which nothing else is known.
+    gold = [
+        (p, response, rank) for p in range(1, 50) for response, rank in ((1, 1), (3, 2), (4, 2))
+    ]
+
+    found = dashboard(labels, gold=gold)
+
+    assert (found.gold.value, found.gold.units, found.gold.prompts) == (1, 80, 40)
+    assert [row.gold.value for row in found.labelers] == [1, None]
+    assert dashboard(labels).gold.reason == ("not enough data: 0 of 10 prompts with a known answer")
+
+
 def test_a_repeat_is_of_the_labelers_own_first_ranking():
     labels = columns(
         [
@@ -179,7 +194,7 @@ def test_a_repeat_is_of_the_labelers_own_first_ranking():
         ]
     )
 
-    work = work_of(labels, researchers=())
+    work = work_of(labels, researchers=(), gold=())
 
     assert work.repeat_of.tolist() == [-1, -1, -1, 0, -1]
     assert work.words.tolist() == [40 // 6] * 5

@@ -227,3 +227,24 @@ async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admi
     assert dashboard["progress"]["prompts"] == 29
     assert dashboard["watch"]["skipped"]["value"] == 0.2
     assert dashboard["progress"]["tasks_done"] == 24
+
+
+async def test_gold_is_held_against_the_known_answer_until_it_is_retired(app, admin, seed_slates):
+    seeded = await seed_slates(
+        [GivenSlate([Given(1, [(2, 1, 3, 4)], purpose="gold"), Given(2, ALIKE)]) for _ in range(12)]
+    )
+    path = "/api/v1/projects/seeded/slates/{}/gold"
+    for slate, responses in zip(seeded.slates, seeded.responses, strict=True):
+        known = [{"id": id_, "rank": rank} for rank, id_ in enumerate(responses, start=1)]
+        body = {"responses": known, "explanation": "The first one helps."}
+        assert (await admin.post(path.format(slate), json=body)).status_code < 300
+
+    async def gold():
+        answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+        return answer["dashboard"]["references"]["gold"]
+
+    assert (await gold())["value"] == pytest.approx(5 / 6)
+    assert ((await gold())["units"], (await gold())["status"]) == (72, "provisional")
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update gold set retired_at = now()"))
+    assert (await gold())["reason"] == "not enough data: 0 of 10 prompts with a known answer"
