@@ -32,6 +32,8 @@ router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form()]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 INVALID = 422
+# Thousands of rows would be read by nobody; sorting brings others up, and the API has all.
+MOST_ROWS = 200
 
 
 @router.get("/projects/{slug}/agreement")
@@ -62,7 +64,7 @@ async def show_agreement(
         path = f"/projects/{project.slug}/agreement/prompts"
         return f"{path}?{query}" if query else path
 
-    is_down = parameters.order == "down"
+    rows = sorted_rows(dashboard.labelers, parameters.sort, down=parameters.order == "down")
     return page(
         request,
         "agreement/show.html",
@@ -72,7 +74,8 @@ async def show_agreement(
             "report": shown.agreement.report,
             "dashboard": dashboard,
             "chosen": parameters,
-            "rows": sorted_rows(dashboard.labelers, parameters.sort, down=is_down),
+            "rows": rows[:MOST_ROWS],
+            "more_rows": len(rows[MOST_ROWS:]),
             "link": link,
             "cases": cases,
             "titles": titles(),

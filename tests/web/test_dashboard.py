@@ -6,6 +6,7 @@ import re
 import pytest
 from sqlalchemy import text
 
+from app.agreement import pages
 from app.db import transaction
 from tests.labeled_project import Given, GivenSlate, seed
 from tests.team import make_team
@@ -109,6 +110,14 @@ async def test_the_table_is_sorted_by_links(admin_browser, team):
     assert await first("sort=pace&order=up") == "L-01"
     page = await admin_browser.get(f"{PAGE}?tag=code")
     assert "?tag=code&amp;sort=gold&amp;order=down#labelers" in page.text
+
+
+async def test_a_crowd_of_labelers_does_not_fill_the_page(admin_browser, team, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_ROWS", 3)
+
+    said = words(await admin_browser.get(f"{PAGE}?sort=labeler&order=down"))
+
+    assert "5 more labelers: sort by another column" in said
 
 
 async def test_a_slice_is_chosen_with_the_form(admin, admin_browser, team):
