@@ -28,6 +28,8 @@ GOLD, REPEAT = PURPOSES.index("gold"), PURPOSES.index("repeat")
 CHARACTERS_PER_WORD = 6
 MOST_GROUPS = 100
 
+NOTHING = Measured(None, None, 0, 0)
+
 Known = tuple[int, int, int]
 """A slate, one of its responses, and its rank in the known answer."""
 
@@ -245,7 +247,7 @@ def _jackknife(ratings: Integers, prompt: Integers, prompts: int) -> float | Non
 
 
 def _flags(overlap: Labels, flags: int) -> list[FlagAgreement]:
-    """Agreement on each flag, of the responses that two labelers saw."""
+    """Agreement on each flag, of the responses that two labelers saw; none where nobody set it."""
     width = overlap.slates.width
     slates, slate = np.unique(overlap.slate, return_inverse=True)
     row, column = np.nonzero(overlap.positions > 0)
@@ -256,8 +258,12 @@ def _flags(overlap: Labels, flags: int) -> list[FlagAgreement]:
     sets = overlap.flag_sets[overlap.flags[row, column]]
     found = []
     for bit in range(flags):
-        yes = np.bincount(item[(sets >> bit) & 1 == 1], minlength=items)
-        found.append(flag_agreement(yes, judged, prompt))
+        has_flag = (sets >> bit) & 1 == 1
+        if has_flag.any():
+            yes = np.bincount(item[has_flag], minlength=items)
+            found.append(flag_agreement(yes, judged, prompt))
+        else:
+            found.append(FlagAgreement(raw=NOTHING, positive=NOTHING, ac1=NOTHING))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from app.agreement.alerts import Signal, alert_of
 from app.agreement.dashboard import FirstIsBest, Overview
 from app.agreement.drift import Drift
-from app.agreement.estimates import Estimate, shown
+from app.agreement.estimates import Estimate, Measured, shown
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
 from app.web.translation import gettext
 
@@ -231,12 +231,18 @@ def _flags(overview: Overview, flags: Sequence[tuple[str, str]]) -> list[FlagRow
         FlagRow(
             key,
             label,
-            raw=shown("agreement_card", found.raw),
-            positive=shown("agreement_card", found.positive, undefined=NO_FLAG),
-            ac1=shown("agreement_card", found.ac1, low=-1.0),
+            raw=_flag(found.raw),
+            positive=_flag(found.positive),
+            ac1=_flag(found.ac1, low=-1.0),
         )
         for (key, label), found in zip(flags, overview.flags, strict=True)
     ]
+
+
+def _flag(measured: Measured, *, low: float = 0.0) -> Estimate:
+    if measured.units == 0:
+        return Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_FLAG))
+    return shown("agreement_card", measured, low=low, undefined=NO_FLAG)
 
 
 def counted(value: float | None, tasks: int) -> Estimate:
