@@ -29,9 +29,9 @@ import numpy as np
 
 from app.accounts.viewer import Viewer
 from app.agreement.bootstrap import RESAMPLES, intervals_of
+from app.agreement.dashboard_queries import project_dashboard
 from app.agreement.labels import headline
 from app.agreement.loading import loaded_since, nothing_loaded
-from app.agreement.queries import agreement_of
 from app.agreement.schemas import agreement_out
 from app.db import create_engine, transaction
 from app.projects.queries import project_for
@@ -187,7 +187,7 @@ async def all_at_once(url: str) -> dict[str, Any]:
     admin = Viewer(id=1, email="", name="", role="admin")
     async with transaction(engine) as tx:
         project = await project_for(tx, admin, "bench")
-        found = await agreement_of(tx, project, baseline=None)
+        found = await project_dashboard(tx, project, baseline=None)
     await engine.dispose()
     return agreement_out(found).model_dump(mode="json")
 

@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from app.agreement import alert_rules, estimates, report
+from app.agreement import alert_rules, dashboard_report, estimates, report
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
@@ -41,11 +41,12 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"
 NOT_ON_PAGES = ("demo.py", "embedded_postgres.py", "registry", "settings.py", "supervision.py")
 # Texts that stand in tables and are translated where they are shown.
 TABLES = (
-    estimates.SHARED,
-    estimates.COMPARED,
+    [(limits.missing, limits.few) for limits in estimates.LIMITS.values()],
     [rule.missing for rule in alert_rules.RULES.values()],
-    (alert_rules.PAIRS, alert_rules.TEAM, alert_rules.WIDE),
+    (alert_rules.TEAM, alert_rules.WIDE),
     "not defined",
+    (dashboard_report.NO_BLOCK, dashboard_report.NO_FLAG, dashboard_report.NO_PAIR),
+    (dashboard_report.TASKS, dashboard_report.FEW_TASKS),
     report.NO_CHANCE,
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,

@@ -5,8 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.accounts.deps import HiddenFromLabelers
-from app.agreement.queries import agreement_of
-from app.agreement.schemas import AgreementOut, AgreementParameters, agreement_out
+from app.agreement.dashboard_queries import project_dashboard
+from app.agreement.plan import plan_of
+from app.agreement.schemas import (
+    AgreementOut,
+    AgreementParameters,
+    PlanOut,
+    PlanParameters,
+    agreement_out,
+    plan_out,
+)
 from app.projects.queries import project_for
 from app.web.deps import Tx
 from app.web.json_body import StrictJSONRoute
@@ -25,5 +33,25 @@ async def get_agreement(
 ) -> AgreementOut:
     """Agreement in the project or in a slice of it, and win rates over the SFT model."""
     project = await project_for(tx, viewer, slug)
-    found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline)
+    found = await project_dashboard(tx, project, parameters.slice, baseline=parameters.baseline)
     return agreement_out(found)
+
+
+@router.get("/projects/{slug}/agreement/plan")
+async def get_plan(
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[PlanParameters, Query()],
+    _: NoRepeats,
+) -> PlanOut:
+    """How many prompts to rank twice for an agreement of a wanted precision."""
+    project = await project_for(tx, viewer, slug)
+    plan = await plan_of(
+        tx,
+        project,
+        number=parameters.round,
+        responses=parameters.responses,
+        target=parameters.target,
+    )
+    return plan_out(plan)

@@ -4,14 +4,37 @@ Shapes: n labels, w columns of responses, p = w (w - 1) / 2 pairs in the order o
 `np.triu_indices(w, 1)`. Ranks are int8 with 0 for what was not judged.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.arrays import Floats, Integers
 from app.agreement.estimates import Measured
 
+LABELS_AT_ONCE = 4096
+
 Share = tuple[Floats, Floats]
 """Scores and units (n,) of each label: the share is the sum of the one over that of the other."""
+
+
+def in_blocks(
+    per_label: Callable[..., tuple[NDArray[Any], NDArray[Any]]], *columns: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Apply what looks at each label by itself to some thousand at once: pairs take memory.
+
+    Args:
+        per_label: of columns (m, ...), two arrays (m,).
+        columns: (n, ...) each.
+    """
+    n = len(columns[0])
+    found = [
+        per_label(*(column[start : start + LABELS_AT_ONCE] for column in columns))
+        for start in range(0, max(n, 1), LABELS_AT_ONCE)
+    ]
+    scores, units = zip(*found, strict=True)
+    return np.concatenate(scores), np.concatenate(units)
 
 
 def shares(share: Share, prompt: Integers, labeler: Integers, labelers: int) -> list[Measured]:

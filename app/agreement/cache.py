@@ -5,14 +5,16 @@ Bounded by memory: the projects that were looked at longest ago are forgotten.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
+from app.agreement.dashboard import Known, Overview, overview_of
 from app.agreement.labels import Labels
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
 from app.agreement.measures import Measures, measure
@@ -20,6 +22,7 @@ from app.agreement.slices import Slice, sliced
 
 MOST_BYTES = 64 * 2**20
 MOST_MEASURES = 32
+T = TypeVar("T")
 
 
 @dataclass
@@ -27,7 +30,7 @@ class _Project:
     """A project; the lock keeps many who open a page at once from reading the same."""
 
     loaded: Loaded = field(default_factory=nothing_loaded)
-    measures: OrderedDict[Hashable, Measures] = field(default_factory=OrderedDict)
+    measures: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -62,17 +65,47 @@ async def measures_of(
     baseline: str | None,
 ) -> Measures:
     """The numbers of a slice of these labels, computed once for all who ask."""
+    return await _computed_once(
+        tx,
+        project_id,
+        ("measures", labels.version, slice_.key, sft, baseline),
+        lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline),
+    )
+
+
+async def overview_kept(
+    tx: AsyncSession,
+    project_id: int,
+    labels: Labels,
+    slice_: Slice,
+    *,
+    researchers: frozenset[int],
+    gold: frozenset[Known],
+    flags: tuple[int, ...],
+) -> Overview:
+    """What the dashboard shows of a slice beside its numbers, computed once for all who ask."""
+    return await _computed_once(
+        tx,
+        project_id,
+        ("overview", labels.version, slice_.key, researchers, gold, flags),
+        lambda: overview_of(
+            sliced(labels, slice_), researchers=researchers, gold=gold, flags=len(flags)
+        ),
+    )
+
+
+async def _computed_once(
+    tx: AsyncSession, project_id: int, key: Hashable, compute: Callable[[], T]
+) -> T:
     project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
-    key = (labels.version, slice_.key, sft, baseline)
     async with project.lock:
         if key not in project.measures:
-            project.measures[key] = await computed(
-                lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline)
-            )
+            project.measures[key] = await computed(compute)
         project.measures.move_to_end(key)
         if len(project.measures) > MOST_MEASURES:
             project.measures.popitem(last=False)
-        return project.measures[key]
+        found: T = project.measures[key]
+        return found
 
 
 def _forget(kept: OrderedDict[int, _Project]) -> None:

@@ -1,10 +1,53 @@
 """What each number means, in the language of whoever reads it: for the page and for the API."""
 
+from dataclasses import dataclass
+
 from app.web.translation import gettext
 
 
-def definitions() -> dict[str, tuple[str, str]]:
-    """A title and a definition for each name that the API uses."""
+@dataclass(frozen=True)
+class Definition:
+    """A number in words, with its formula and where it is from, as far as there is one."""
+
+    title: str
+    words: str
+    formula: str = ""
+    source: str = ""
+
+
+# Formulas and names of papers are the same in every language.
+SOURCES = {
+    "strict": ("A = Σ agreeing units / Σ units", "Ouyang et al. 2022"),
+    "half": ("1, ½ or 0 per unit", "Zhou et al. 2023"),
+    "three_way": ("1 or 0 per unit", ""),
+    "interval": ("SE = √(P/(P−1) Σ (a_p − A n_p)²) / Σ n_p", "Liang and Zeger 1986"),
+    "alpha": ("1 − (n−1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck", "Krippendorff 2011"),
+    "ac2": ("(p_a − p_e) / (1 − p_e)", "Gwet 2008"),
+    "icc": (
+        "(MSR − MSE) / (MSR + (k−1) MSE + k (MSC − MSE) / n)",
+        "Shrout and Fleiss 1979, ICC(2,1)",
+    ),
+    "flags": ("2 n₁₁ / (2 n₁₁ + n₁₀ + n₀₁); (p_a − p_e) / (1 − p_e)", "Gwet 2008, AC1"),
+    "leave_one_out": ("sign(Σ_v≠u x_v) = x_u", ""),
+    "position": ("z = Σ S / √(Σ Var S)", "Kendall 1970"),
+    "drift": ("S_t = max(0, S_t−1 + p₀ − x_t − 0.05)", "Page 1954"),
+    "win_rate": ("(wins + ties / 2) / n", ""),
+}
+
+
+def definitions() -> dict[str, Definition]:
+    """What each name means that the API uses."""
+    return {
+        name: Definition(title, words, *SOURCES.get(name, ("", "")))
+        for name, (title, words) in _words().items()
+    }
+
+
+def _words() -> dict[str, tuple[str, str]]:
+    return _of_the_top() | _of_labelers()
+
+
+def _of_the_top() -> dict[str, tuple[str, str]]:
     return {
         "unit": (
             gettext("Unit"),
@@ -53,6 +96,29 @@ def definitions() -> dict[str, tuple[str, str]]:
                 "interval is a jackknife over prompts."
             ),
         ),
+        "ac2": (
+            gettext("AC2 of ratings"),
+            gettext(
+                "Agreement of ratings corrected for chance, with quadratic weights; it stays high "
+                "where nearly all ratings are the same."
+            ),
+        ),
+        "icc": (
+            gettext("ICC of ratings"),
+            gettext(
+                "Share of the ratings' variance that is of the responses, not of the labelers; "
+                "how lenient a labeler is counts as disagreement. Only of responses that all "
+                "labelers rated."
+            ),
+        ),
+        "flags": (
+            gettext("Flags: raw, positive, AC1"),
+            gettext(
+                "Raw: how often two labelers both set a flag or both do not; high for any rare "
+                "flag. Positive: of the flags that one set, how far the other set them too. AC1: "
+                "raw, corrected for chance."
+            ),
+        ),
         "win_rate": (
             gettext("Win rate"),
             gettext(
@@ -73,6 +139,86 @@ def definitions() -> dict[str, tuple[str, str]]:
                 "Agreement is hidden below 10 shared prompts or 50 comparisons, and provisional "
                 "below 30 prompts or with an interval wider than ±10 points. Two labelers: 5, 30 "
                 "and 15. Win rates: hidden below 30 prompts, provisional below 100."
+            ),
+        ),
+    }
+
+
+def _of_labelers() -> dict[str, tuple[str, str]]:
+    return {
+        "agreement": (
+            gettext("Agreement"),
+            gettext("Strict agreement of one labeler with each other one on the same slates."),
+        ),
+        "leave_one_out": (
+            gettext("Leave-one-out"),
+            gettext(
+                "How often a labeler orders a pair as the sign of the others' sum does; own ties "
+                "and pairs on which the others cancel out are left aside."
+            ),
+        ),
+        "gold": (
+            gettext("Gold"),
+            gettext(
+                "Of the pairs that a known answer orders, how many are ordered like that; a tie "
+                "is wrong there."
+            ),
+        ),
+        "researchers": (
+            gettext("Researchers"),
+            gettext(
+                "Strict agreement with each ranking by an admin of the same slate; beside it, "
+                "that of admins with each other."
+            ),
+        ),
+        "ties": (gettext("Ties"), gettext("Share of the judged pairs that are tied.")),
+        "conflicts": (
+            gettext("Conflicts"),
+            gettext("Pairs ranked against their ratings, of those rated two or more points apart."),
+        ),
+        "position": (
+            gettext("Position z"),
+            gettext(
+                "Whether responses that are shown earlier rank better (above 0) or worse, in "
+                "standard errors; places are drawn at random. Beyond ±3 it is no chance."
+            ),
+        ),
+        "pace": (
+            gettext("Words per minute"),
+            gettext(
+                "Median over tasks of the words of all responses per minute of active time; six "
+                "characters are a word."
+            ),
+        ),
+        "drift": (
+            gettext("Drift"),
+            gettext(
+                "Whether agreement with the others has fallen since the first 30 prompts: a "
+                "cumulative sum against the labeler's own usual share, set to one false alarm in "
+                "500 prompts."
+            ),
+        ),
+        "longer_wins": (
+            gettext("Longer wins"),
+            gettext(
+                "Of pairs of unequal length, how often the longer response is preferred; chance "
+                "is 50%."
+            ),
+        ),
+        "first_is_best": (
+            gettext("First is best"),
+            gettext(
+                "How often the response shown first is ranked best, ties shared; chance is 1 / K "
+                "for K responses."
+            ),
+        ),
+        "skips": (gettext("Skips"), gettext("Share of the tasks that labelers skipped.")),
+        "alert": (
+            gettext("Alert"),
+            gettext(
+                "Two signals of different kinds are beyond their limits: a reason to look at "
+                "cases and to talk, no verdict. One signal is no reason; somebody is always the "
+                "lowest."
             ),
         ),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.arrays import MISSING, Floats, Integers, Signs, signs_of
-from app.agreement.by_labeler import Share
+from app.agreement.by_labeler import Share, in_blocks
 from app.agreement.position_bias import ties_of
 
 MS_PER_MINUTE = 60_000
@@ -118,13 +118,7 @@ def display_orders(
     is compared with Poisson's law, whose tail above the mean is no shorter than that of the sum
     (Hoeffding 1956).
     """
-    judged = np.where(positions > 0, ranks, 0)
-    by_rank, by_place = signs_of(judged), signs_of(positions)
-    both = (by_rank != MISSING) & (by_place != MISSING)
-    as_displayed = ~(both & (by_rank * by_place < 0)).any(axis=1)
-    factorial = np.array([math.factorial(i) for i in range(HIGHEST_RATING + 3)], dtype=np.float64)
-    ties = ties_of(judged)
-    chance = factorial[ties].prod(axis=1) / factorial[ties.sum(axis=1)]
+    as_displayed, chance = in_blocks(_as_displayed, ranks, positions)
     tells = chance < 1
     of = labeler[tells]
     rankings = np.bincount(of, minlength=labelers)
@@ -134,6 +128,18 @@ def display_orders(
         DisplayOrder(n, round(seen[i]), float(expected[i]), _tail(round(seen[i]), expected[i], n))
         for i, n in enumerate(rankings.tolist())
     ]
+
+
+def _as_displayed(ranks: Signs, positions: Signs) -> tuple[Floats, Floats]:
+    """Whether each ranking (n,) is as displayed, 0 or 1, and by which chance."""
+    judged = np.where(positions > 0, ranks, 0)
+    by_rank, by_place = signs_of(judged), signs_of(positions)
+    both = (by_rank != MISSING) & (by_place != MISSING)
+    as_displayed = ~(both & (by_rank * by_place < 0)).any(axis=1)
+    factorial = np.array([math.factorial(i) for i in range(HIGHEST_RATING + 3)], dtype=np.float64)
+    ties = ties_of(judged)
+    chance = factorial[ties].prod(axis=1) / factorial[ties.sum(axis=1)]
+    return as_displayed.astype(np.float64), chance
 
 
 def _tail(seen: int, expected: float, rankings: int) -> float | None:

@@ -1,12 +1,13 @@
 """Everything that is known of each labeler's work, from columns of labels: pure."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.arrays import Floats, Integers, Signs
-from app.agreement.by_labeler import Share, shares
+from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.drift import REFERENCE_PROMPTS, Drift, alarm_height, drift_of
 from app.agreement.effort import (
     DisplayOrder,
@@ -111,6 +112,7 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
     repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
     everything = np.arange(len(labeler))
     where = (work.ranks, work.positions, labeler, n)
+    conflicts = partial(rating_conflicts, gap=conflict_gap)
 
     def measured(share: Share, rows: Integers) -> list[Measured]:
         return shares(share, work.prompt[rows], labeler[rows], n)
@@ -123,8 +125,8 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
         measured(_where(gold, ~is_late), gold_rows),
         measured(_where(gold, is_late), gold_rows),
         measured(repeats, again),
-        measured(rating_conflicts(work.ranks, work.ratings, gap=conflict_gap), everything),
-        measured(tied_pairs(work.ranks), everything),
+        measured(in_blocks(conflicts, work.ranks, work.ratings), everything),
+        measured(in_blocks(tied_pairs, work.ranks), everything),
         measured(opened_long(work.long_shown, work.long_opened), everything),
         position_tests(*where),
         best_by_position(*where),

@@ -48,11 +48,11 @@ def intraclass(ratings: Integers) -> Intraclass | None:
     n, k = ratings.shape
     if n < 2 or k < 2:  # noqa: PLR2004 a correlation is of two
         return None
-    exact = [[int(rating) for rating in row] for row in ratings]
-    total = sum(map(sum, exact))
-    everything = n * k * sum(rating**2 for row in exact for rating in row) - total**2
-    rows = n * sum(sum(row) ** 2 for row in exact) - total**2
-    columns = k * sum(sum(column) ** 2 for column in zip(*exact, strict=True)) - total**2
+    exact = ratings.astype(np.int64)
+    total = int(exact.sum())
+    everything = n * k * int((exact**2).sum()) - total**2
+    rows = n * int((exact.sum(axis=1) ** 2).sum()) - total**2
+    columns = k * int((exact.sum(axis=0) ** 2).sum()) - total**2
     msr = rows / (n - 1)
     msw = (everything - rows) / (n * (k - 1))
     msc = columns / (k - 1)

@@ -1,6 +1,7 @@
 """The agreement page of a project, the labelers' own page, and what they disagree about."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -9,14 +10,17 @@ from app.accounts.deps import AdminOnly, HiddenFromLabelers, SignedIn
 from app.accounts.preferences import Goal, set_goal
 from app.accounts.viewer import Viewer
 from app.agreement.commands import answer_objection, object_to_consensus
+from app.agreement.dashboard_queries import project_dashboard
+from app.agreement.dashboard_report import sorted_rows
 from app.agreement.definitions import definitions
 from app.agreement.disagreements import disagreement_for
 from app.agreement.home import labeler_home_for
 from app.agreement.metrics import MIN_UNITS_OF_A_PAIR
 from app.agreement.own_tasks import own_tasks_for
-from app.agreement.queries import agreement_of
+from app.agreement.plan import plan_of
 from app.agreement.remarks import objections_of
-from app.agreement.schemas import PageParameters, RemarkIn
+from app.agreement.schemas import PageParameters, PlanParameters, RemarkIn
+from app.agreement.signal_words import titles, written
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.forms import checked, number_or_text, unix_lines
@@ -28,8 +32,8 @@ router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form()]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 INVALID = 422
-# A page of as many cells as labelers squared would be read by nobody.
-MOST_IN_HEAT_MAP = 60
+# Thousands of rows would be read by nobody; sorting brings others up, and the API has all.
+MOST_ROWS = 200
 
 
 @router.get("/projects/{slug}/agreement")
@@ -43,23 +47,67 @@ async def show_agreement(
 ) -> Response:
     """Show how far labelers agree and which model's responses win."""
     project = await project_for(tx, viewer, slug)
-    found = await agreement_of(tx, project, parameters.slice, baseline=parameters.baseline or None)
-    cells = {pair.labelers: pair.strict for pair in found.report.pairs}
-    cells |= {(second, first): estimate for (first, second), estimate in cells.items()}
-    most_shared = sorted(found.report.labelers, key=lambda row: -row.strict.prompts)
+    shown = await project_dashboard(
+        tx, project, parameters.slice, baseline=parameters.baseline or None
+    )
+    dashboard = shown.dashboard
+
+    def link(**changes: str) -> str:
+        """This page with some parameters changed."""
+        chosen = {**parameters.chosen, **changes}
+        return f"?{urlencode({name: value for name, value in chosen.items() if value})}"
+
+    def cases(**filters: str | None) -> str:
+        """The prompts behind a number of this slice."""
+        sliced = {name: chosen for name, chosen in parameters.chosen.items() if name != "baseline"}
+        query = urlencode({**sliced, **{name: one for name, one in filters.items() if one}})
+        path = f"/projects/{project.slug}/agreement/prompts"
+        return f"{path}?{query}" if query else path
+
+    rows = sorted_rows(dashboard.labelers, parameters.sort, down=parameters.order == "down")
     return page(
         request,
         "agreement/show.html",
         {
             "project": project,
-            "found": found,
-            "report": found.report,
-            "cells": cells,
-            "in_heat_map": sorted(row.labeler for row in most_shared[:MOST_IN_HEAT_MAP]),
+            "found": shown.agreement,
+            "report": shown.agreement.report,
+            "dashboard": dashboard,
+            "chosen": parameters,
+            "rows": rows[:MOST_ROWS],
+            "more_rows": len(rows[MOST_ROWS:]),
+            "link": link,
+            "cases": cases,
+            "titles": titles(),
+            "written": written,
             "definitions": definitions(),
             "min_units": MIN_UNITS_OF_A_PAIR,
         },
+        status=INVALID if parameters.lacks_a_model else 200,
     )
+
+
+@router.get("/projects/{slug}/agreement/plan")
+async def show_plan(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[PlanParameters, Query()],
+    _: NoRepeats,
+) -> Response:
+    """Show how many prompts to rank twice; HTMX gets the planner alone, for a round's page."""
+    project = await project_for(tx, viewer, slug)
+    plan = await plan_of(
+        tx,
+        project,
+        number=parameters.round,
+        responses=parameters.responses,
+        target=parameters.target,
+    )
+    context = {"project": project, "plan": plan, "chosen": parameters}
+    block = "planner" if request.headers.get("hx-request") == "true" else None
+    return page(request, "agreement/plan.html", context, block=block)
 
 
 @router.get("/projects/{slug}/me")

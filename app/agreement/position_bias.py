@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.agreement.arrays import MISSING, Floats, Integers, Signs, signs_of
+from app.agreement.by_labeler import in_blocks
 from app.web.translation import gettext
 
 PROMPTS_PER_PLACE = 5
@@ -62,7 +63,7 @@ def position_tests(
     Per ranking S = sum over pairs of sign(rank(later) - rank(earlier)), E S = 0 and Var S =
     [K(K-1)(2K+5) - sum t(t-1)(2t+5)] / 18 with t the sizes of ties (Kendall 1970, ch. 4).
     """
-    s, eighteenths = kendall_s(ranks, positions)
+    s, eighteenths = in_blocks(kendall_s, ranks, positions)
     tells = eighteenths > 0
     summed = np.bincount(group[tells], weights=s[tells], minlength=groups)
     variances = np.bincount(group[tells], weights=eighteenths[tells], minlength=groups)

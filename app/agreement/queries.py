@@ -1,7 +1,7 @@
 """Reads of agreement: the report on a project or a slice of it."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy import text
@@ -11,6 +11,7 @@ from app.agreement.bootstrap import Interval, Statistic
 from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
 from app.agreement.estimates import LIMITS
+from app.agreement.labels import Labels
 from app.agreement.report import Report, report_of
 from app.agreement.slates import Slates
 from app.agreement.slices import EVERYTHING, Slice
@@ -42,6 +43,8 @@ class ProjectAgreement:
         label_version: the same for the same labels.
         bootstrap: whether the headline has bootstrapped intervals; they are `pending` while they
             are computed, and `none` where there is not enough data for any number.
+        labels: all of the project.
+        name_of: the pseudonym of a user.
     """
 
     slice: Slice
@@ -51,6 +54,8 @@ class ProjectAgreement:
     report: Report
     label_version: str
     bootstrap: BootstrapState
+    labels: Labels = field(repr=False)
+    name_of: Callable[[int], str]
 
 
 async def agreement_of(
@@ -102,6 +107,8 @@ async def agreement_of(
         report=report,
         label_version=labels.version,
         bootstrap="none" if not has_numbers else "pending" if intervals is None else "ready",
+        labels=labels,
+        name_of=name_of,
     )
 
 

@@ -4,12 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.agreement.dashboard_queries import ProjectDashboard
+from app.agreement.dashboard_report import Column
+from app.agreement.dashboard_schemas import DashboardOut, EstimateOut, dashboard_out, estimate_out
 from app.agreement.definitions import definitions
-from app.agreement.estimates import Estimate, Method, Status
-from app.agreement.queries import BootstrapState, ProjectAgreement
+from app.agreement.estimates import Status
+from app.agreement.plan import Plan
+from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
 from app.agreement.slices import Margin, Slice
-from app.web.query_params import Parameters
+from app.web.query_params import Parameters, WholeNumber
 from app.web.schemas import Answer, Body, Line, LongText, PathId
 
 
@@ -41,27 +45,88 @@ class PageParameters(Parameters):
     """Query parameters of the page; its form sends empty ones for "all" and "default"."""
 
     round: PathId | Literal[""] = ""
+    tag: Line | Literal[""] = ""
+    model_a: Line | Literal[""] = ""
+    model_b: Line | Literal[""] = ""
+    margin: Margin | Literal[""] = ""
     baseline: Line | Literal[""] = ""
+    sort: Column = "labeler"
+    order: Literal["up", "down"] = "up"
 
     @property
     def slice(self) -> Slice:
-        """The chosen round, or all."""
-        return Slice(round=self.round or None)
+        """What was chosen; one model alone makes no pairs."""
+        models = (self.model_a, self.model_b) if self.model_a and self.model_b else None
+        return Slice(
+            round=self.round or None,
+            tag=self.tag or None,
+            models=models,
+            margin=self.margin or None,
+        )
+
+    @property
+    def lacks_a_model(self) -> bool:
+        """Whether one model was chosen and the other was not."""
+        return bool(self.model_a) != bool(self.model_b)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """All that is not left at its default, but for the order of the table: for links."""
+        names = ("round", "tag", "model_a", "model_b", "margin", "baseline")
+        return {name: str(value) for name in names if (value := getattr(self, name))}
 
 
-class EstimateOut(Answer):
-    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
+class PlanParameters(Parameters):
+    """Query parameters of the planner."""
 
-    value: float | None
-    se: float | None
-    ci95: tuple[float, float] | None
-    units: int
+    round: PathId | None = Field(None, description="number of a round; none: no one in particular")
+    responses: Annotated[WholeNumber, Field(ge=2, le=9)] | None = Field(
+        None, description="per prompt; none: as many as the round has"
+    )
+    half_width: float = Field(
+        1.5, ge=0.1, le=25, allow_inf_nan=False, description="what is wanted, in points"
+    )
+
+    @property
+    def target(self) -> float:
+        """What is wanted, as a share."""
+        return self.half_width / 100
+
+
+class RoundPlanOut(Answer):
+    """What a round gives; null without a prompt to be ranked twice."""
+
+    number: int
     prompts: int
-    status: Status
-    reason: str | None
-    interval: Annotated[
-        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
-    ]
+    planned: Annotated[int, Field(description="prompts drawn to be ranked by two")]
+    done: Annotated[int, Field(description="prompts ranked by two")]
+    se: float | None
+    half_width: float | None
+
+
+class PlanOut(Answer):
+    """How many doubly ranked prompts a wanted precision takes; errors are shares."""
+
+    responses: int
+    target: float
+    sd: Annotated[float, Field(description="standard deviation of a prompt's agreement")]
+    own_prompts: Annotated[int, Field(description="that it was measured on; 0: simulated")]
+    prompts_for_se: int
+    prompts_for_half_width: int
+    round: RoundPlanOut | None
+
+
+def plan_out(plan: Plan) -> PlanOut:
+    """The planner's answer."""
+    return PlanOut(
+        responses=plan.responses,
+        target=plan.target,
+        sd=plan.spread.sd,
+        own_prompts=plan.spread.prompts,
+        prompts_for_se=plan.for_se,
+        prompts_for_half_width=plan.for_interval,
+        round=RoundPlanOut(**vars(plan.round)) if plan.round else None,
+    )
 
 
 class HeadlineOut(EstimateOut):
@@ -126,30 +191,33 @@ class AgreementOut(Answer):
     pairs: list[PairOut]
     baseline: str | None
     win_rates: list[WinRateOut]
+    dashboard: DashboardOut
     definitions: Annotated[dict[str, str], Field(description="what each number means")]
 
 
-def agreement_out(found: ProjectAgreement) -> AgreementOut:
+def agreement_out(shown: ProjectDashboard) -> AgreementOut:
     """The call's answer; labelers appear by pseudonym only."""
+    found = shown.agreement
     report = found.report
     return AgreementOut(
         round=found.slice.round,
         slice=SliceOut(**vars(found.slice)),
         label_version=found.label_version,
         bootstrap=found.bootstrap,
-        definitions={name: words for name, (_, words) in definitions().items()},
+        dashboard=dashboard_out(shown.dashboard),
+        definitions={name: one.words for name, one in definitions().items()},
         rankings=report.rankings,
         strict=_headline(report.strict),
         half=_headline(report.half),
         three_way=_headline(report.three_way),
-        alpha=_estimate(report.alpha),
-        ratings_alpha=_estimate(report.ratings_alpha),
+        alpha=estimate_out(report.alpha),
+        ratings_alpha=estimate_out(report.ratings_alpha),
         tie_share=report.tie_share,
         labelers=[
             LabelerOut(
                 labeler=row.labeler,
                 rankings=row.rankings,
-                leave_one_out=_estimate(row.leave_one_out),
+                leave_one_out=estimate_out(row.leave_one_out),
                 **vars(row.strict),
             )
             for row in report.labelers
@@ -171,10 +239,6 @@ def agreement_out(found: ProjectAgreement) -> AgreementOut:
             for row in report.win_rates
         ],
     )
-
-
-def _estimate(estimate: Estimate) -> EstimateOut:
-    return EstimateOut(**vars(estimate))
 
 
 def _headline(headline: Headline) -> HeadlineOut:

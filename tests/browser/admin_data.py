@@ -17,8 +17,10 @@ from tests.browser.labeling_data import PASSWORD
 from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed
 from tests.slates import make_slates
+from tests.team import make_team
 
 STEPS = 40
+TEAM_SLATES = 60
 JOIN = text("""
 insert into project_members (project_id, user_id, pseudonym, guidelines_read_version)
 values (:project_id, :user_id, :pseudonym, :version)
@@ -101,6 +103,7 @@ async def make_world(engine: AsyncEngine, data_dir: Path) -> World:
             tx, "dpo", "queued", here, error="waiting for disk: needs 1,000.0 MB, has 12.5 MB"
         )
         ranker_id, disagreement, divided_slate = await make_compared(tx, admin_id)
+        await make_team(tx, slates=TEAM_SLATES)
     _write_texts(data_dir / "runs" / str(live_run))
     return World(
         admin_id, labeler_id, newcomer_id, ranker_id, disagreement, divided_slate,

@@ -28,6 +28,9 @@ PAGES = {
     "narrowed prompts": ("admin", "/projects/compared/agreement/prompts?flag=harm&headline=true"),
     "excluded prompts": ("admin", "/projects/compared/agreement/prompts?excluded=true"),
     "divided slate": ("admin", "/projects/compared/agreement/slates/{world.divided_slate}"),
+    "a team's agreement": ("admin", "/projects/team/agreement?sort=position&order=down"),
+    "a slice of agreement": ("admin", "/projects/team/agreement?tag=en&margin=1"),
+    "planner": ("admin", "/projects/team/agreement/plan?round=1&half_width=3"),
     "datasets": ("admin", "/projects/pilot/datasets"),
     "models": ("admin", "/models"),
     "one model": ("admin", "/models/sft"),
@@ -95,6 +98,32 @@ async def test_a_page_is_accessible_and_fits_in_both_themes(open_page, world, na
     dark = await faults(page)
 
     assert {"light": light, "dark": dark} == {"light": [], "dark": []}
+
+
+async def test_a_rounds_page_plans_how_many_prompts_to_rank_twice(open_page, world):
+    page = await open_page(world.admin_id)
+
+    await page.goto("/projects/team/rounds/1")
+    planner = page.locator("#planner")
+    await expect(planner.get_by_text("of 20 prompts drawn to be ranked by two")).to_be_visible()
+    await planner.get_by_label("Wanted, ± points").fill("3")
+    await planner.get_by_role("button", name="Calculate").click()
+
+    await expect(planner.get_by_text("For ± 3.0 points of SE")).to_be_visible()
+    assert page.url.endswith("/rounds/1")
+
+
+async def test_the_labelers_are_sorted_and_explained_without_scripts(open_page, world):
+    page = await open_page(world.admin_id, java_script_enabled=False)
+
+    await page.goto("/projects/team/agreement")
+    rows = page.get_by_role("region", name="Labelers").get_by_role("row")
+    await expect(rows.nth(1)).to_contain_text("L-01")
+    await page.get_by_role("link", name="Position z").first.click()
+    await expect(rows.nth(1)).to_contain_text("L-03")
+    await page.get_by_role("link", name="Agreement (strict)").click()
+
+    await expect(page.locator("#definition-strict")).to_be_in_viewport()
 
 
 async def test_the_page_of_a_run_draws_its_curves(open_page, world):

@@ -1,0 +1,103 @@
+"""Reads of the dashboard: the report on a slice with everything else on its page."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agreement.cache import overview_kept
+from app.agreement.dashboard_report import Dashboard, Tasks, dashboard_of
+from app.agreement.queries import ProjectAgreement, agreement_of
+from app.agreement.slices import EVERYTHING, Slice
+from app.projects.queries import ProjectView
+
+TASKS = text("""
+select (
+    select count(distinct s.prompt_id) from slates s
+    where s.status = 'ready' and s.round_id = any(d.ids)
+      and (cast(:tag as text) is null or exists (
+          select from prompts p where p.id = s.prompt_id and cast(:tag as text) = any(p.tags)))
+) as prompts, tasks.done, tasks.skipped
+from (
+    select array_agg(id) as ids from rounds
+    where project_id = :project_id and (cast(:round as int) is null or number = cast(:round as int))
+) d
+cross join lateral (
+    select count(*) filter (where t.status = 'done') as done,
+           count(*) filter (where t.status = 'skipped') as skipped
+    from tasks t
+    where t.project_id = :project_id and t.status in ('done', 'skipped')
+      and (cast(:round as int) is null and cast(:tag as text) is null or exists (
+          select from slates s join prompts p on p.id = s.prompt_id
+          where s.id = t.slate_id and s.round_id = any(d.ids)
+            and (cast(:tag as text) is null or cast(:tag as text) = any(p.tags))))
+) tasks
+""")
+
+FLAGS = text("select id, key, label from flags where project_id = :project_id order by id")
+
+GOLD = text("""
+select g.slate_id, cast(known.key as bigint) as response_id, cast(known.value as int) as rank
+from gold g
+join slates s on s.id = g.slate_id
+join rounds d on d.id = s.round_id
+cross join lateral jsonb_each_text(g.ranks) known
+where d.project_id = :project_id and g.retired_at is null and known.value is not null
+""")
+
+# Whoever may change the project and ranks as well is who labelers are held against.
+RESEARCHERS = text("select id from users where role = 'admin'")
+
+
+@dataclass(frozen=True)
+class ProjectDashboard:
+    """The dashboard with the report that it belongs to.
+
+    Attributes:
+        agreement: the report.
+        dashboard: the rest, of the round and the tag alone where the slice takes some pairs of a
+            slate and leaves others: who ties or reads how fast is not a matter of pairs.
+    """
+
+    agreement: ProjectAgreement
+    dashboard: Dashboard
+
+
+async def project_dashboard(
+    tx: AsyncSession, project: ProjectView, slice_: Slice = EVERYTHING, *, baseline: str | None
+) -> ProjectDashboard:
+    """Everything on the agreement page.
+
+    Args:
+        tx: the transaction.
+        project: the project; the caller has checked that the viewer is an admin.
+        slice_: what to look at.
+        baseline: the model that win rates are over; None for the SFT model ranked most often.
+
+    Raises:
+        NotFoundError: the project has no such round.
+        InvalidError: nothing of the slice, or no response of the baseline, is ranked there.
+    """
+    agreement = await agreement_of(tx, project, slice_, baseline=baseline)
+    whole = replace(slice_, models=None, margin=None)
+    here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
+    flags = (await tx.execute(FLAGS, here)).all()
+    known = await tx.execute(GOLD, here)
+    overview = await overview_kept(
+        tx,
+        project.id,
+        agreement.labels,
+        whole,
+        researchers=frozenset(await tx.scalars(RESEARCHERS)),
+        gold=frozenset((row.slate_id, row.response_id, row.rank) for row in known),
+        flags=tuple(flag.id for flag in flags),
+    )
+    counted = (await tx.execute(TASKS, here)).one()
+    dashboard = dashboard_of(
+        overview,
+        agreement.report,
+        tasks=Tasks(counted.prompts, counted.done, counted.skipped),
+        flags=[(flag.key, flag.label) for flag in flags],
+        name_of=agreement.name_of,
+    )
+    return ProjectDashboard(agreement, dashboard)

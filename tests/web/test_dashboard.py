@@ -1,0 +1,259 @@
+"""The dashboard over HTTP: what it shows, where its numbers lead, and what it never shows."""
+
+import html
+import re
+
+import pytest
+from sqlalchemy import text
+
+from app.agreement import pages
+from app.db import transaction
+from tests.labeled_project import Given, GivenSlate, seed
+from tests.team import make_team
+
+PAGE, CALL = "/projects/team/agreement", "/api/v1/projects/team/agreement"
+SEEDED = "/projects/seeded/agreement"
+
+
+def words(page):
+    """What stands on the page."""
+    assert page.status_code == 200
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page.text)).split())
+
+
+def row_of(page, labeler):
+    """The words of a labeler's row in the table."""
+    table = re.search(r'<table class="labelers">.*?</table>', page.text, re.DOTALL)[0]
+    row = next(row for row in table.split("<tr>") if f">{labeler}</a>" in row)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", row)).split())
+
+
+@pytest.fixture
+async def team(app):
+    async with transaction(app.state.engine) as tx:
+        return await make_team(tx, slates=60, alone=6)
+
+
+@pytest.fixture
+async def seed_slates(app):
+    async def seeding(slates, **options):
+        async with transaction(app.state.engine) as tx:
+            return await seed(tx, slates, **options)
+
+    return seeding
+
+
+async def test_the_cards_and_tables_show_what_the_call_answers(admin, admin_browser, team):
+    answer = (await admin.get(CALL)).json()
+    page = await admin_browser.get(PAGE)
+    said = words(page)
+
+    dashboard = answer["dashboard"]
+    progress = dashboard["progress"]
+    assert (progress["prompts"], progress["ranked"], progress["doubly_ranked"]) == (60, 60, 54)
+    assert f"{100 * answer['strict']['value']:.1f}%" in said
+    assert "54 doubly ranked" in said
+    assert f"AC2 {dashboard['ratings']['ac2']['value']:.2f}" in said
+    assert "ICC – not defined: no response was rated by all labelers" in said
+    assert "With researchers – not enough data: 0 of 10 prompts ranked by researchers" in said
+    assert f"{100 * dashboard['watch']['longer_wins']['value']:.1f}%" in said
+    assert [row["round"] for row in dashboard["watch"]["ties"]] == [1, 2, 3]
+    assert "Set by nobody here: Fails to follow" in said
+    assert "NaN" not in page.text
+    assert len(dashboard["labelers"]) == 8
+
+
+async def test_an_alert_names_its_two_signals_and_leads_to_cases(app, admin, admin_browser):
+    async with transaction(app.state.engine) as tx:
+        await make_team(tx, slates=200)
+    (alert,) = (await admin.get(CALL)).json()["dashboard"]["alerts"]
+    page = await admin_browser.get(PAGE)
+
+    assert alert["labeler"] == "L-03"
+    assert len({signal["family"] for signal in alert["signals"]}) >= 2
+    assert "the place on the screen decides (z)" in words(page)
+    assert 'href="/projects/team/agreement/prompts?labeler=L-03"' in page.text
+    assert "! beyond its limit" in row_of(page, "L-03")
+
+
+async def test_every_number_leads_to_its_definition(admin_browser, team):
+    page = await admin_browser.get(PAGE)
+
+    asked = set(re.findall(r'href="#(definition-\w+)"', page.text))
+    there = set(re.findall(r'id="(definition-\w+)"', page.text))
+    assert asked <= there
+    assert {"definition-strict", "definition-alpha", "definition-gold", "definition-flags"} <= asked
+
+
+async def test_numbers_lead_to_the_cases_of_their_slice(admin_browser, team):
+    page = await admin_browser.get(f"{PAGE}?round=&tag=en&baseline=sft")
+
+    links = {html.unescape(one) for one in re.findall(r'href="([^"]*/prompts\?[^"]*)"', page.text)}
+    prompts = "/projects/team/agreement/prompts?tag=en"
+    assert f"{prompts}&headline=true" in links
+    assert f"{prompts}&labeler=L-01" in links
+    assert f"{prompts}&round=2" in links
+    assert any(one.startswith(f"{prompts}&labeler=L-01&other_labeler=") for one in links)
+    assert f"{prompts}&model_a=ppo&model_b=sft" in links
+
+
+async def test_the_table_is_sorted_by_links(admin_browser, team):
+    async def first(query):
+        page = await admin_browser.get(f"{PAGE}?{query}")
+        table = re.search(r'<table class="labelers">.*?</table>', page.text, re.DOTALL)[0]
+        assert table.count("aria-sort=") == 1
+        return re.search(r">(L-\d\d)</a>", table)[1]
+
+    assert await first("sort=labeler") == "L-01"
+    assert await first("sort=labeler&order=down") == "L-08"
+    assert await first("sort=position&order=down") == "L-03"
+    assert await first("sort=pace&order=up") == "L-01"
+    page = await admin_browser.get(f"{PAGE}?tag=code")
+    assert "?tag=code&amp;sort=gold&amp;order=down#labelers" in page.text
+
+
+async def test_a_crowd_of_labelers_does_not_fill_the_page(admin_browser, team, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_ROWS", 3)
+
+    said = words(await admin_browser.get(f"{PAGE}?sort=labeler&order=down"))
+
+    assert "5 more labelers: sort by another column" in said
+
+
+async def test_a_slice_is_chosen_with_the_form(admin, admin_browser, team):
+    query = "round=&tag=code&model_a=&model_b=&margin=&baseline=sft"
+    page = await admin_browser.get(f"{PAGE}?{query}")
+    of_call = (await admin.get(CALL, params={"tag": "code"})).json()
+
+    assert f"{100 * of_call['strict']['value']:.1f}%" in words(page)
+    assert f"{of_call['strict']['prompts']} prompts" in words(page)
+    assert of_call["dashboard"]["progress"]["prompts"] == 15
+
+
+async def test_work_is_not_a_matter_of_pairs(admin, team):
+    everything = (await admin.get(CALL)).json()
+    pairs = (await admin.get(CALL, params={"model_a": "sft", "model_b": "ppo"})).json()
+
+    assert pairs["strict"]["units"] < everything["strict"]["units"]
+    assert pairs["dashboard"]["watch"] == everything["dashboard"]["watch"]
+    assert pairs["dashboard"]["labelers"] == everything["dashboard"]["labelers"]
+
+
+async def test_one_model_alone_makes_no_pairs(admin_browser, team):
+    page = await admin_browser.get(f"{PAGE}?model_a=sft&model_b=")
+
+    assert page.status_code == 422
+    assert "Choose two models, or none." in page.text
+
+
+@pytest.mark.parametrize("query", ["sort=wealth", "order=left", "sort=gold&sort=ties", "margin=4"])
+async def test_wrong_parameters_of_the_page_are_refused(admin_browser, seed_slates, query):
+    await seed_slates([])
+
+    assert (await admin_browser.get(f"{SEEDED}?{query}")).status_code == 422
+
+
+async def test_labelers_reach_none_of_it(labeler_browser, client, seed_slates):
+    await seed_slates([])
+
+    assert (await labeler_browser.get(SEEDED)).status_code == 404
+    assert (await labeler_browser.get(f"{SEEDED}?sort=gold")).status_code == 404
+    assert (await client.get(CALL)).status_code == 401
+
+
+ALIKE = [(1, 2, 3, 4)]
+DEGENERATE = {
+    "no overlap": [GivenSlate([Given(1 + i % 4, ALIKE)]) for i in range(40)],
+    "one labeler": [GivenSlate([Given(1, ALIKE)]) for _ in range(40)],
+    "one prompt": [GivenSlate([Given(1, ALIKE), Given(2, ALIKE)])],
+    "all ties": [GivenSlate([Given(1, [(1, 1, 1, 1)]), Given(2, [(1, 1, 1, 1)])])] * 40,
+    "nothing judged": [
+        GivenSlate([Given(1, [(None,) * 4]), Given(2, [(None,) * 4])]) for _ in range(12)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+async def test_degenerate_projects_have_reasons_instead_of_numbers(
+    admin, admin_browser, seed_slates, name
+):
+    await seed_slates(DEGENERATE[name])
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+    page = await admin_browser.get(SEEDED)
+
+    assert (answer["strict"]["value"], answer["dashboard"]["alerts"]) == (None, [])
+    assert answer["strict"]["reason"].startswith(("not enough data: ", "not defined: "))
+    assert answer["strict"]["reason"] in words(page)
+    assert "nan" not in re.findall(r"\w+", page.text.lower())
+
+
+async def test_former_members_keep_their_numbers_under_another_name(
+    app, admin, admin_browser, seed_slates
+):
+    await seed_slates([GivenSlate([Given(1, ALIKE), Given(2, ALIKE)]) for _ in range(40)])
+    async with transaction(app.state.engine) as tx:
+        gone = await tx.scalar(
+            text("delete from project_members where pseudonym = 'L-02' returning user_id")
+        )
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+    page = await admin_browser.get(SEEDED)
+
+    names = [row["labeler"] for row in answer["dashboard"]["labelers"]]
+    assert names == ["L-01", f"former-{gone}"]
+    assert "100.0%" in row_of(page, f"former-{gone}")
+
+
+async def test_who_is_an_admin_and_ranks_is_a_researcher(app, admin, seed_slates):
+    slates = [GivenSlate([Given(1, ALIKE), Given(2, [(4, 3, 2, 1)])]) for _ in range(40)]
+    await seed_slates(slates)
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update users set role = 'admin' where name = 'Labeler 2'"))
+
+    references = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"][
+        "references"
+    ]
+
+    assert (references["researchers"]["value"], references["researchers"]["prompts"]) == (0, 40)
+    assert references["among_researchers"]["value"] is None
+
+
+async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admin, seed_slates):
+    seeded = await seed_slates([GivenSlate([Given(1, ALIKE)]) for _ in range(30)])
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update tasks set status = 'skipped', skip_reason = 'expertise'"
+                 " where slate_id = any(:slates)"), {"slates": seeded.slates[:6]},
+        )  # fmt: skip
+        await tx.execute(
+            text("update slates set status = 'unusable' where id = :id"),
+            {"id": seeded.slates[-1]},
+        )
+
+    dashboard = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"]
+
+    assert dashboard["progress"]["prompts"] == 29
+    assert dashboard["watch"]["skipped"]["value"] == 0.2
+    assert dashboard["progress"]["tasks_done"] == 24
+
+
+async def test_gold_is_held_against_the_known_answer_until_it_is_retired(app, admin, seed_slates):
+    seeded = await seed_slates(
+        [GivenSlate([Given(1, [(2, 1, 3, 4)], purpose="gold"), Given(2, ALIKE)]) for _ in range(12)]
+    )
+    path = "/api/v1/projects/seeded/slates/{}/gold"
+    for slate, responses in zip(seeded.slates, seeded.responses, strict=True):
+        known = [{"id": id_, "rank": rank} for rank, id_ in enumerate(responses, start=1)]
+        body = {"responses": known, "explanation": "The first one helps."}
+        assert (await admin.post(path.format(slate), json=body)).status_code < 300
+
+    async def gold():
+        answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+        return answer["dashboard"]["references"]["gold"]
+
+    assert (await gold())["value"] == pytest.approx(5 / 6)
+    assert ((await gold())["units"], (await gold())["status"]) == (72, "provisional")
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update gold set retired_at = now()"))
+    assert (await gold())["reason"] == "not enough data: 0 of 10 prompts with a known answer"
