@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from app.agreement import alert_rules, estimates, report
+from app.agreement import alert_rules, estimates, labeler_facts, report, screening
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
@@ -41,11 +41,12 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"
 NOT_ON_PAGES = ("demo.py", "embedded_postgres.py", "registry", "settings.py", "supervision.py")
 # Texts that stand in tables and are translated where they are shown.
 TABLES = (
-    estimates.SHARED,
-    estimates.COMPARED,
     [rule.missing for rule in alert_rules.RULES.values()],
-    (alert_rules.PAIRS, alert_rules.TEAM, alert_rules.WIDE),
+    (alert_rules.TEAM, alert_rules.WIDE),
     "not defined",
+    [(limits.missing, limits.few) for limits in estimates.LIMITS.values()],
+    (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
+    (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     report.NO_CHANCE,
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from app.agreement.drift import REFERENCE_PROMPTS
-from app.agreement.estimates import LIMITS, SHARED
+from app.agreement.estimates import GOLD, LIMITS, REPEATED, RESEARCHED, SHARED
 from app.agreement.evidence import GOLD_WINDOW
 from app.web.translation import gettext
 
@@ -35,14 +35,10 @@ Key = Literal[
     "rating_conflicts",
 ]
 
-GOLD = "not enough data: %(count)s of %(least)s prompts with a known answer"
-RESEARCHED = "not enough data: %(count)s of %(least)s prompts ranked by researchers"
-REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
 TASKS = "not enough data: %(count)s of %(least)s tasks"
 TIMED = "not enough data: %(count)s of %(least)s timed tasks"
 FOLDED = "not enough data: %(count)s of %(least)s long responses"
 RATED = "not enough data: %(count)s of %(least)s ratings"
-PAIRS = "not enough data: %(count)s of %(least)s pairs"
 TEAM = "not enough data: %(count)s of %(least)s labelers to compare with"
 WIDE = "provisional: the 95% interval is wider than ±10 points"
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.agreement.alert_rules import PAIRS, RULES, TEAM, WIDE, Family, Key, Lack
-from app.agreement.estimates import LIMITS, MAX_HALF_WIDTH, Measured
+from app.agreement.alert_rules import RULES, TEAM, WIDE, Family, Key, Lack
+from app.agreement.estimates import LIMITS, MAX_HALF_WIDTH, PAIRS, Measured
 from app.agreement.evidence import Evidence
 
 # A labeler stands out from the team by this many standard errors and at least this share.

@@ -5,8 +5,9 @@ Bounded by memory: the projects that were looked at longest ago are forgotten.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Connection, Engine
@@ -20,6 +21,7 @@ from app.agreement.slices import Slice, sliced
 
 MOST_BYTES = 64 * 2**20
 MOST_MEASURES = 32
+T = TypeVar("T")
 
 
 @dataclass
@@ -27,7 +29,7 @@ class _Project:
     """A project; the lock keeps many who open a page at once from reading the same."""
 
     loaded: Loaded = field(default_factory=nothing_loaded)
-    measures: OrderedDict[Hashable, Measures] = field(default_factory=OrderedDict)
+    measures: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -62,17 +64,27 @@ async def measures_of(
     baseline: str | None,
 ) -> Measures:
     """The numbers of a slice of these labels, computed once for all who ask."""
-    project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
+
+    async def compute() -> Measures:
+        return await computed(lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline))
+
     key = (labels.version, slice_.key, sft, baseline)
+    return await computed_once(tx, project_id, key, compute)
+
+
+async def computed_once(
+    tx: AsyncSession, project_id: int, key: Hashable, compute: Callable[[], Awaitable[T]]
+) -> T:
+    """What was computed for this key, or is now; kept while the project's labels stay the same."""
+    project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
     async with project.lock:
         if key not in project.measures:
-            project.measures[key] = await computed(
-                lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline)
-            )
+            project.measures[key] = await compute()
         project.measures.move_to_end(key)
         if len(project.measures) > MOST_MEASURES:
             project.measures.popitem(last=False)
-        return project.measures[key]
+        found: T = project.measures[key]
+        return found
 
 
 def _forget(kept: OrderedDict[int, _Project]) -> None:

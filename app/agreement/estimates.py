@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 
 from app.web.translation import gettext
 
-Kind = Literal["agreement_card", "labeler", "labeler_pair", "win_rate"]
+Kind = Literal[
+    "agreement_card",
+    "labeler",
+    "labeler_pair",
+    "win_rate",
+    "gold",
+    "researchers",
+    "own_work",
+    "repeats",
+]
 Status = Literal["ok", "provisional", "not_enough_data"]
-Method = Literal["t", "bootstrap"]
+Method = Literal["t", "bootstrap", "wilson"]
 
 MAX_HALF_WIDTH = 0.10
 MAX_EXACT_DF = 60
@@ -27,22 +36,32 @@ NORMAL_975 = 1.959963984540054
 class Limits:
     """Below `prompts` or `units` a number is hidden, below `ok_prompts` it is provisional.
 
-    `missing` says that there are too few prompts.
+    `missing` says that there are too few prompts, `few` that there are too few units.
     """
 
     prompts: int
     units: int
     ok_prompts: int
     missing: str
+    few: str = "not enough data: %(count)s of %(least)s shared comparisons"
 
 
 SHARED = "not enough data: %(count)s of %(least)s shared prompts"
 COMPARED = "not enough data: %(count)s of %(least)s compared prompts"
+GOLD = "not enough data: %(count)s of %(least)s prompts with a known answer"
+RESEARCHED = "not enough data: %(count)s of %(least)s prompts ranked by researchers"
+RANKED = "not enough data: %(count)s of %(least)s ranked prompts"
+REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
+PAIRS = "not enough data: %(count)s of %(least)s pairs"
 LIMITS: dict[Kind, Limits] = {
     "agreement_card": Limits(10, 50, 30, SHARED),
     "labeler": Limits(10, 50, 30, SHARED),
     "labeler_pair": Limits(5, 30, 15, SHARED),
     "win_rate": Limits(30, 0, 100, COMPARED),
+    "gold": Limits(10, 50, 30, GOLD, PAIRS),
+    "researchers": Limits(10, 50, 30, RESEARCHED, PAIRS),
+    "own_work": Limits(10, 50, 30, RANKED, PAIRS),
+    "repeats": Limits(10, 50, 30, REPEATED, PAIRS),
 }
 
 
@@ -140,11 +159,7 @@ def display_status(
     if prompts < limits.prompts:
         return "not_enough_data", gettext(limits.missing, count=prompts, least=limits.prompts)
     if units < limits.units:
-        return "not_enough_data", gettext(
-            "not enough data: %(count)s of %(least)s shared comparisons",
-            count=units,
-            least=limits.units,
-        )
+        return "not_enough_data", gettext(limits.few, count=units, least=limits.units)
     if prompts < limits.ok_prompts:
         return "provisional", gettext(
             "provisional: %(count)s of %(least)s prompts", count=prompts, least=limits.ok_prompts
