@@ -346,6 +346,21 @@ async def test_the_calls_quarantine_and_revoke(admin, seed_slates):
     assert again.status_code == 404
 
 
+async def test_the_datasets_page_says_how_many_rankings_were_left_out(
+    admin, admin_browser, seed_slates
+):
+    await seed_slates(shared(3, labelers=(1, 2, 3)))
+    await admin.put(f"{API}/L-01/cohort", json={"cohort": "heldout"})
+    await admin.post(f"{API}/L-02/quarantine", json={"reason": "Drifts."})
+
+    dataset = (await admin.post("/api/v1/projects/seeded/datasets")).json()
+    page = words(await admin_browser.get("/projects/seeded/datasets"))
+
+    assert dataset["rankings"] == 3
+    assert "3 held out" in page
+    assert "3 in quarantine" in page
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
