@@ -245,6 +245,22 @@ async def test_labelers_see_the_same_facts_of_themselves(admin_browser, labeler_
     assert "90.0%" in theirs[0]
 
 
+async def test_an_excluded_ranking_counts_neither_here_nor_in_the_last_days(
+    labeler_of, seed_slates, run_sql
+):
+    tied = GivenSlate([Given(1, [(1, 1, 2, 3)]), Given(2, [ALIKE])], texts=TEXTS)
+    seeded = await seed_slates([*shared(12), tied])
+    await run_sql(
+        "insert into exclusions (slate_id, reason, created_by) "
+        "select :slate_id, 'Spam', min(id) from users",
+        slate_id=seeded.slates[-1],
+    )
+
+    own = words(await (await labeler_of(1)).get("/projects/seeded/me"))
+
+    assert re.findall(r"Ties (\d\.\d%)", own) == ["0.0%", "0.0%"]
+
+
 async def test_labelers_are_not_told_which_tasks_were_checks(labeler_of, seed_slates):
     await seed_slates([
         *shared(12),
