@@ -12,9 +12,9 @@ from app.accounts import pages as accounts_pages
 from app.accounts import preferences_api
 from app.accounts.deps import SignedIn, signed_in
 from app.agreement import api as agreement_api
+from app.agreement import labeler_api, labeler_pages, slate_pages
 from app.agreement import pages as agreement_pages
 from app.agreement import slate_api as divided_api
-from app.agreement import slate_pages
 from app.datasets import api as datasets_api
 from app.datasets import pages as datasets_pages
 from app.db import create_engine
@@ -58,6 +58,7 @@ APIS = (
     slate_api,
     agreement_api,
     divided_api,
+    labeler_api,
     datasets_api,
     training_api,
     lineage_api,
@@ -76,6 +77,7 @@ PAGES = (
     report_pages,
     agreement_pages,
     slate_pages,
+    labeler_pages,
     datasets_pages,
     training_pages,
     lineage_pages,

@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from app.agreement import alert_rules, dashboard_report, estimates, report
+from app.agreement import alert_rules, dashboard_report, estimates, labeler_facts, report, screening
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
@@ -47,6 +47,8 @@ TABLES = (
     "not defined",
     (dashboard_report.NO_BLOCK, dashboard_report.NO_FLAG, dashboard_report.NO_PAIR),
     (dashboard_report.TASKS, dashboard_report.FEW_TASKS),
+    (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
+    (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     report.NO_CHANCE,
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,

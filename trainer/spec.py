@@ -82,6 +82,7 @@ class RankingRow(Frozen):
     )
     ratings: list[int | None]
     labeler: str
+    cohort: str = "training"
     weight: float = Field(ge=0, description="1 / number of rankings of this slate")
     # Where it comes from, for people and exports; the trainer does not look at these.
     ranking: int | None = None

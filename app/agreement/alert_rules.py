@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from app.agreement.drift import REFERENCE_PROMPTS
-from app.agreement.estimates import GOLD, LIMITS, RESEARCHED, SHARED
+from app.agreement.estimates import GOLD, LIMITS, REPEATED, RESEARCHED, SHARED
 from app.agreement.evidence import GOLD_WINDOW
 from app.web.translation import gettext
 
@@ -35,7 +35,6 @@ Key = Literal[
     "rating_conflicts",
 ]
 
-REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
 TASKS = "not enough data: %(count)s of %(least)s tasks"
 TIMED = "not enough data: %(count)s of %(least)s timed tasks"
 FOLDED = "not enough data: %(count)s of %(least)s long responses"

@@ -5,7 +5,7 @@ Bounded by memory: the projects that were looked at longest ago are forgotten.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -65,12 +65,12 @@ async def measures_of(
     baseline: str | None,
 ) -> Measures:
     """The numbers of a slice of these labels, computed once for all who ask."""
-    return await _computed_once(
-        tx,
-        project_id,
-        ("measures", labels.version, slice_.key, sft, baseline),
-        lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline),
-    )
+
+    async def compute() -> Measures:
+        return await computed(lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline))
+
+    key = ("measures", labels.version, slice_.key, sft, baseline)
+    return await computed_once(tx, project_id, key, compute)
 
 
 async def overview_kept(
@@ -84,23 +84,27 @@ async def overview_kept(
     flags: tuple[int, ...],
 ) -> Overview:
     """What the dashboard shows of a slice beside its numbers, computed once for all who ask."""
-    return await _computed_once(
-        tx,
-        project_id,
-        ("overview", labels.version, slice_.key, researchers, gold, flags),
-        lambda: overview_of(
+
+    def overview() -> Overview:
+        return overview_of(
             sliced(labels, slice_), researchers=researchers, gold=gold, flags=len(flags)
-        ),
-    )
+        )
+
+    async def compute() -> Overview:
+        return await computed(overview)
+
+    key = ("overview", labels.version, slice_.key, researchers, gold, flags)
+    return await computed_once(tx, project_id, key, compute)
 
 
-async def _computed_once(
-    tx: AsyncSession, project_id: int, key: Hashable, compute: Callable[[], T]
+async def computed_once(
+    tx: AsyncSession, project_id: int, key: Hashable, compute: Callable[[], Awaitable[T]]
 ) -> T:
+    """What was computed for this key, or is now; kept while the project's labels stay the same."""
     project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
     async with project.lock:
         if key not in project.measures:
-            project.measures[key] = await computed(compute)
+            project.measures[key] = await compute()
         project.measures.move_to_end(key)
         if len(project.measures) > MOST_MEASURES:
             project.measures.popitem(last=False)

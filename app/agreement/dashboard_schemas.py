@@ -6,23 +6,8 @@ from pydantic import Field
 
 from app.agreement.alert_rules import Family, Key
 from app.agreement.dashboard_report import Dashboard, DriftState, LabelerRow
-from app.agreement.estimates import Estimate, Method, Status
+from app.agreement.estimate_schemas import EstimateOut, estimate_out
 from app.web.schemas import Answer
-
-
-class EstimateOut(Answer):
-    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
-
-    value: float | None
-    se: float | None
-    ci95: tuple[float, float] | None
-    units: int
-    prompts: int
-    status: Status
-    reason: str | None
-    interval: Annotated[
-        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
-    ]
 
 
 class ProgressOut(Answer):
@@ -138,11 +123,6 @@ class DashboardOut(Answer):
     labelers: list[LabelerQualityOut]
     alerts: list[AlertOut]
     watch: WatchOut
-
-
-def estimate_out(estimate: Estimate) -> EstimateOut:
-    """A number as JSON."""
-    return EstimateOut(**vars(estimate))
 
 
 def dashboard_out(found: Dashboard) -> DashboardOut:

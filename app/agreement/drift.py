@@ -81,8 +81,17 @@ def alarm_height(shares: Floats) -> float:
     return max(MIN_HEIGHT, float(np.quantile(highest, math.exp(-1))))
 
 
-def drift_of(sequence: Sequence[float], *, team: float | None, height: float) -> Drift:
-    """Follow a labeler from the 31st prompt on.
+@dataclass(frozen=True)
+class Track:
+    """A labeler from the 31st prompt on; one number after each."""
+
+    usual: float
+    ewma: list[float]
+    cusum: list[float]
+
+
+def track_of(sequence: Sequence[float], *, team: float | None) -> Track | None:
+    """Follow a labeler from the 31st prompt on; None before.
 
     What is usual is the labeler's own mean of the first 30 prompts, or the team's where that is
     lower: to come down to it after a lucky start is no drift, to have been lower always neither.
@@ -90,21 +99,33 @@ def drift_of(sequence: Sequence[float], *, team: float | None, height: float) ->
     Args:
         sequence: shares in 0..1.
         team: the team's usual share, if there is one.
-        height: where CUSUM alarms.
     """
     reference, later = sequence[:REFERENCE_PROMPTS], sequence[REFERENCE_PROMPTS:]
-    if not later:
-        return Drift(len(sequence), None, None, None, None)
+    if not len(later):
+        return None
     own = float(np.mean(reference))
     usual = own if team is None else min(own, team)
-    sums = cusum(later, usual)
+    return Track(usual, ewma(later, usual), cusum(later, usual))
+
+
+def drift_of(sequence: Sequence[float], *, team: float | None, height: float) -> Drift:
+    """Where a labeler stands after the latest prompt, as `track_of` follows them.
+
+    Args:
+        sequence: shares in 0..1.
+        team: the team's usual share, if there is one.
+        height: where CUSUM alarms.
+    """
+    track = track_of(sequence, team=team)
+    if track is None:
+        return Drift(len(sequence), None, None, None, None)
     since = None
-    for i, s in enumerate(sums):
+    for i, s in enumerate(track.cusum):
         since = None if s <= height else i if since is None else since
     return Drift(
         prompts=len(sequence),
-        ewma=ewma(later, usual)[-1],
-        cusum=sums[-1],
+        ewma=track.ewma[-1],
+        cusum=track.cusum[-1],
         alarm=height,
         since=None if since is None else since + REFERENCE_PROMPTS,
     )

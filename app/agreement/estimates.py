@@ -15,10 +15,17 @@ from numpy.typing import NDArray
 from app.web.translation import gettext
 
 Kind = Literal[
-    "agreement_card", "labeler", "labeler_pair", "win_rate", "gold", "researchers", "own_work"
+    "agreement_card",
+    "labeler",
+    "labeler_pair",
+    "win_rate",
+    "gold",
+    "researchers",
+    "own_work",
+    "repeats",
 ]
 Status = Literal["ok", "provisional", "not_enough_data"]
-Method = Literal["t", "bootstrap"]
+Method = Literal["t", "bootstrap", "wilson"]
 
 MAX_HALF_WIDTH = 0.10
 MAX_EXACT_DF = 60
@@ -44,6 +51,7 @@ COMPARED = "not enough data: %(count)s of %(least)s compared prompts"
 GOLD = "not enough data: %(count)s of %(least)s prompts with a known answer"
 RESEARCHED = "not enough data: %(count)s of %(least)s prompts ranked by researchers"
 RANKED = "not enough data: %(count)s of %(least)s ranked prompts"
+REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
 PAIRS = "not enough data: %(count)s of %(least)s pairs"
 LIMITS: dict[Kind, Limits] = {
     "agreement_card": Limits(10, 50, 30, SHARED),
@@ -53,6 +61,7 @@ LIMITS: dict[Kind, Limits] = {
     "gold": Limits(10, 50, 30, GOLD, PAIRS),
     "researchers": Limits(10, 50, 30, RESEARCHED, PAIRS),
     "own_work": Limits(10, 50, 30, RANKED, PAIRS),
+    "repeats": Limits(10, 50, 30, REPEATED, PAIRS),
 }
 
 

@@ -98,16 +98,14 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
     n, labeler = work.labelers, work.labeler
     again = np.flatnonzero(work.repeat_of >= 0)
     is_new = work.repeat_of < 0
-    # What a researcher ranked too is held against the researcher and not against the others.
-    is_researched = np.isin(work.slate, work.slate[work.is_researcher])
     is_gold = (work.gold > 0).any(axis=1)
-    shared = np.flatnonzero(work.is_shared & is_new & ~is_researched & ~is_gold)
+    shared = _shared(work)
     consensus = with_consensus(work.ranks[shared], work.slate[shared])
-    drifts = _drifts(consensus, labeler[shared], n)
+    drifts = _drifts(_followed(consensus, shared, work), n)
     gold_rows = np.flatnonzero(is_gold & is_new)
     gold = with_gold(work.ranks[gold_rows], work.gold[gold_rows])
     is_late = _from_the_end(labeler[gold_rows]) < GOLD_WINDOW
-    both = np.flatnonzero(is_new & is_researched)
+    both = np.flatnonzero(is_new & _is_researched(work))
     researched = with_researchers(work.ranks[both], work.slate[both], work.is_researcher[both])
     repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
     everything = np.arange(len(labeler))
@@ -138,22 +136,68 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
     return [Evidence(*own) for own in columns]
 
 
-def _drifts(consensus: Share, labeler: Integers, labelers: int) -> list[Drift]:
-    """Follow each labeler's agreement with the consensus, prompt by prompt."""
+@dataclass(frozen=True)
+class Followed:
+    """What drift is seen in: agreement with the others' consensus, one number a prompt.
+
+    Attributes:
+        row: (m,) labels by labeler, and of each in the order of first submission.
+        labeler: (m,) whose they are.
+        share: (m,) of pairs that agree, 0..1.
+        team: what is usual, the median of the labelers' means; None without any.
+        height: where CUSUM alarms; None while nobody has more than the reference.
+    """
+
+    row: Integers
+    labeler: Integers
+    share: Floats
+    team: float | None
+    height: float | None
+
+
+def followed(work: Work) -> Followed:
+    """Follow all labelers."""
+    shared = _shared(work)
+    return _followed(with_consensus(work.ranks[shared], work.slate[shared]), shared, work)
+
+
+def _shared(work: Work) -> Integers:
+    """The random overlap, but for what researchers ranked too: that is held against them."""
+    is_gold = (work.gold > 0).any(axis=1)
+    is_new = work.repeat_of < 0
+    return np.flatnonzero(work.is_shared & is_new & ~_is_researched(work) & ~is_gold)
+
+
+def _is_researched(work: Work) -> Flags:
+    """(n,) whether a researcher has ranked the same slate, or the label is theirs."""
+    return np.isin(work.slate, work.slate[work.is_researcher])
+
+
+def _followed(consensus: Share, shared: Integers, work: Work) -> Followed:
     hits, units = consensus
+    labeler = work.labeler[shared]
     told = np.flatnonzero(units > 0)
     order = told[np.argsort(labeler[told], kind="stable")]
-    per_prompt = hits[order] / units[order]
-    ends = np.searchsorted(labeler[order], np.arange(1, labelers))
-    sequences = [own.tolist() for own in np.split(per_prompt, ends)][:labelers]
-    told_by = np.bincount(labeler[told], minlength=labelers)
-    if told_by.max(initial=0) <= REFERENCE_PROMPTS:
-        return [Drift(n, None, None, None, None) for n in told_by.tolist()]
-    of = labeler[order]
-    means = np.bincount(of, weights=per_prompt, minlength=labelers) / np.maximum(told_by, 1)
-    height = alarm_height(per_prompt - means[of])
-    team = float(np.median(means[told_by > 0]))
-    return [drift_of(own, team=team, height=height) for own in sequences]
+    share, of = hits[order] / units[order], labeler[order]
+    prompts = np.bincount(of, minlength=work.labelers)
+    means = np.bincount(of, weights=share, minlength=work.labelers) / np.maximum(prompts, 1)
+    is_beyond = prompts.max(initial=0) > REFERENCE_PROMPTS
+    return Followed(
+        row=shared[order],
+        labeler=of,
+        share=share,
+        team=float(np.median(means[prompts > 0])) if len(of) else None,
+        height=alarm_height(share - means[of]) if is_beyond else None,
+    )
+
+
+def _drifts(found: Followed, labelers: int) -> list[Drift]:
+    """Where each labeler stands."""
+    ends = np.searchsorted(found.labeler, np.arange(1, labelers))
+    sequences = [own.tolist() for own in np.split(found.share, ends)][:labelers]
+    if found.height is None:
+        return [Drift(len(own), None, None, None, None) for own in sequences]
+    return [drift_of(own, team=found.team, height=found.height) for own in sequences]
 
 
 def _from_the_end(labeler: Integers) -> Integers:

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.disagreements import Disagreement, disagreements_for
+from app.agreement.labeler_queries import OwnWork, own_work_for
 from app.agreement.own_numbers import OwnNumbers
 from app.agreement.own_queries import own_numbers_for
 from app.agreement.own_tasks import OwnTaskPage, Today, own_tasks_for, today_of
@@ -19,13 +20,14 @@ class LabelerHome:
 
     today: Today
     numbers: OwnNumbers
+    work: OwnWork
     disagreements: list[Disagreement]
     answers: list[AnswerView]
     recent: OwnTaskPage
 
 
 async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> LabelerHome:
-    """The viewer's own page of a project, with nine statements however much there is.
+    """The viewer's own page of a project, with fifteen statements however much there is.
 
     Raises:
         NotFoundError: they are not a labeler of this project.
@@ -33,6 +35,7 @@ async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectVie
     return LabelerHome(
         today=await today_of(tx, viewer, project),
         numbers=await own_numbers_for(tx, viewer, project),
+        work=await own_work_for(tx, viewer, project),
         disagreements=await disagreements_for(tx, viewer, project),
         answers=await answers_for(tx, viewer, project),
         recent=await own_tasks_for(tx, viewer, project),

@@ -20,6 +20,7 @@ with ranked as (
     from rounds d
     join slates s on s.round_id = d.id
     join rankings r on r.slate_id = s.id and r.is_current
+                   and r.id not in (select ranking_id from excluded_rankings)
     where d.project_id = :project_id and r.created_at >= now() - make_interval(days => :days)
 ), rows as (
     select i.ranking_id, count(*) as responses
@@ -44,6 +45,7 @@ from rankings r
 join tasks t on t.id = r.task_id
 join ranking_items i on i.ranking_id = r.id
 where r.labeler_id = :viewer_id and t.project_id = :project_id and r.is_current
+  and r.id not in (select ranking_id from excluded_rankings)
   and r.created_at >= now() - make_interval(days => :days)
 group by r.id
 """)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from app.agreement.divided import BINS, Position
-from app.agreement.schemas import EstimateOut
+from app.agreement.estimate_schemas import EstimateOut
 from app.agreement.slate_choices import Asked
 from app.agreement.slate_list import FOR_W, DividedSlate, SlateList
 from app.agreement.slices import Margin, Slice

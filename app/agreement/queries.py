@@ -20,6 +20,9 @@ from app.projects.queries import ProjectView
 
 BootstrapState = Literal["ready", "pending", "none"]
 
+# The default baseline is one of them.
+SFT = text("select name from models where kind = 'sft'")
+
 ROUNDS = text("""
 select d.number from rounds d where d.project_id = :project_id order by d.number
 """)
@@ -80,7 +83,7 @@ async def agreement_of(
         raise NotFoundError(f"The project has no round {slice_.round}.")
     labels = (await labels_of(tx, project.id)).labels
     check_slice(slice_, labels.slates)
-    sft = frozenset(await tx.scalars(text("select name from models where kind = 'sft'")))
+    sft = frozenset(await tx.scalars(SFT))
     measures = await measures_of(tx, project.id, labels, slice_, sft=sft, baseline=baseline)
     if baseline is not None and baseline not in measures.ranked:
         raise InvalidError(

@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from app.agreement.dashboard_queries import ProjectDashboard
 from app.agreement.dashboard_report import Column
-from app.agreement.dashboard_schemas import DashboardOut, EstimateOut, dashboard_out, estimate_out
+from app.agreement.dashboard_schemas import DashboardOut, dashboard_out
 from app.agreement.definitions import definitions
+from app.agreement.estimate_schemas import EstimateOut, estimate_out
 from app.agreement.estimates import Status
 from app.agreement.plan import Plan
 from app.agreement.queries import BootstrapState

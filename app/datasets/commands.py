@@ -56,7 +56,20 @@ select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cre
             'slates', count(distinct r.slate_id), 'rankings', count(distinct r.id))
         from excluded_rankings x
         join rankings r on r.id = x.ranking_id and r.is_current and not r.is_check
-        join tasks t on t.id = r.task_id where t.project_id = :project_id) as excluded
+        join tasks t on t.id = r.task_id where t.project_id = :project_id) as excluded,
+       (select jsonb_object_agg(reason, counts) from (
+            select reason, jsonb_build_object(
+                'labelers', count(distinct x.labeler_id), 'rankings', count(distinct x.ranking_id),
+                'quarantines', coalesce(jsonb_agg(distinct x.quarantine_id)
+                                        filter (where x.reason = 'quarantined'), '[]')) as counts
+            from (values ('heldout'), ('quarantined')) reasons (reason)
+            left join (
+                select x.* from left_out_rankings x
+                join rankings r on r.id = x.ranking_id and r.is_current and not r.is_check
+                where x.project_id = :project_id
+                  and r.id not in (select ranking_id from excluded_rankings)
+            ) x using (reason)
+            group by reason) reasons) as left_out
 """)
 
 INSERT = text("""
@@ -113,6 +126,7 @@ async def create_dataset(
 ) -> DatasetView:
     """Freeze the project's prompts, demonstrations, pretraining texts and current rankings.
 
+    Rankings by held-out and by quarantined labelers are left out, and the manifest says how many.
     Everything is read in one REPEATABLE READ snapshot. The folder appears under its final name
     complete or not at all, and only with its row.
 
@@ -138,7 +152,7 @@ def _new_folder(parent: Path) -> Path:
 
 async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> dict[str, Any]:
     """Write the files and return their manifest."""
-    here = {"project_id": project.id, "split": None}
+    here = {"project_id": project.id, "split": None, "is_dataset": True}
     rankings, demonstrations = RankingLines(), DemonstrationLines()
     async with snapshot(engine) as connection:
         about = (await connection.execute(ABOUT, here)).one()
@@ -167,7 +181,7 @@ async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> di
         "created_at": about.created_at,
         "guidelines_version": about.guidelines_version,
         "rounds": about.rounds,
-        "filters": {"excluded": about.excluded},
+        "filters": {"excluded": about.excluded, **about.left_out},
         "counts": {
             "prompts": files["prompts.jsonl"]["rows"],
             "ranked_prompts": len(rankings.prompts),

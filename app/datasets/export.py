@@ -58,7 +58,7 @@ async def ranking_chunks(
     """The project's current rankings, as the trainer reads them."""
     check_format(file_format, of="rankings")
     async with snapshot(engine) as connection:
-        here = {"project_id": project_id, "split": split}
+        here = {"project_id": project_id, "split": split, "is_dataset": False}
         async for batch in batches(connection, RANKINGS, here):
             yield b"".join(ranking_line(row) for row in batch)
 

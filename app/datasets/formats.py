@@ -23,6 +23,7 @@ META = (
     "model_chosen",
     "model_rejected",
     "labeled_at",
+    "cohort",
 )
 # What spreadsheets take for a formula, also in full width.
 RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -79,6 +80,7 @@ def meta_of(slate: RankedSlate, comparison: Comparison) -> Meta:
         "model_chosen": slate.models[comparison.chosen],
         "model_rejected": slate.models[comparison.rejected],
         "labeled_at": slate.labeled_at,
+        "cohort": slate.cohort,
     }
 
 

@@ -23,6 +23,7 @@ COMPARISONS = text("""
 select r.id as ranking, p.external_id as prompt_id, p.group_key, p.split,
        p.messages::text as messages, d.number as round,
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
+       coalesce(m.cohort, 'training') as cohort,
        to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as labeled_at,
        answers.ids as response_ids, answers.texts, answers.models, pairs.*
 from rounds d
@@ -49,10 +50,12 @@ where d.project_id = :project_id and (cast(:split as text) is null or p.split = 
 order by s.id, r.id
 """)
 
+# Exports hold everybody's and name the cohort; a dataset leaves out who is held out or quarantined.
 RANKINGS = text("""
 select r.id as ranking, s.id as slate, p.external_id as prompt_id, p.group_key, p.split,
        p.messages::text as messages, d.number as round,
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
+       coalesce(m.cohort, 'training') as cohort,
        to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as labeled_at,
        items.response_ids, items.texts, items.models, items.ranks, items.ratings,
        1.0::float8 / greatest(contributing.rankings, 1) as weight
@@ -61,6 +64,8 @@ join slates s on s.round_id = d.id
 join prompts p on p.id = s.prompt_id
 join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
                and r.id not in (select ranking_id from excluded_rankings)
+               and (not :is_dataset or not exists (
+                   select from left_out_rankings x where x.ranking_id = r.id))
 left join project_members m on m.project_id = d.project_id and m.user_id = r.labeler_id
 cross join lateral (
     select array_agg(response.id order by response.position) as response_ids,
@@ -79,6 +84,8 @@ cross join lateral (
     select count(*) as rankings from rankings other
     where other.slate_id = s.id and other.is_current and not other.is_check
       and other.id not in (select ranking_id from excluded_rankings)
+      and (not :is_dataset or not exists (
+          select from left_out_rankings x where x.ranking_id = other.id))
       and exists (select from ranking_items item where item.ranking_id = other.id and item.rank > 1)
 ) contributing
 where d.project_id = :project_id and (cast(:split as text) is null or p.split = :split)
@@ -170,6 +177,7 @@ def compared(row: Row[Any]) -> Compared:
             split=row.split,
             round=row.round,
             labeler=row.labeler,
+            cohort=row.cohort,
             labeled_at=row.labeled_at,
             messages=orjson.dumps(orjson.loads(row.messages)),  # without spaces
             texts=dict(zip(ids, row.texts, strict=True)),

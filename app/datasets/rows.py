@@ -20,6 +20,7 @@ class RankedSlate:
     split: str
     round: int
     labeler: str
+    cohort: str
     labeled_at: str
     messages: bytes
     texts: Mapping[str, str]
@@ -69,6 +70,7 @@ def ranking_line(row: Any) -> bytes:  # noqa: ANN401 a row of the query `RANKING
             "ranks": row.ranks,
             "ratings": row.ratings,
             "labeler": row.labeler,
+            "cohort": row.cohort,
             "weight": row.weight,
             "ranking": row.ranking,
             "slate": row.slate,
@@ -123,6 +125,8 @@ def _slate_of(ranking: Mapping[str, Any]) -> RankedSlate:
         split=ranking["split"],
         round=ranking["round"],
         labeler=ranking["labeler"],
+        # Datasets of before there were cohorts do not name them.
+        cohort=ranking.get("cohort", "training"),
         labeled_at=ranking["labeled_at"],
         messages=orjson.dumps(ranking["messages"]),
         texts={response["id"]: response["text"] for response in ranking["responses"]},

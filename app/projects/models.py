@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Identity,
+    Index,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
+
+COHORT = "cohort in ('training', 'heldout')"
 
 
 class Project(Base):
@@ -76,18 +79,24 @@ class Flag(Base):
 
 
 class Member(Base):
-    """A labeler of a project, with the pseudonym that exports show and their place in the queue."""
+    """A labeler of a project, with the pseudonym that exports show and their place in the queue.
+
+    What a labeler of the cohort `heldout` ranks is in no dataset, so that it can be held against
+    what was trained without it.
+    """
 
     __tablename__ = "project_members"
     __table_args__ = (
         UniqueConstraint("project_id", "pseudonym"),
         CheckConstraint("role in ('labeler')", name="role"),
+        CheckConstraint(COHORT, name="cohort"),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(Text, server_default="labeler")
     pseudonym: Mapped[str] = mapped_column(Text)
+    cohort: Mapped[str] = mapped_column(Text, server_default="training")
     guidelines_read_version: Mapped[int | None]
     # The last task that was offered: the search for the next one starts behind it, so that it never
     # walks over the second places of slates that this labeler has already ranked.
@@ -95,4 +104,70 @@ class Member(Base):
     tasks_leased: Mapped[int] = mapped_column(server_default="0")  # ever
     # What decides which of them are checks, so that nobody can work it out.
     checks_seed: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=func.gen_random_uuid())
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class CohortChange(Base):
+    """An admin has moved a labeler to a cohort."""
+
+    __tablename__ = "cohort_changes"
+    __table_args__ = (
+        CheckConstraint(COHORT, name="cohort"),
+        Index("ix_cohort_changes_project_id_user_id", "project_id", "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    cohort: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Quarantine(Base):
+    """What a labeler ranked `since` then (null: ever) is in no new dataset until it is revoked.
+
+    Nothing is deleted, and the rankings stay in agreement and exports. The view
+    `left_out_rankings` lists them, and those of held-out labelers.
+    """
+
+    __tablename__ = "quarantines"
+    __table_args__ = (
+        CheckConstraint("(revoked_at is null) = (revoked_by is null)", name="revoked"),
+        Index(
+            "uq_quarantines_project_id_user_id",
+            "project_id",
+            "user_id",
+            unique=True,
+            postgresql_where="revoked_at is null",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    revoked_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Screening(Base):
+    """What an admin has decided about a candidate, and why; the last one holds."""
+
+    __tablename__ = "screenings"
+    __table_args__ = (
+        CheckConstraint("decision in ('accepted', 'declined', 'again')", name="decision"),
+        Index("ix_screenings_project_id_user_id", "project_id", "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    decision: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    self_assessment: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

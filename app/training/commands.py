@@ -45,10 +45,13 @@ AVAILABLE = text("""
 select (select count(*) from demonstrations where project_id = :project_id) as demonstrations,
        (select count(*) from rankings r join tasks t on t.id = r.task_id
         where t.project_id = :project_id and r.is_current and not r.is_check
-          and r.id not in (select ranking_id from excluded_rankings)) as rankings,
+          and r.id not in (select ranking_id from excluded_rankings)
+          and not exists (select from left_out_rankings x where x.ranking_id = r.id)) as rankings,
        (select count(*) from (
            select from comparisons c join slates s on s.id = c.slate_id
-           join rounds d on d.id = s.round_id where d.project_id = :project_id limit 1
+           join rounds d on d.id = s.round_id where d.project_id = :project_id
+             and not exists (select from left_out_rankings x where x.ranking_id = c.ranking_id)
+           limit 1
        ) one) as comparisons,
        (select count(*) from prompts where project_id = :project_id) as prompts,
        (select count(*) from pretraining_texts where project_id = :project_id) as pretraining,
@@ -57,7 +60,9 @@ select (select count(*) from demonstrations where project_id = :project_id) as d
        (select count(*) from (
            select from comparisons c join slates s on s.id = c.slate_id
            join prompts p on p.id = s.prompt_id
-           where p.project_id = :project_id and p.split = 'train' limit 1
+           where p.project_id = :project_id and p.split = 'train'
+             and not exists (select from left_out_rankings x where x.ranking_id = c.ranking_id)
+           limit 1
        ) one) as training_comparisons
 """)
 
@@ -66,6 +71,7 @@ select count(distinct r.labeler_id) from rankings r
 join slates s on s.id = r.slate_id join prompts p on p.id = s.prompt_id
 where p.project_id = :project_id and p.split = 'train' and r.is_current and not r.is_check
   and r.id not in (select ranking_id from excluded_rankings)
+  and not exists (select from left_out_rankings x where x.ranking_id = r.id)
 """)
 
 # Two requests with one key must not both find nothing and both start a run.

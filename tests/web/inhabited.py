@@ -100,6 +100,7 @@ async def inhabit(
         {
             "slug": "demo",
             "email": email,
+            "pseudonym": "L-01",
             "number": 1,
             "task_id": held["id"],
             "ranking_id": ranked["ranking"],

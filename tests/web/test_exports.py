@@ -26,6 +26,7 @@ META = [
     "model_chosen",
     "model_rejected",
     "labeled_at",
+    "cohort",
 ]
 COMPARISONS = "/api/v1/projects/seeded/comparisons"
 RANKINGS = "/api/v1/projects/seeded/rankings"
@@ -64,7 +65,7 @@ async def test_explicit_comparisons_are_message_lists_with_everything_known(admi
     assert first["rejected"] == [{"role": "assistant", "content": "=1+1"}]
     assert first["comparison_id"].endswith(f"-{a}-{b}")
     assert first["labeled_at"].endswith("Z")
-    assert {key: first[key] for key in META[1:-1]} == {
+    assert {key: first[key] for key in META[1:] if key != "labeled_at"} == {
         "prompt_id": "p-0",
         "group": "p-0",
         "split": "train",
@@ -78,6 +79,7 @@ async def test_explicit_comparisons_are_message_lists_with_everything_known(admi
         "conflict": False,
         "model_chosen": "sft",
         "model_rejected": "＝evil",
+        "cohort": "training",
     }
     assert answer.headers["content-disposition"] == (
         'attachment; filename="seeded-comparisons.jsonl"'

@@ -1,0 +1,28 @@
+"""The shape of a number with its uncertainty, in all calls that answer with one."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.agreement.estimates import Estimate, Method, Status
+from app.web.schemas import Answer
+
+
+class EstimateOut(Answer):
+    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
+
+    value: float | None
+    se: float | None
+    ci95: tuple[float, float] | None
+    units: int
+    prompts: int
+    status: Status
+    reason: str | None
+    interval: Annotated[
+        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
+    ]
+
+
+def estimate_out(estimate: Estimate) -> EstimateOut:
+    """A number as JSON."""
+    return EstimateOut(**vars(estimate))

@@ -1,0 +1,145 @@
+"""Reads of one labeler's work: for admins by pseudonym, and for the labeler themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.agreement.drift_chart import DriftChart, drift_chart
+from app.agreement.labeler_facts import (
+    NO_EVIDENCE,
+    NO_MEASURES,
+    Checks,
+    LabelerFacts,
+    checks_of,
+    facts_of,
+)
+from app.agreement.orders import MIN_MEMBERS, is_anonymous
+from app.agreement.quality import Quality, quality_of
+from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
+from app.projects.queries import ProjectView
+from app.web.translation import gettext
+
+RECENT = 20
+SECONDS_AN_HOUR = 3600
+
+TASKS = text("""
+select t.slate_id, t.purpose, t.status, t.skip_reason, t.finished_at, d.number as round,
+       r.version, cast(r.active_ms as float8) / 1000 as active_seconds, p.messages
+from tasks t
+join slates s on s.id = t.slate_id
+join rounds d on d.id = coalesce(t.asked_round_id, s.round_id)
+join prompts p on p.id = s.prompt_id
+left join rankings r on r.task_id = t.id and r.is_current
+where t.project_id = :project_id and t.labeler_id = :user_id and t.status in ('done', 'skipped')
+order by t.finished_at desc nulls last, t.id desc limit :limit
+""")
+
+MEMBERS = text("select count(*) from project_members where project_id = :project_id")
+
+
+@dataclass(frozen=True)
+class RecentTask:
+    """A task that the labeler has done or skipped, and what they were asked it for."""
+
+    slate_id: int
+    purpose: str
+    status: str
+    skip_reason: str | None
+    finished_at: datetime | None
+    round: int
+    version: int | None
+    active_seconds: float | None
+    messages: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class LabelerPage:
+    """A labeler as admins see them.
+
+    Attributes:
+        labeler: who they are.
+        facts: numbers, as the labeler sees them.
+        checks: what the labeler is not told.
+        drift: agreement over time.
+        quarantines: newest first.
+        recent: tasks, newest first.
+    """
+
+    labeler: Labeler
+    facts: LabelerFacts
+    checks: Checks
+    drift: DriftChart
+    quarantines: list[QuarantineView]
+    recent: list[RecentTask]
+
+    @property
+    def quarantine(self) -> QuarantineView | None:
+        """The one in force."""
+        return next((one for one in self.quarantines if one.is_in_force), None)
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """The same of the viewer, without what would tell which tasks were checks."""
+
+    facts: LabelerFacts
+    drift: DriftChart
+
+
+async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -> LabelerPage:
+    """Everything about a labeler; the caller has checked that the viewer is an admin.
+
+    Raises:
+        NotFoundError: the project has no such labeler.
+    """
+    labeler = await labeler_of(tx, project, pseudonym)
+    quality = await quality_of(tx, project)
+    tasks = await tx.execute(
+        TASKS, {"project_id": project.id, "user_id": labeler.user_id, "limit": RECENT}
+    )
+    code = quality.code_of(labeler.user_id)
+    return LabelerPage(
+        labeler=labeler,
+        facts=_facts(quality, labeler.user_id, project),
+        checks=checks_of(
+            NO_EVIDENCE if code is None else quality.evidence[code],
+            [] if code is None else quality.signals[code],
+        ),
+        drift=drift_chart(quality.drift, quality.labels, code),
+        quarantines=await quarantines_of(tx, project, labeler),
+        recent=[RecentTask(*row) for row in tasks],
+    )
+
+
+async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> OwnWork:
+    """The viewer's own, as far as they may know how others ranked.
+
+    Agreement prompt by prompt is told after the project's delay, and only where nobody can tell
+    whose answers it was with.
+    """
+    quality = await quality_of(tx, project)
+    members = await tx.scalar(MEMBERS, {"project_id": project.id}) or 0
+    delay = project.screen.feedback_delay_hours * SECONDS_AN_HOUR
+    drift = drift_chart(
+        quality.drift,
+        quality.labels,
+        quality.code_of(viewer.id),
+        known_before=quality.now - delay,
+    )
+    if not is_anonymous(1, members):
+        drift = DriftChart(
+            [], reason=gettext("shown from %(least)s labelers on", least=MIN_MEMBERS)
+        )
+    return OwnWork(_facts(quality, viewer.id, project), drift)
+
+
+def _facts(quality: Quality, user_id: int, project: ProjectView) -> LabelerFacts:
+    code = quality.code_of(user_id)
+    return facts_of(
+        quality.measures.labelers.get(user_id, NO_MEASURES),
+        NO_EVIDENCE if code is None else quality.evidence[code],
+        counts_conflicts=project.screen.conflict_gap is not None,
+    )

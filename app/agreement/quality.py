@@ -1,0 +1,130 @@
+"""Reads of what is known of each labeler's work in a project, computed once for all who ask."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agreement.alerts import Signal, signals_of
+from app.agreement.cache import computed_once, labels_of, measures_of
+from app.agreement.computing import computed
+from app.agreement.evidence import Evidence, Followed, evidence_of, followed
+from app.agreement.labels import Labels
+from app.agreement.loading import Loaded
+from app.agreement.measures import Measures
+from app.agreement.queries import SFT
+from app.agreement.slices import EVERYTHING
+from app.agreement.work import KnownAnswers, Unfolded, work_of
+from app.projects.queries import ProjectView
+
+# A retired answer is asked no more; what was answered stays.
+KNOWN = text("""
+select g.slate_id, g.ranks from gold g
+join slates s on s.id = g.slate_id
+join rounds d on d.id = s.round_id
+where d.project_id = :project_id order by g.slate_id
+""")
+
+# Whoever may change the project and ranks as well is who labelers are held against.
+RESEARCHERS = text("select id from users where role = 'admin'")
+
+UNFOLDED = text("""
+select i.ranking_id, count(*) as shown, count(*) filter (where i.is_opened) as opened
+from tasks t
+join rankings r on r.task_id = t.id and r.is_current
+join ranking_items i on i.ranking_id = r.id and i.is_opened is not null
+where t.project_id = :project_id
+group by i.ranking_id order by i.ranking_id
+""")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is known of each labeler's work.
+
+    Attributes:
+        labels: all of the project, in the order of their first submission.
+        now: when that was by the database's clock, in seconds since 1970.
+        researchers: users whose rankings others are held against.
+        gold: the known answers.
+        measures: the project's agreement, as on its page.
+        evidence: of each labeler, by their code in `labels`.
+        signals: of each labeler, by their code.
+        drift: what drift is seen in.
+    """
+
+    labels: Labels
+    now: float
+    researchers: frozenset[int]
+    gold: KnownAnswers
+    measures: Measures
+    evidence: list[Evidence]
+    signals: list[list[Signal]]
+    drift: Followed
+
+    def code_of(self, user_id: int) -> int | None:
+        """The labeler's code; None when they have ranked nothing."""
+        code = int(np.searchsorted(self.labels.labeler_ids, user_id))
+        known = code < len(self.labels.labeler_ids) and self.labels.labeler_ids[code] == user_id
+        return code if known else None
+
+
+@dataclass(frozen=True)
+class _Found:
+    evidence: list[Evidence]
+    signals: list[list[Signal]]
+    drift: Followed
+
+
+async def quality_of(tx: AsyncSession, project: ProjectView) -> Quality:
+    """Measure the work of everybody with a label; five statements when nothing is new."""
+    here = {"project_id": project.id}
+    loaded = await labels_of(tx, project.id)
+    sft = frozenset(await tx.scalars(SFT))
+    measures = await measures_of(tx, project.id, loaded.labels, EVERYTHING, sft=sft, baseline=None)
+    researchers = frozenset(await tx.scalars(RESEARCHERS))
+    gold = {
+        row.slate_id: {int(response): rank for response, rank in row.ranks.items() if rank}
+        for row in await tx.execute(KNOWN, here)
+    }
+    found = await _found(tx, project, loaded, researchers=researchers, gold=gold)
+    return Quality(
+        loaded.labels, loaded.now, researchers, gold, measures,
+        found.evidence, found.signals, found.drift,
+    )  # fmt: skip
+
+
+async def _found(
+    tx: AsyncSession,
+    project: ProjectView,
+    loaded: Loaded,
+    *,
+    researchers: frozenset[int],
+    gold: KnownAnswers,
+) -> _Found:
+    gap = project.screen.conflict_gap
+
+    async def compute() -> _Found:
+        rows = (await tx.execute(UNFOLDED, {"project_id": project.id})).all()
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        return await computed(
+            lambda: _measured(loaded.labels, researchers, gold, Unfolded(*columns), gap)
+        )
+
+    known = tuple((slate, tuple(sorted(ranks.items()))) for slate, ranks in gold.items())
+    key = ("quality", loaded.labels.version, researchers, known, gap)
+    return await computed_once(tx, project.id, key, compute)
+
+
+def _measured(
+    labels: Labels,
+    researchers: frozenset[int],
+    gold: KnownAnswers,
+    unfolded: Unfolded,
+    gap: int | None,
+) -> _Found:
+    work = work_of(labels, researchers=researchers, gold=gold, unfolded=unfolded)
+    # Without a gap nothing is a conflict: ratings are never eight apart.
+    evidence = evidence_of(work, conflict_gap=gap or 8)
+    return _Found(evidence, signals_of(evidence), followed(work))
