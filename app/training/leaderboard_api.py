@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.accounts.deps import SignedIn
+from app.agreement.dashboard_schemas import EstimateOut
 from app.agreement.estimates import Status
-from app.agreement.schemas import EstimateOut
 from app.agreement.standing_queries import board_for
 from app.agreement.standings import Board
 from app.projects.queries import project_for
