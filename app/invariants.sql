@@ -35,7 +35,8 @@ join lateral (
     from (select count(*) as n from ranking_items i
           where i.ranking_id = r.id and i.rank is not null group by i.rank) tied
 ) pairs on true
-where r.is_current and not r.is_check and pairs.expected
+where r.is_current and not r.is_check and r.id not in (select ranking_id from excluded_rankings)
+  and pairs.expected
    <> (select count(*) from comparisons c where c.ranking_id = r.id);
 
 -- name: lease_longer_than_a_day

@@ -13,6 +13,8 @@ from app.accounts import preferences_api
 from app.accounts.deps import SignedIn, signed_in
 from app.agreement import api as agreement_api
 from app.agreement import pages as agreement_pages
+from app.agreement import slate_api as divided_api
+from app.agreement import slate_pages
 from app.datasets import api as datasets_api
 from app.datasets import pages as datasets_pages
 from app.db import create_engine
@@ -55,6 +57,7 @@ APIS = (
     report_api,
     slate_api,
     agreement_api,
+    divided_api,
     datasets_api,
     training_api,
     lineage_api,
@@ -72,6 +75,7 @@ PAGES = (
     preview_pages,
     report_pages,
     agreement_pages,
+    slate_pages,
     datasets_pages,
     training_pages,
     lineage_pages,

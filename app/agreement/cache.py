@@ -110,7 +110,7 @@ async def _computed_once(
 
 def _forget(kept: OrderedDict[int, _Project]) -> None:
     """Drop the projects looked at longest ago until the rest fits; the last one always stays."""
-    held = sum(project.loaded.labels.bytes_held for project in kept.values())
+    held = sum(project.loaded.every.bytes_held for project in kept.values())
     while held > MOST_BYTES and len(kept) > 1:
         _, dropped = kept.popitem(last=False)
-        held -= dropped.loaded.labels.bytes_held
+        held -= dropped.loaded.every.bytes_held

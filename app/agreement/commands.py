@@ -4,9 +4,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.agreement.disagreements import difference_for
-from app.errors import NotFoundError
+from app.agreement.disagreements import difference_for, letters_of
+from app.agreement.orders import read
+from app.errors import InvalidError, NotFoundError
+from app.labeling.slate_commands import make_gold
 from app.projects.queries import ProjectView
+from app.web.translation import gettext
 
 # Sent twice, an objection is stored once.
 OBJECT = text("""
@@ -22,6 +25,18 @@ insert into remarks (slate_id, author_id, text)
 select m.slate_id, :viewer_id, :text
 from remarks m join slates s on s.id = m.slate_id join rounds d on d.id = s.round_id
 where m.id = :remark_id and m.ranking_id is not null and d.project_id = :project_id
+returning id
+""")
+
+RESPONSES = text("""
+select r.id from responses r join slates s on s.id = r.slate_id join rounds d on d.id = s.round_id
+where s.id = :slate_id and d.project_id = :project_id order by r.position
+""")
+
+REMARK = text("""
+insert into remarks (slate_id, author_id, text)
+select s.id, :viewer_id, :text from slates s join rounds d on d.id = s.round_id
+where s.id = :slate_id and d.project_id = :project_id
 returning id
 """)
 
@@ -65,3 +80,59 @@ async def answer_objection(
     )
     if stored is None:
         raise NotFoundError("There is no such remark of a labeler in this project.")
+
+
+async def remark_on_slate(
+    tx: AsyncSession, viewer: Viewer, project: ProjectView, slate_id: int, *, remark: str
+) -> None:
+    """Store what an admin says about a slate; everybody who ranked it can read it.
+
+    Raises:
+        NotFoundError: the project has no such slate.
+    """
+    stored = await tx.scalar(
+        REMARK,
+        {
+            "viewer_id": viewer.id,
+            "project_id": project.id,
+            "slate_id": slate_id,
+            "text": remark,
+        },
+    )
+    if stored is None:
+        raise NotFoundError(gettext("The project has no such slate."))
+
+
+async def make_known_answer(
+    tx: AsyncSession,
+    viewer: Viewer,
+    project: ProjectView,
+    slate_id: int,
+    *,
+    order: str,
+    explanation: str,
+) -> None:
+    """Store the known answer of a slate, written in the letters of its responses.
+
+    Raises:
+        NotFoundError: the project has no such slate.
+        InvalidError: the order cannot be read, or says nothing; or the slate is not offered.
+    """
+    here = {"slate_id": slate_id, "project_id": project.id}
+    ids = {
+        letter: id_ for id_, letter in letters_of(list(await tx.scalars(RESPONSES, here))).items()
+    }
+    if not ids:
+        raise NotFoundError(gettext("The project has no such slate."))
+    try:
+        ranks = read(order, ids)
+    except ValueError as error:
+        raise InvalidError(gettext(str(error)), code="unreadable_order") from error
+    await make_gold(
+        tx,
+        viewer,
+        project,
+        slate_id,
+        ranks={ids[letter]: rank for letter, rank in ranks.items()},
+        explanation=explanation,
+    )

@@ -59,6 +59,7 @@ select complete.id, complete.slate_id, complete.display_order, complete.created_
        (select count(*) from project_members m where m.project_id = :project_id) as members
 from complete
 join rankings r on r.slate_id = complete.slate_id and r.is_current and not r.is_check
+  and (r.id = complete.id or r.id not in (select ranking_id from excluded_rankings))
 join ranking_items i on i.ranking_id = r.id
 group by complete.id, complete.slate_id, complete.display_order, complete.created_at, r.id
 order by complete.created_at desc, complete.id desc
@@ -237,6 +238,6 @@ def _order_of(row: Row[Any]) -> Order:
     return dict(zip(row.responses, row.ranks, strict=True))
 
 
-def letters_of(display_order: Sequence[int]) -> dict[int, str]:
-    """The letter of each response, as the labeler saw it."""
-    return dict(zip(display_order, string.ascii_uppercase, strict=False))
+def letters_of(order: Sequence[int]) -> dict[int, str]:
+    """The letter of each response, given in the order in which they are shown."""
+    return dict(zip(order, string.ascii_uppercase, strict=False))

@@ -5,7 +5,7 @@ Only numbers are packed on the server, some bytes a ranking; texts and names sta
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,12 @@ select coalesce((select max(id) from rankings
                  where created_at < now() - make_interval(mins => :minutes)), 0) as settled,
        coalesce((select max(id) from rankings), 0) >= :newest as has_newest,
        array(select id from flags where project_id = :project_id order by id) as flags,
-       cast(extract(epoch from now()) as float8) as now
+       cast(extract(epoch from now()) as float8) as now,
+       array(select distinct x.ranking_id
+             from excluded_rankings x
+             join rankings r on r.id = x.ranking_id and r.is_current
+             join tasks t on t.id = r.task_id
+             where t.project_id = :project_id order by 1) as excluded
 """)
 
 # One row a label: the items as (response, rank, rating, place on the screen, flags).
@@ -88,16 +93,23 @@ class Loaded:
     """The labels of a project at some time.
 
     Attributes:
-        labels: all of them.
+        every: all of them, also those that an admin has excluded.
         settled: everything up to this id of a ranking is in them.
         flags: ids of the project's flags, whose bits they have.
         now: when that was by the database's clock, in seconds since 1970.
+        excluded: ids of the rankings that are excluded.
     """
 
-    labels: Labels
+    every: Labels
     settled: int
     flags: tuple[int, ...]
     now: float
+    excluded: tuple[int, ...] = ()
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Those that count."""
+        return self.every.where(~np.isin(self.every.ranking_id, self.excluded))
 
 
 def nothing_loaded() -> Loaded:
@@ -111,15 +123,15 @@ async def loaded_since(tx: AsyncSession, project_id: int, before: Loaded) -> Loa
     When something changed that does not come with new rankings (the project's flags, or the
     database was put back to an earlier state), everything is read again.
     """
-    newest = int(before.labels.ranking_id.max(initial=0))
+    newest = int(before.every.ranking_id.max(initial=0))
     names = {"project_id": project_id, "minutes": SETTLED_MINUTES, "newest": newest}
     state = (await tx.execute(STATE, names)).one()
     flags = tuple(state.flags)
     if flags != before.flags or not state.has_newest:
         before = nothing_loaded()
-    parts = [before.labels]
+    parts = [before.every]
     after = before.settled
-    unsettled = before.labels.ranking_id[before.labels.ranking_id > after].tolist()
+    unsettled = before.every.ranking_id[before.every.ranking_id > after].tolist()
     while True:
         found = await tx.execute(
             LABELS,
@@ -134,8 +146,9 @@ async def loaded_since(tx: AsyncSession, project_id: int, before: Loaded) -> Loa
             parts = [await computed(partial(joined, parts))]
         if len(rows) < ROWS_AT_ONCE:
             break
-    labels = await computed(partial(joined, parts)) if len(parts) > 1 else before.labels
-    return Loaded(labels, max(state.settled, before.settled), flags, state.now)
+    labels = await computed(partial(joined, parts)) if len(parts) > 1 else before.every
+    settled = max(state.settled, before.settled)
+    return Loaded(labels, settled, flags, state.now, tuple(state.excluded))
 
 
 def _columns(rows: Sequence[Row[Any]], of_slates: Sequence[Row[Any]]) -> Labels:

@@ -3,7 +3,7 @@
 Pure. An order gives each response a rank: 1 is best, equal is a tie, None was not judged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations, groupby, permutations
 
 import numpy as np
@@ -72,6 +72,19 @@ def written(order: Order, letters: Mapping[int, str]) -> str:
     ranked = sorted((rank, letters[response]) for response, rank in order.items() if rank)
     rows = groupby(ranked, key=lambda one: one[0])
     return " > ".join("=".join(letter for _, letter in row) for _, row in rows)
+
+
+def read(order: str, letters: Collection[str]) -> dict[str, int]:
+    """The rank of each letter of an order as `written` writes it; spaces and case do not matter.
+
+    Raises:
+        ValueError: a letter is not one of `letters`, or is there twice, or something else is.
+    """
+    rows = [row.split("=") for row in "".join(order.upper().split()).split(">")]
+    ranks = {letter: rank for rank, row in enumerate(rows, start=1) for letter in row}
+    if len(ranks) < sum(map(len, rows)) or not ranks.keys() <= set(letters):
+        raise ValueError("must name each response at most once, as B > A=C")
+    return ranks
 
 
 def conflicts(

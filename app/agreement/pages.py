@@ -23,7 +23,7 @@ from app.agreement.schemas import PageParameters, PlanParameters, RemarkIn
 from app.agreement.signal_words import titles, written
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
-from app.web.forms import checked, number_or_text
+from app.web.forms import checked, number_or_text, unix_lines
 from app.web.query_params import NoRepeats
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
@@ -180,7 +180,7 @@ async def post_objection(
 ) -> Response:
     """Store why the viewer still disagrees."""
     project = await project_for(tx, viewer, slug)
-    body, errors = checked(RemarkIn, {"text": _unix_lines(text)})
+    body, errors = checked(RemarkIn, {"text": unix_lines(text)})
     if body is None:
         return await _disagreement_page(
             request, tx, viewer, project, ranking_id, typed=text, errors=errors, status=INVALID
@@ -222,7 +222,7 @@ async def post_answer(
 ) -> Response:
     """Answer a labeler's remark; everybody who ranked the slate can read it."""
     project = await project_for(tx, viewer, slug)
-    body, errors = checked(RemarkIn, {"text": _unix_lines(text)})
+    body, errors = checked(RemarkIn, {"text": unix_lines(text)})
     if body is None:
         typed: dict[str, str | int] = {
             "remark_id": remark_id,
@@ -248,8 +248,3 @@ async def _objections_page(
     shown = await objections_of(tx, project, before=before)
     context = {"project": project, "shown": shown, "before": before, "typed": typed or {}}
     return page(request, "agreement/remarks.html", context, status=status)
-
-
-def _unix_lines(text: str) -> str:
-    """The text with the line breaks that everything else has; browsers send CRLF."""
-    return text.replace("\r\n", "\n")

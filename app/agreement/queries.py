@@ -79,7 +79,7 @@ async def agreement_of(
     if slice_.round is not None and slice_.round not in rounds:
         raise NotFoundError(f"The project has no round {slice_.round}.")
     labels = (await labels_of(tx, project.id)).labels
-    _check(slice_, labels.slates)
+    check_slice(slice_, labels.slates)
     sft = frozenset(await tx.scalars(text("select name from models where kind = 'sft'")))
     measures = await measures_of(tx, project.id, labels, slice_, sft=sft, baseline=baseline)
     if baseline is not None and baseline not in measures.ranked:
@@ -112,7 +112,12 @@ async def agreement_of(
     )
 
 
-def _check(slice_: Slice, slates: Slates) -> None:
+def check_slice(slice_: Slice, slates: Slates) -> None:
+    """Check that there is something of what a slice names.
+
+    Raises:
+        InvalidError: no response of a model of it is ranked, or no prompt has the tag.
+    """
     for model in slice_.models or ():
         if model not in slates.model_names:
             raise InvalidError(

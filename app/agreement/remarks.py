@@ -50,6 +50,29 @@ where d.project_id = :project_id and m.ranking_id is not null
 order by m.id desc limit :limit
 """)
 
+# Everything that was said about a slate, for admins.
+ABOUT_SLATE = text("""
+select m.id, m.text, m.created_at, u.name as author,
+       m.ranking_id is not null as is_objection
+from remarks m
+join slates s on s.id = m.slate_id
+join rounds d on d.id = s.round_id
+join users u on u.id = m.author_id
+where m.slate_id = :slate_id and d.project_id = :project_id
+order by m.id
+""")
+
+
+@dataclass(frozen=True)
+class SlateRemark:
+    """A remark as admins see it: an admin's, or a labeler's on their own ranking."""
+
+    id: int
+    text: str
+    created_at: datetime
+    author: str
+    is_objection: bool
+
 
 @dataclass(frozen=True)
 class RemarkView:
@@ -95,6 +118,12 @@ async def remarks_on(tx: AsyncSession, viewer: Viewer, slate_id: int) -> list[Re
     """What the viewer may read about a slate that they may compare, oldest first."""
     rows = await tx.execute(ON_SLATE, {"slate_id": slate_id, "viewer_id": viewer.id})
     return [RemarkView(*row) for row in rows]
+
+
+async def remarks_about(tx: AsyncSession, project: ProjectView, slate_id: int) -> list[SlateRemark]:
+    """Everything that was said about a slate, oldest first; for admins."""
+    rows = await tx.execute(ABOUT_SLATE, {"slate_id": slate_id, "project_id": project.id})
+    return [SlateRemark(*row) for row in rows]
 
 
 async def answers_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> list[AnswerView]:

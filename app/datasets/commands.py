@@ -50,7 +50,13 @@ select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cre
                 from round_models rm join models m on m.id = rm.model_id
                 where rm.round_id = d.id
             )) order by d.number), '[]')
-        from rounds d where d.project_id = :project_id) as rounds
+        from rounds d where d.project_id = :project_id) as rounds,
+       (select jsonb_build_object(
+            'exclusions', coalesce(jsonb_agg(distinct x.exclusion_id), '[]'),
+            'slates', count(distinct r.slate_id), 'rankings', count(distinct r.id))
+        from excluded_rankings x
+        join rankings r on r.id = x.ranking_id and r.is_current and not r.is_check
+        join tasks t on t.id = r.task_id where t.project_id = :project_id) as excluded
 """)
 
 INSERT = text("""
@@ -161,6 +167,7 @@ async def _freeze(engine: AsyncEngine, project: ProjectView, folder: Path) -> di
         "created_at": about.created_at,
         "guidelines_version": about.guidelines_version,
         "rounds": about.rounds,
+        "filters": {"excluded": about.excluded},
         "counts": {
             "prompts": files["prompts.jsonl"]["rows"],
             "ranked_prompts": len(rankings.prompts),

@@ -60,6 +60,7 @@ from rounds d
 join slates s on s.round_id = d.id
 join prompts p on p.id = s.prompt_id
 join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
+               and r.id not in (select ranking_id from excluded_rankings)
 left join project_members m on m.project_id = d.project_id and m.user_id = r.labeler_id
 cross join lateral (
     select array_agg(response.id order by response.position) as response_ids,
@@ -77,6 +78,7 @@ cross join lateral (
     -- As in the view: only rankings that give a comparison share the weight of their slate.
     select count(*) as rankings from rankings other
     where other.slate_id = s.id and other.is_current and not other.is_check
+      and other.id not in (select ranking_id from excluded_rankings)
       and exists (select from ranking_items item where item.ranking_id = other.id and item.rank > 1)
 ) contributing
 where d.project_id = :project_id and (cast(:split as text) is null or p.split = :split)

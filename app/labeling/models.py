@@ -279,3 +279,44 @@ class Remark(Base):
     ranking_id: Mapped[int | None] = mapped_column(ForeignKey("rankings.id"))
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Exclusion(Base):
+    """A slate, or one labeler's ranking of it, that counts nowhere until it is revoked.
+
+    Nothing is deleted. Of a ranking its later versions are excluded, too; the view
+    `excluded_rankings` lists all that are.
+    """
+
+    __tablename__ = "exclusions"
+    __table_args__ = (
+        CheckConstraint("(revoked_at is null) = (revoked_by is null)", name="revoked"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"), index=True)
+    ranking_id: Mapped[int | None] = mapped_column(ForeignKey("rankings.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    revoked_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SlateDecision(Base):
+    """What an admin decided about a slate and why; what holds now is in the tables it is about."""
+
+    __tablename__ = "slate_decisions"
+    __table_args__ = (
+        CheckConstraint(
+            "kind in ('gold', 'gold_retired', 'anchor', 'anchor_ended', 'another_label')",
+            name="kind",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slate_id: Mapped[int] = mapped_column(ForeignKey("slates.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

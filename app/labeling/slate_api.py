@@ -101,7 +101,7 @@ async def post_gold(
 async def post_retirement(tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId) -> RetiredOut:
     """Ask nobody about a known answer any more; what was answered stays."""
     project = await project_for(tx, viewer, slug)
-    await retire_gold(tx, project, slate_id)
+    await retire_gold(tx, viewer, project, slate_id)
     return RetiredOut(slate=slate_id, retired=True)
 
 
@@ -111,7 +111,7 @@ async def post_anchor(
 ) -> AnchorOut:
     """Ask labelers about a slate in every round, or no longer."""
     project = await project_for(tx, viewer, slug)
-    await set_anchor(tx, project, slate_id, is_anchor=body.is_anchor)
+    await set_anchor(tx, viewer, project, slate_id, is_anchor=body.is_anchor)
     return AnchorOut(slate=slate_id, is_anchor=body.is_anchor)
 
 
@@ -121,5 +121,5 @@ async def post_another_label(
 ) -> AnotherLabelOut:
     """Ask one more labeler about a slate; 409 in a closed round, or when it has enough."""
     project = await project_for(tx, viewer, slug)
-    await ask_another_label(tx, project, slate_id)
+    await ask_another_label(tx, viewer, project, slate_id)
     return AnotherLabelOut(slate=slate_id, asked=True)

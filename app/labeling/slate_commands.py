@@ -1,8 +1,11 @@
-"""What admins decide about one slate: a known answer, an anchor, one more label."""
+"""What admins decide about one slate: a known answer, an anchor, one more label.
+
+Who decided it, when, and why, if they say so, is recorded.
+"""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +41,13 @@ returning gold.slate_id
 """)
 
 SET_ANCHOR = text("update slates set is_anchor = :is_anchor where id = :slate_id")
+
+RECORD = text("""
+insert into slate_decisions (slate_id, kind, reason, created_by)
+values (:slate_id, :kind, nullif(:reason, ''), :viewer_id)
+""")
+# All but `gold`, which needs an answer.
+Decision = Literal["gold_retired", "anchor", "anchor_ended", "another_label"]
 
 
 async def make_gold(
@@ -90,10 +100,32 @@ async def make_gold(
             "viewer_id": viewer.id,
         },
     )
+    await _record(tx, viewer, slate_id, "gold", explanation)
     return stored
 
 
-async def retire_gold(tx: AsyncSession, project: ProjectView, slate_id: int) -> None:
+async def decide(
+    tx: AsyncSession,
+    viewer: Viewer,
+    project: ProjectView,
+    slate_id: int,
+    decision: Decision,
+    *,
+    reason: str,
+) -> None:
+    """Do what the decision's name says; what can go wrong is said where that is done."""
+    if decision == "gold_retired":
+        await retire_gold(tx, viewer, project, slate_id, reason=reason)
+    elif decision == "another_label":
+        await ask_another_label(tx, viewer, project, slate_id, reason=reason)
+    else:
+        is_anchor = decision == "anchor"
+        await set_anchor(tx, viewer, project, slate_id, is_anchor=is_anchor, reason=reason)
+
+
+async def retire_gold(
+    tx: AsyncSession, viewer: Viewer, project: ProjectView, slate_id: int, *, reason: str = ""
+) -> None:
     """Ask nobody about this known answer any more; what was answered stays.
 
     Raises:
@@ -102,10 +134,17 @@ async def retire_gold(tx: AsyncSession, project: ProjectView, slate_id: int) -> 
     retired = await tx.scalar(RETIRE_GOLD, {"slate_id": slate_id, "project_id": project.id})
     if retired is None:
         raise NotFoundError(gettext("The project has no known answer for this slate."))
+    await _record(tx, viewer, slate_id, "gold_retired", reason)
 
 
 async def set_anchor(
-    tx: AsyncSession, project: ProjectView, slate_id: int, *, is_anchor: bool
+    tx: AsyncSession,
+    viewer: Viewer,
+    project: ProjectView,
+    slate_id: int,
+    *,
+    is_anchor: bool,
+    reason: str = "",
 ) -> None:
     """Ask labelers about this slate in every round from now on, or no longer.
 
@@ -115,9 +154,12 @@ async def set_anchor(
     """
     await _offered(tx, project, slate_id)
     await tx.execute(SET_ANCHOR, {"slate_id": slate_id, "is_anchor": is_anchor})
+    await _record(tx, viewer, slate_id, "anchor" if is_anchor else "anchor_ended", reason)
 
 
-async def ask_another_label(tx: AsyncSession, project: ProjectView, slate_id: int) -> None:
+async def ask_another_label(
+    tx: AsyncSession, viewer: Viewer, project: ProjectView, slate_id: int, *, reason: str = ""
+) -> None:
     """Ask one more labeler about a slate.
 
     Raises:
@@ -128,6 +170,7 @@ async def ask_another_label(tx: AsyncSession, project: ProjectView, slate_id: in
     """
     await _offered(tx, project, slate_id)
     if await open_another_place(tx, slate_id):
+        await _record(tx, viewer, slate_id, "another_label", reason)
         return
     row = await _slate(tx, project, slate_id)
     if row.places >= MAX_LABELS:
@@ -141,6 +184,14 @@ async def ask_another_label(tx: AsyncSession, project: ProjectView, slate_id: in
             "or all labelers have had it."
         ),
         code="nobody_to_ask",
+    )
+
+
+async def _record(
+    tx: AsyncSession, viewer: Viewer, slate_id: int, kind: Decision | Literal["gold"], reason: str
+) -> None:
+    await tx.execute(
+        RECORD, {"slate_id": slate_id, "kind": kind, "reason": reason, "viewer_id": viewer.id}
     )
 
 

@@ -44,7 +44,8 @@ STARTS_FROM: dict[TrainingKind, tuple[str, ...]] = {
 AVAILABLE = text("""
 select (select count(*) from demonstrations where project_id = :project_id) as demonstrations,
        (select count(*) from rankings r join tasks t on t.id = r.task_id
-        where t.project_id = :project_id and r.is_current and not r.is_check) as rankings,
+        where t.project_id = :project_id and r.is_current and not r.is_check
+          and r.id not in (select ranking_id from excluded_rankings)) as rankings,
        (select count(*) from (
            select from comparisons c join slates s on s.id = c.slate_id
            join rounds d on d.id = s.round_id where d.project_id = :project_id limit 1
@@ -64,6 +65,7 @@ LABELERS = text("""
 select count(distinct r.labeler_id) from rankings r
 join slates s on s.id = r.slate_id join prompts p on p.id = s.prompt_id
 where p.project_id = :project_id and p.split = 'train' and r.is_current and not r.is_check
+  and r.id not in (select ranking_id from excluded_rankings)
 """)
 
 # Two requests with one key must not both find nothing and both start a run.

@@ -35,3 +35,8 @@ def number_or_text(kind: type[Number], typed: str) -> Number | str:
         return kind(typed)
     except ValueError:
         return typed
+
+
+def unix_lines(text: str) -> str:
+    """The text with the line breaks that everything else has; browsers send CRLF."""
+    return text.replace("\r\n", "\n")

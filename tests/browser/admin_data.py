@@ -70,6 +70,7 @@ class World:
     newcomer_id: int
     ranker_id: int
     disagreement: int
+    divided_slate: int
     finished_run: int
     failed_run: int
     live_run: int
@@ -101,11 +102,11 @@ async def make_world(engine: AsyncEngine, data_dir: Path) -> World:
         waiting_run = await _make_run(
             tx, "dpo", "queued", here, error="waiting for disk: needs 1,000.0 MB, has 12.5 MB"
         )
-        ranker_id, disagreement = await make_compared(tx, admin_id)
+        ranker_id, disagreement, divided_slate = await make_compared(tx, admin_id)
         await make_team(tx, slates=TEAM_SLATES)
     _write_texts(data_dir / "runs" / str(live_run))
     return World(
-        admin_id, labeler_id, newcomer_id, ranker_id, disagreement,
+        admin_id, labeler_id, newcomer_id, ranker_id, disagreement, divided_slate,
         finished_run, failed_run, live_run, waiting_run,
     )  # fmt: skip
 

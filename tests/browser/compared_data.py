@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.labeled_project import Given, GivenSlate, seed
+from tests.labeled_project import Given, GivenSlate, Seeded, seed
 
 SLATES = 44
 QUESTIONS = (
@@ -59,8 +59,8 @@ limit 1
 PREFERENCES = """{"goal": {"unit": "tasks", "amount": 40}}"""
 
 
-async def make_compared(tx: AsyncSession, admin_id: int) -> tuple[int, int]:
-    """Store the project; return the labeler and one of their rankings that others contradict."""
+async def make_compared(tx: AsyncSession, admin_id: int) -> tuple[int, int, int]:
+    """Store the project; return the labeler, a ranking that others contradict, and its slate."""
     seeded = await seed(tx, _slates(), slug="compared", labelers=6)
     here = {"project_id": seeded.project.id}
     await tx.execute(text("update slates s set places = 6 where id = any(:ids)"),
@@ -76,11 +76,12 @@ async def make_compared(tx: AsyncSession, admin_id: int) -> tuple[int, int]:
     await tx.execute(LEASE, here)
     await _make_a_day(tx, here)
     await _make_news(tx, here, admin_id, seeded.slates[0])
+    await _make_notes(tx, here, admin_id, seeded)
     disagreement = await tx.scalar(
         text("select id from rankings where slate_id = :slate_id and labeler_id = :labeler_id"),
         {**here, "slate_id": seeded.slates[0]},
     )
-    return labeler_id, disagreement
+    return labeler_id, disagreement, seeded.slates[0]
 
 
 def _slates() -> list[GivenSlate]:
@@ -141,3 +142,34 @@ async def _make_news(tx: AsyncSession, here: dict[str, int], admin_id: int, slat
             {**here, "slate_id": slate_id, "author": author, "words": words,
              "is_answer": is_answer},
         )  # fmt: skip
+
+
+async def _make_notes(
+    tx: AsyncSession, here: dict[str, int], admin_id: int, seeded: Seeded
+) -> None:
+    """Tags; on the first slate notes, a flag and a revoked exclusion; the fourth is excluded."""
+    await tx.execute(
+        text("update prompts set tags = case when id % 3 = 0 then '{household,advice}'::text[] "
+             "else '{advice}' end where project_id = :project_id"), here,
+    )  # fmt: skip
+    await tx.execute(
+        text("insert into flags (project_id, key, label, position, is_severe) "
+             "values (:project_id, 'harm', 'Harmful', 1, true)"), here,
+    )  # fmt: skip
+    await tx.execute(
+        text("update ranking_items set flags = '{harm}', note = 'Bleach ruins wool.' "
+             "where response_id = :response and ranking_id = (select id from rankings "
+             "where slate_id = :slate and labeler_id = :labeler_id)"),
+        {**here, "response": seeded.responses[0][1], "slate": seeded.slates[0]},
+    )  # fmt: skip
+    await tx.execute(
+        text("update rankings set note = 'A list helps more than one long sentence.' "
+             "where slate_id = :slate and labeler_id = :labeler_id"),
+        {**here, "slate": seeded.slates[0]},
+    )  # fmt: skip
+    await tx.execute(
+        text("insert into exclusions (slate_id, reason, created_by, revoked_by, revoked_at) values "
+             "(:first, 'It looked like a test.', :admin_id, :admin_id, now()), "
+             "(:fourth, 'The prompt leaked into the guidelines.', :admin_id, null, null)"),
+        {"first": seeded.slates[0], "fourth": seeded.slates[3], "admin_id": admin_id},
+    )  # fmt: skip

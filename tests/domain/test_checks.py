@@ -43,7 +43,7 @@ async def gold_on(here: Asking, slate_id: int) -> None:
 
 async def anchor_on(here: Asking, slate_id: int, *, is_anchor: bool = True) -> None:
     async with transaction(here.engine) as tx:
-        await set_anchor(tx, here.project, slate_id, is_anchor=is_anchor)
+        await set_anchor(tx, here.admin, here.project, slate_id, is_anchor=is_anchor)
 
 
 async def slates(here: Asking, round_number: int) -> list[int]:
@@ -148,7 +148,7 @@ async def test_who_has_ranked_a_slate_is_not_asked_what_is_known_of_it(engine):
 
 async def test_a_retired_known_answer_is_asked_no_more(here):
     async with transaction(here.engine) as tx:
-        await retire_gold(tx, here.project, (await slates(here, 1))[0])
+        await retire_gold(tx, here.admin, here.project, (await slates(here, 1))[0])
 
     await here.ask(0)
 

@@ -144,7 +144,7 @@ async def test_a_round_that_is_closed_or_being_closed_gets_no_third_label(here):
 
 async def another(here: Asking, slate_id: int) -> None:
     async with transaction(here.engine) as tx:
-        await ask_another_label(tx, here.project, slate_id)
+        await ask_another_label(tx, here.admin, here.project, slate_id)
 
 
 async def test_an_admin_asks_another_where_nobody_disagrees(engine):

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agreement.orders import conflicts, consensus, judged_pairs, reversed_pairs, written
+from app.agreement.orders import (
+    conflicts,
+    consensus,
+    judged_pairs,
+    read,
+    reversed_pairs,
+    written,
+)
+from app.labeling.ranking import dense_ranks
 from app.projects.guideline_changes import changed_lines
 
 LETTERS = dict(enumerate("ABCDEFGHI"))
@@ -124,3 +132,20 @@ def test_changed_lines_come_with_what_is_around_them():
 @given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
 def test_equal_texts_alone_have_no_changed_lines(old, new):
     assert (changed_lines("\n".join(old), "\n".join(new)) == []) == (old == new)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(1, 9)), min_size=1, max_size=9).filter(any))
+def test_what_is_written_can_be_read(ranks):
+    dense = dense_ranks(ranks)
+
+    found = read(written(dict(enumerate(dense)), LETTERS).lower(), LETTERS.values())
+
+    assert found == {LETTERS[i]: rank for i, rank in enumerate(dense) if rank is not None}
+
+
+@pytest.mark.parametrize(
+    "order", ["", "A > A", "A > Z", "A = B > A", "A > > B", "A >", "AB", "A, B"]
+)
+def test_an_order_that_says_something_else_is_refused(order):
+    with pytest.raises(ValueError, match="at most once"):
+        read(order, "ABCDEFGHI")

@@ -89,6 +89,11 @@ async def inhabit(
         slate = await tx.scalar(
             text("select slate_id from tasks where id = :task"), {"task": held["id"]}
         )
+        exclusion = await tx.scalar(
+            text("insert into exclusions (slate_id, reason, created_by, revoked_by, revoked_at) "
+                 "select s.id, 'Spam', u.id, u.id, now() from slates s, users u "
+                 "order by s.id, u.id limit 1 returning id")
+        )  # fmt: skip
         user = await tx.scalar(text("select id from users where email = :email"), {"email": email})
         token = await tx.scalar(text("select max(id) from api_tokens"))
     return Inhabited(
@@ -109,6 +114,7 @@ async def inhabit(
             "key": "opinion",
             "report_id": report,
             "slate_id": slate,
+            "exclusion_id": exclusion,
         },
         app.state.engine,
     )
