@@ -5,6 +5,7 @@ meanwhile the process answers others.
 """
 
 import asyncio
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -14,6 +15,17 @@ T = TypeVar("T")
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agreement")
 
 
+# Of glibc alone: hands the holes that large arrays leave in the heap back to the system.
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
 async def computed(function: Callable[[], T]) -> T:
     """What the function returns, while other requests go on."""
-    return await asyncio.get_running_loop().run_in_executor(_thread, function)
+    return await asyncio.get_running_loop().run_in_executor(_thread, _then_trimmed, function)
+
+
+def _then_trimmed(function: Callable[[], T]) -> T:
+    found = function()
+    if _trim is not None:
+        _trim(0)
+    return found
