@@ -25,8 +25,8 @@ select d.number, count(s.id) as prompts, count(s.id) filter (
            select max(r.position) + 1 from responses r join slates of on of.id = r.slate_id
            where of.round_id = d.id)) as responses
 from rounds d left join slates s on s.round_id = d.id and s.status <> 'unusable'
-where d.project_id = :project_id and (d.number = cast(:number as int) or
-    cast(:number as int) is null and d.number = (
+where d.project_id = :project_id and (d.number = cast(:number as bigint) or
+    cast(:number as bigint) is null and d.number = (
         select max(number) from rounds where project_id = :project_id))
 group by d.id
 """)

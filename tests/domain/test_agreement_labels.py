@@ -11,9 +11,9 @@ from sqlalchemy import text
 from app.accounts.viewer import Viewer
 from app.agreement import cache, loading
 from app.agreement.cache import labels_of
+from app.agreement.dashboard_queries import project_dashboard
 from app.agreement.loading import loaded_since, nothing_loaded
 from app.agreement.measures import measure
-from app.agreement.queries import agreement_of
 from app.agreement.schemas import agreement_out
 from app.db import create_engine, transaction
 from app.projects.queries import project_for
@@ -135,7 +135,8 @@ async def test_the_numbers_of_both_are_the_same(engine, seeded, monkeypatch):
 
     async def numbers():
         async with transaction(engine) as tx:
-            found = await agreement_of(tx, await project_for(tx, admin, "seeded"), baseline=None)
+            project = await project_for(tx, admin, "seeded")
+            found = await project_dashboard(tx, project, baseline=None)
         answer = agreement_out(found).model_dump(mode="json")
         return json.dumps({**answer, "bootstrap": None}, allow_nan=False)
 

@@ -111,9 +111,9 @@ async def test_a_body_that_is_junk_is_refused(app, world, admin, labeler, admin_
     assert await violations(app.state.engine) == {}
     changed = {name for name, rows in (await world.rows()).items() if rows != before[name]}
     # A form without fields makes a dataset and removes a flag; imports take what lines are sound;
-    # a call without a body asks for one more label.
+    # a call without a body asks for one more label, which is a decision.
     allowed = {"login_attempts", "datasets", "flags", "prompts", "rounds", "slates", "responses"}
-    assert changed <= {*allowed, "tasks"}
+    assert changed <= {*allowed, "tasks", "slate_decisions"}
 
 
 def fields_of(app, call):

@@ -24,7 +24,7 @@ def words(page):
 def row_of(page, labeler):
     """The words of a labeler's row in the table."""
     table = re.search(r'<table class="labelers">.*?</table>', page.text, re.DOTALL)[0]
-    row = next(row for row in table.split("<tr>") if f">{labeler}</a>" in row)
+    row = next(row for row in table.split("<tr>") if re.search(rf">\s*{labeler}\s*<", row))
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", row)).split())
 
 

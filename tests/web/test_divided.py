@@ -205,8 +205,10 @@ async def test_an_excluded_slate_leaves_the_list_and_the_exports(app, admin, adm
     assert made.json()["ranking"] is made.json()["labeler"] is None
     assert "Opposed <b>& more</b>" not in await starts(admin)
     assert len(rankings) == dataset["rankings"] == 8
-    assert dataset["manifest"]["filters"] == {
-        "excluded": {"exclusions": [made.json()["id"]], "rankings": 2, "slates": 1}
+    assert dataset["manifest"]["filters"]["excluded"] == {
+        "exclusions": [made.json()["id"]],
+        "rankings": 2,
+        "slates": 1,
     }
     assert await violations(app.state.engine) == {}
 
