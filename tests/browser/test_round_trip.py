@@ -60,8 +60,8 @@ REMARK = """
   set(card.querySelector("[data-cannot-judge]"), cannotJudge ?? "", "change");
 })
 """
-# Dragging is the slowest by far.
-WAYS = ("keys", "clicks", "menu", "keys", "clicks", "menu", "keys", "drag")
+# Dragging is the slowest by far, then the mouse.
+WAYS = (*["keys"] * 11, *["clicks", "menu"] * 2, "drag")
 
 
 @dataclass(frozen=True)
