@@ -172,24 +172,30 @@ with host as (
 )
 {columns}
 """
+# A check on a slate bars its labeler from that slate's places, so first those are filled.
+IS_FILLED = """not exists (
+          select from tasks place where place.slate_id = s.id and not place.is_check
+            and place.status in ('open', 'leased'))"""
 GIVEN = {
-    "gold": """
+    "gold": f"""
     select g.slate_id
     from gold g join slates s on s.id = g.slate_id join rounds d on d.id = s.round_id
     where d.project_id = :project_id and s.status = 'ready' and g.retired_at is null
+      and {IS_FILLED}
       and not exists (
           select from tasks mine
-          where mine.slate_id = g.slate_id and mine.labeler_id = :labeler_id)""",
-    "anchor": """
+          where mine.slate_id = g.slate_id and mine.labeler_id = :labeler_id)""",  # noqa: S608
+    "anchor": f"""
     select s.id as slate_id
     from host join rounds asked on asked.id = host.round_id,
          slates s join rounds d on d.id = s.round_id
     where d.project_id = :project_id and s.status = 'ready' and s.is_anchor
+      and {IS_FILLED}
       and not exists (
           select from tasks mine
           where mine.slate_id = s.id and mine.labeler_id = :labeler_id
             and (mine.asked_round_id = asked.id or mine.status = 'leased'
-                 or mine.finished_at >= asked.created_at))""",
+                 or mine.finished_at >= asked.created_at))""",  # noqa: S608
     # A few of them, so that not all that somebody ever ranked is looked up.
     "repeat": """
     select s.id as slate_id

@@ -146,6 +146,23 @@ async def test_who_has_ranked_a_slate_is_not_asked_what_is_known_of_it(engine):
     assert await here.rows(CHECKS.format("gold")) == []
 
 
+@pytest.mark.parametrize("check", ["gold", "anchor"])
+async def test_a_slate_is_no_check_while_its_own_places_are_to_be_filled(engine, check):
+    here = await asking(engine, screen={f"{check}_share": 1.0}, count=1, places=2)
+    await here.add_round(count=3)
+    slate = (await slates(here, 1))[0]
+    await (gold_on if check == "gold" else anchor_on)(here, slate)
+
+    for who in (0, 1):
+        while await here.work(who):
+            pass
+
+    assert await here.column(
+        "select status from tasks where slate_id = :slate and place > 0", slate=slate
+    ) == ["done", "done"]
+    assert await violations(here.engine) == {}
+
+
 async def test_a_retired_known_answer_is_asked_no_more(here):
     async with transaction(here.engine) as tx:
         await retire_gold(tx, here.admin, here.project, (await slates(here, 1))[0])
@@ -322,9 +339,12 @@ async def test_closing_the_round_that_asks_ends_a_check_for_good(here):
 
 
 async def test_closing_the_slates_own_round_leaves_the_check(engine):
-    here = await asking(engine, screen={"gold_share": 1.0}, count=2)
+    here = await asking(engine, screen={"gold_share": 1.0}, count=1)
     await here.add_round(count=2)
+    while await here.work(1):
+        pass
     await gold_on(here, (await slates(here, 2))[0])
+    await here.add_round(count=1)
     task = await here.ask(0)
 
     await close(here, 2)

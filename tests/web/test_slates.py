@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.invariants import violations
+from tests.slates import make_slates
 from tests.web.inhabited import inhabit, rank
 
 NEXT = "/api/v1/projects/demo/tasks/next"
@@ -150,16 +151,12 @@ async def test_a_labeler_sees_nothing_of_what_a_task_is_for(app, admin, labeler,
             text("update projects set screen = cast(:screen as jsonb)"),
             {"screen": json.dumps(shares)},
         )
-        first, second = (
-            await tx.execute(
-                text("select min(r.id), max(r.id), r.slate_id from responses r "
-                     "join tasks t on t.slate_id = r.slate_id and t.status = 'open' "
-                     "join projects p on p.id = t.project_id and p.slug = 'demo' "
-                     "group by r.slate_id")
-            )
-        ).one()[:2]  # fmt: skip
-        slate = await tx.scalar(
-            text("select slate_id from responses where id = :id"), {"id": first}
+        project_id = await tx.scalar(text("select id from projects where slug = 'demo'"))
+        round_id = await make_slates(tx, project_id=project_id, count=1)
+        slate = await tx.scalar(text(f"select id from slates where round_id = {round_id}"))
+        await tx.execute(text(f"update tasks set status = 'void' where slate_id = {slate}"))
+        first, second = await tx.scalars(
+            text(f"select id from responses where slate_id = {slate} order by id limit 2")
         )
     made = await admin.post(
         f"/api/v1/projects/demo/slates/{slate}/gold", json=answer([first, second], 1, 2)
