@@ -1,7 +1,8 @@
 """Slates and rankings that count nowhere: who excluded them, when and why. Nothing is deleted.
 
 What is excluded is in no number of agreement, in no comparison or export, and in no new dataset;
-datasets made before keep it, for they never change. Revoking brings everything back.
+datasets made before keep it, for they never change. Of a slate that is excluded as a whole nobody
+is asked any more. Revoking brings everything back.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, NotFoundError
 from app.projects.queries import ProjectView
+from app.rounds.places import reopen_places, void_places
 from app.web.translation import gettext
 
-# Two requests at once must not both find nothing and exclude the same thing twice.
+# Two requests at once must not both find nothing and exclude the same thing twice. The lock is one
+# beside which rankings are stored: who stores one holds the task that is taken off offer then.
 LOCK_SLATE = text("""
 select s.id,
        cast(:ranking_id as bigint) is null or exists (
@@ -29,7 +32,7 @@ select s.id,
        ) as is_excluded
 from slates s join rounds d on d.id = s.round_id
 where s.id = :slate_id and d.project_id = :project_id
-for update of s
+for no key update of s
 """)
 
 EXCLUDE = text("""
@@ -107,13 +110,15 @@ async def exclude(
     if slate.is_excluded:
         raise ConflictError(gettext("This is excluded already."), code="already_excluded")
     exclusion_id = await tx.scalar(EXCLUDE, {**names, "reason": reason, "viewer_id": viewer.id})
+    if ranking_id is None:
+        await void_places(tx, slate_id=slate_id)
     return await _exclusion(tx, project, slate_id, exclusion_id)
 
 
 async def revoke(
     tx: AsyncSession, viewer: Viewer, project: ProjectView, exclusion_id: int
 ) -> ExclusionView:
-    """Let what was excluded count again.
+    """Let what was excluded count again, and be ranked again where places were still open.
 
     Raises:
         NotFoundError: the project has no such exclusion that is in force.
@@ -123,6 +128,7 @@ async def revoke(
     )
     if slate_id is None:
         raise NotFoundError(gettext("The project has no such exclusion that is in force."))
+    await reopen_places(tx, slate_id=slate_id)
     return await _exclusion(tx, project, slate_id, exclusion_id)
 
 

@@ -84,14 +84,18 @@ with done as (
 ), draft as (
     delete from drafts using done where task_id = done.id and drafts.labeler_id = done.labeler_id
 )
-select ranking.id, slates.places, case when :has_several then (
-    select jsonb_agg(jsonb_build_object('flags', r.flags, 'items', (
+select ranking.id, slates.places, others.number as others, others.counted
+from ranking, done join slates on slates.id = done.slate_id
+cross join lateral (
+    select count(*) as number, jsonb_agg(jsonb_build_object('flags', r.flags, 'items', (
         select jsonb_agg(jsonb_build_object(
             'response_id', i.response_id, 'rank', i.rank, 'flags', i.flags))
         from ranking_items i where i.ranking_id = r.id)))
-    from rankings r where r.slate_id = slates.id and r.is_current and not r.is_check
-) end as others
-from ranking, done join slates on slates.id = done.slate_id
+        filter (where not exists (
+            select from excluded_rankings x where x.ranking_id = r.id)) as counted
+    from rankings r
+    where :has_several and r.slate_id = slates.id and r.is_current and not r.is_check
+) others
 """)  # noqa: S608 - the columns are ours
 
 SUPERSEDE = text(
@@ -161,13 +165,13 @@ async def submit_ranking(
 def _asks_for_another(
     stored: Row[tuple[Any, ...]], values: dict[str, Any], task: Row[tuple[Any, ...]]
 ) -> bool:
-    """Whether all labels of the slate are in, and those who gave them are divided."""
+    """Whether all labels of the slate are in, and those who gave what counts are divided."""
     labels = [
-        *(stored.others or ()),
+        *(stored.counted or ()),
         {"flags": values["flags"], "items": json.loads(values["items"])},
     ]
     severe = frozenset(flag["key"] for flag in task.flags or () if flag["is_severe"])
-    return len(labels) >= stored.places and is_split(
+    return stored.others + 1 >= stored.places and is_split(
         [
             SlateLabel(
                 ranks={item["response_id"]: item["rank"] for item in label["items"]},

@@ -11,12 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 SEVERE_KINDS = ("personal_data", "illegal")
 MAX_LABELS = 5  # of a slate that labelers disagree on
 
-# To be used with `SEVERE_KINDS` as `:severe_kinds`.
-WITHDRAWN = """exists (
+# To be used with `SEVERE_KINDS` as `:severe_kinds`. What is excluded as a whole counts nowhere, so
+# nobody's time goes into it.
+WITHDRAWN = """(exists (
     select from reports report join tasks reported on reported.id = report.task_id
     where reported.slate_id = {slate_id}
       and (report.resolution = 'removed'
-           or (report.resolved_at is null and report.kind = any(:severe_kinds))))"""
+           or (report.resolved_at is null and report.kind = any(:severe_kinds))))
+    or exists (
+    select from exclusions exclusion
+    where exclusion.slate_id = {slate_id} and exclusion.ranking_id is null
+      and exclusion.revoked_at is null))"""
 
 VOID = text("""
 update tasks t set status = 'void', lease_token = null, lease_expires_at = null
@@ -78,7 +83,8 @@ async def reopen_places(
 ) -> None:
     """Offer the void places of a round or of a slate again, except where there is a reason not to.
 
-    A closed round stays so, and so does a slate that was removed or waits for an answer.
+    A closed round stays so, and so does a slate that was removed, waits for an answer, or is
+    excluded.
     """
     await tx.execute(
         REOPEN,
