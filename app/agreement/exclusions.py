@@ -17,22 +17,25 @@ from app.projects.queries import ProjectView
 from app.rounds.places import reopen_places, void_places
 from app.web.translation import gettext
 
-# Two requests at once must not both find nothing and exclude the same thing twice. The lock is one
-# beside which rankings are stored: who stores one holds the task that is taken off offer then.
+# Two requests at once must not both find nothing and exclude the same thing twice: the second waits
+# here, and looks in a statement of its own, which sees what the first did. The lock is one beside
+# which rankings are stored: who stores one holds the task that is taken off offer then.
 LOCK_SLATE = text("""
-select s.id,
-       cast(:ranking_id as bigint) is null or exists (
-           select from rankings r where r.id = :ranking_id and r.slate_id = s.id
+select s.id from slates s join rounds d on d.id = s.round_id
+where s.id = :slate_id and d.project_id = :project_id
+for no key update of s
+""")
+
+FOUND = text("""
+select cast(:ranking_id as bigint) is null or exists (
+           select from rankings r where r.id = :ranking_id and r.slate_id = :slate_id
        ) as has_ranking,
        exists (
            select from exclusions e left join rankings excluded on excluded.id = e.ranking_id
-           where e.slate_id = s.id and e.revoked_at is null
+           where e.slate_id = :slate_id and e.revoked_at is null
              and (e.ranking_id is null or excluded.task_id = (
                       select task_id from rankings where id = :ranking_id))
        ) as is_excluded
-from slates s join rounds d on d.id = s.round_id
-where s.id = :slate_id and d.project_id = :project_id
-for no key update of s
 """)
 
 EXCLUDE = text("""
@@ -102,12 +105,12 @@ async def exclude(
         ConflictError: it is excluded already.
     """
     names = {"slate_id": slate_id, "ranking_id": ranking_id, "project_id": project.id}
-    slate = (await tx.execute(LOCK_SLATE, names)).one_or_none()
-    if slate is None:
+    if await tx.scalar(LOCK_SLATE, names) is None:
         raise NotFoundError(gettext("The project has no such slate."))
-    if not slate.has_ranking:
+    found = (await tx.execute(FOUND, names)).one()
+    if not found.has_ranking:
         raise NotFoundError(gettext("The slate has no such ranking."))
-    if slate.is_excluded:
+    if found.is_excluded:
         raise ConflictError(gettext("This is excluded already."), code="already_excluded")
     exclusion_id = await tx.scalar(EXCLUDE, {**names, "reason": reason, "viewer_id": viewer.id})
     if ranking_id is None:

@@ -1,8 +1,10 @@
 """What an admin excludes is shown to nobody any more and counts in no decision, until revoked."""
 
+import asyncio
+
 import pytest
 
-from app.agreement.exclusions import exclude, revoke
+from app.agreement.exclusions import exclude, exclusions_of, revoke
 from app.db import transaction
 from app.errors import ConflictError
 from app.invariants import violations
@@ -96,3 +98,21 @@ async def test_an_excluded_ranking_does_not_divide_a_slate(engine, is_third_oppo
     await here.work(2, reverse=is_third_opposed)
 
     assert await here.column("select purpose from tasks where status = 'open'") == asked
+
+
+async def test_two_admins_at_once_exclude_a_slate_once(engine):
+    here = await asking(engine, count=1)
+    [slate] = await here.column("select id from slates")
+    async with transaction(engine) as tx:
+        await exclude(tx, here.admin, here.project, slate, ranking_id=None, reason="First.")
+        second = asyncio.create_task(excluded(here, slate))
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        await tx.commit()
+
+        with pytest.raises(ConflictError, match="already"):
+            await second
+
+    async with transaction(engine) as tx:
+        stored = await exclusions_of(tx, here.project, slate)
+    assert [one.reason for one in stored] == ["First."]
