@@ -25,13 +25,19 @@ from app.web.schemas import Answer, Body, LongText
 Reason = Annotated[LongText, Field(max_length=2000)]
 
 
-def _with_zone(moment: datetime) -> datetime:
+# So far from the calendar's ends no time zone leads out of it.
+FIRST_YEAR, LAST_YEAR = 2000, 9000
+
+
+def _placed(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("must have a time zone")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError("must be in the years 2000 to 9000")
     return moment
 
 
-Moment = Annotated[datetime, Field(strict=False), AfterValidator(_with_zone)]
+Moment = Annotated[datetime, Field(strict=False), AfterValidator(_placed)]
 
 
 class CohortIn(Body):

@@ -318,6 +318,11 @@ async def test_a_quarantine_needs_a_reason_and_can_be_lifted(admin, admin_browse
     await seed_slates(shared(1))
 
     refused = await admin_browser.post(f"{PAGE}/L-01/quarantine", data={"since": "2026-13-40"})
+    for day in ("0001-01-01", "9999-12-31"):
+        far = await admin_browser.post(
+            f"{PAGE}/L-01/quarantine", data={"reason": "x", "since": day}
+        )
+        assert far.status_code == 422
     made = await admin_browser.post(
         f"{PAGE}/L-01/quarantine",
         data={"reason": "Drifts.\r\nSee prompt 3.", "since": "2026-11-02"},
@@ -385,6 +390,9 @@ async def test_the_datasets_page_says_how_many_rankings_were_left_out(
         ("quarantine", {"reason": "x" * 2001}),
         ("quarantine", {"reason": "a\u0000b"}),
         ("quarantine", {"reason": "x", "since": "2026-11-02T08:00:00"}),
+        ("quarantine", {"reason": "x", "since": "9999-12-31T23:59:59-12:00"}),
+        ("quarantine", {"reason": "x", "since": "0001-01-01T00:00:00+14:00"}),
+        ("quarantine", {"reason": "x", "since": "1999-12-31T23:59:59Z"}),
         ("quarantine", {"reason": "x", "until": None}),
         ("screening", {"decision": "maybe", "reason": "x"}),
         ("screening", {"decision": "accepted"}),
