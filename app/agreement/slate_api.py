@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.agreement.exclusions import exclude, revoke
 from app.agreement.prompt_schemas import PromptParameters, PromptsOut, prompts_out
 from app.agreement.slate_list import divided_slates_of
@@ -29,7 +29,7 @@ router = APIRouter(tags=["agreement"], route_class=StrictJSONRoute)
 async def get_divided_prompts(
     slug: str,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     parameters: Annotated[PromptParameters, Query()],
     _: NoRepeats,
 ) -> PromptsOut:
@@ -40,7 +40,7 @@ async def get_divided_prompts(
 
 
 @router.get("/projects/{slug}/agreement/slates/{slate_id}")
-async def get_slate(slug: str, slate_id: PathId, tx: Tx, viewer: AdminOnly) -> SlateOut:
+async def get_slate(slug: str, slate_id: PathId, tx: Tx, viewer: HiddenFromLabelers) -> SlateOut:
     """One slate with its labels as they came, and what its labelers say together."""
     project = await project_for(tx, viewer, slug)
     return slate_out(await slate_of(tx, project, slate_id, pair=None))
@@ -48,7 +48,7 @@ async def get_slate(slug: str, slate_id: PathId, tx: Tx, viewer: AdminOnly) -> S
 
 @router.post("/projects/{slug}/slates/{slate_id}/exclusions", status_code=201)
 async def post_exclusion(
-    slug: str, slate_id: PathId, body: ExclusionIn, tx: Tx, viewer: AdminOnly
+    slug: str, slate_id: PathId, body: ExclusionIn, tx: Tx, viewer: HiddenFromLabelers
 ) -> ExclusionOut:
     """Leave a slate or a ranking out of agreement, comparisons, exports and new datasets."""
     project = await project_for(tx, viewer, slug)
@@ -60,7 +60,7 @@ async def post_exclusion(
 
 @router.post("/projects/{slug}/exclusions/{exclusion_id}/revoke")
 async def post_revocation(
-    slug: str, exclusion_id: PathId, tx: Tx, viewer: AdminOnly
+    slug: str, exclusion_id: PathId, tx: Tx, viewer: HiddenFromLabelers
 ) -> ExclusionOut:
     """Let what was excluded count again."""
     project = await project_for(tx, viewer, slug)

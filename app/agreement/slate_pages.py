@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.agreement.commands import make_known_answer, remark_on_slate
 from app.agreement.exclusions import exclude, revoke
 from app.agreement.prompt_schemas import PromptPageParameters
@@ -46,7 +46,7 @@ async def show_divided_prompts(
     request: Request,
     slug: str,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     parameters: Annotated[PromptPageParameters, Query()],
     _: NoRepeats,
 ) -> Response:
@@ -83,7 +83,7 @@ async def show_slate(
     slug: str,
     slate_id: PathId,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     parameters: Annotated[SlateParameters, Query()],
     _: NoRepeats,
 ) -> Response:
@@ -94,7 +94,12 @@ async def show_slate(
 
 @router.post("/projects/{slug}/agreement/slates/{slate_id}/remarks")
 async def post_remark(
-    request: Request, slug: str, slate_id: PathId, tx: Tx, viewer: AdminOnly, text: Typed = ""
+    request: Request,
+    slug: str,
+    slate_id: PathId,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    text: Typed = "",
 ) -> Response:
     """Store what an admin says about the slate."""
     project = await project_for(tx, viewer, slug)
@@ -113,7 +118,7 @@ async def post_decision(
     slug: str,
     slate_id: PathId,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     decision: Typed = "",
     why: Typed = "",
 ) -> Response:
@@ -141,7 +146,7 @@ async def post_known_answer(
     slug: str,
     slate_id: PathId,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     order: Typed = "",
     explanation: Typed = "",
 ) -> Response:
@@ -169,7 +174,7 @@ async def post_exclusion_form(
     slug: str,
     slate_id: PathId,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     ranking: Typed = "",
     reason: Typed = "",
 ) -> Response:
@@ -199,7 +204,7 @@ async def post_exclusion_form(
 
 @router.post("/projects/{slug}/agreement/exclusions/{exclusion_id}/revoke")
 async def post_revocation_form(
-    slug: str, exclusion_id: PathId, tx: Tx, viewer: AdminOnly
+    slug: str, exclusion_id: PathId, tx: Tx, viewer: HiddenFromLabelers
 ) -> Response:
     """Let what was excluded count again."""
     project = await project_for(tx, viewer, slug)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.labeling.slate_commands import ask_another_label, make_gold, retire_gold, set_anchor
 from app.projects.queries import project_for
 from app.web.deps import Tx
@@ -84,7 +84,7 @@ class AnotherLabelOut(Answer):
 
 @router.post("/projects/{slug}/slates/{slate_id}/gold")
 async def post_gold(
-    tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId, body: GoldIn
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, slate_id: PathId, body: GoldIn
 ) -> GoldOut:
     """Store the known answer of a slate, or correct it; labelers are asked from now on."""
     project = await project_for(tx, viewer, slug)
@@ -98,7 +98,9 @@ async def post_gold(
 
 
 @router.post("/projects/{slug}/slates/{slate_id}/gold/retire")
-async def post_retirement(tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId) -> RetiredOut:
+async def post_retirement(
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, slate_id: PathId
+) -> RetiredOut:
     """Ask nobody about a known answer any more; what was answered stays."""
     project = await project_for(tx, viewer, slug)
     await retire_gold(tx, viewer, project, slate_id)
@@ -107,7 +109,7 @@ async def post_retirement(tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId
 
 @router.post("/projects/{slug}/slates/{slate_id}/anchor")
 async def post_anchor(
-    tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId, body: AnchorIn
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, slate_id: PathId, body: AnchorIn
 ) -> AnchorOut:
     """Ask labelers about a slate in every round, or no longer."""
     project = await project_for(tx, viewer, slug)
@@ -117,7 +119,7 @@ async def post_anchor(
 
 @router.post("/projects/{slug}/slates/{slate_id}/another-label")
 async def post_another_label(
-    tx: Tx, viewer: AdminOnly, slug: str, slate_id: PathId
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, slate_id: PathId
 ) -> AnotherLabelOut:
     """Ask one more labeler about a slate; 409 in a closed round, or when it has enough."""
     project = await project_for(tx, viewer, slug)

@@ -140,7 +140,7 @@ async def test_slates_of_other_projects_are_not_there_and_labelers_may_not(
     by_labeler = await labeler.post(f"{slates}/{call}", json=body)
 
     assert (foreign.status_code, unknown.status_code) == (404, 404)
-    assert by_labeler.status_code == 403
+    assert by_labeler.status_code == 404
 
 
 async def test_a_labeler_sees_nothing_of_what_a_task_is_for(app, admin, labeler, here):
