@@ -1,7 +1,8 @@
 """How the labelers of each slate are divided, and which slates are asked for: pure, numpy only.
 
-A slate is here when two or more labels of it count. Its agreement is strict: of the pairs of
-responses on which two labelers both have a preference, the share that they order alike.
+A slate is here when two or more labels of it count, or one where that is asked for. Its agreement
+is strict: of the pairs of responses on which two labelers both have a preference, the share that
+they order alike.
 """
 
 import math
@@ -35,6 +36,7 @@ class Sought:
             a response one, and somebody who judged the same response gave it none.
         bin: tenth of agreement: 0 is below 10%, 9 is 90% and more.
         is_headline: whether only what the headline counts is looked at.
+        has_single: whether slates with one label are there, too; they have no unit.
     """
 
     slice: Slice = EVERYTHING
@@ -43,6 +45,7 @@ class Sought:
     severe: int | None = None
     bin: int | None = None
     is_headline: bool = False
+    has_single: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,14 +119,18 @@ class Position:
 def divided(labels: Labels, sought: Sought) -> Divided:
     """The slates that are asked for."""
     here = sliced(labels, sought.slice)
-    here = headline(here) if sought.is_headline else here.of_purposes(ORDINARY).shared()
+    if sought.is_headline:
+        here = headline(here)
+    else:
+        here = here.of_purposes(ORDINARY)
+        here = here if sought.has_single else here.shared()
     one, other = rows_of_two_labelers(here)
     counts = pair_counts(here)  # a row for each of these
     alike, units = counts.strict
     asked = _are_asked(here, one, other, sought.labelers)
     slates = len(here.slates.ids)
     slate = here.slate[one][asked]
-    place = np.unique(slate)
+    place = np.unique(_of_labelers(here, sought.labelers) if sought.has_single else slate)
     found = Divided(
         here,
         place,
@@ -210,6 +217,15 @@ def _are_asked(
         is_theirs = np.equal(labels.labeler_ids[labels.labeler], user)
         asked &= is_theirs[one] | is_theirs[other]
     return asked
+
+
+def _of_labelers(labels: Labels, labelers: tuple[int, ...]) -> Integers:
+    """The slates, in any order, that all of these have ranked; without any, all that are ranked."""
+    user = labels.labeler_ids[labels.labeler]
+    slates = labels.slate
+    for one in labelers:
+        slates = slates[np.isin(slates, labels.slate[user == one])]
+    return slates
 
 
 def _are_flagged(labels: Labels, bit: int) -> Booleans:

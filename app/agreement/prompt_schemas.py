@@ -95,9 +95,13 @@ class Value(Answer):
     reason: str | None
 
 
-def agreement_value(value: float | None) -> Value:
+def agreement_value(value: float | None, labels: int) -> Value:
     """The agreement of one slate."""
-    reason = gettext("every pair is tied by one of the labelers") if value is None else None
+    reason = None
+    if labels < 2:  # noqa: PLR2004 two can agree
+        reason = gettext("it takes two labelers")
+    elif value is None:
+        reason = gettext("every pair is tied by one of the labelers")
     return Value(value=value, reason=reason)
 
 
@@ -145,7 +149,7 @@ class TenthOut(Answer):
 
 
 class PromptsOut(Answer):
-    """Slates with two or more labels, the least agreement first."""
+    """Slates with two or more labels, the least agreement first; of the excluded ones all."""
 
     slates: int
     undefined: Annotated[int, Field(description="slates where every pair is tied by somebody")]
@@ -153,6 +157,9 @@ class PromptsOut(Answer):
     histogram: list[TenthOut]
     tags: list[TagAgreementOut]
     prompts: list[DividedSlateOut]
+    unranked: Annotated[
+        list[int], Field(description="excluded slates without a label, newest first")
+    ]
     next: Annotated[str | None, Field(description="`after` of the next page")]
 
 
@@ -171,6 +178,7 @@ def prompts_out(found: SlateList) -> PromptsOut:
             for row in found.tags
         ],
         prompts=[_slate(row) for row in found.rows],
+        unranked=found.unranked,
         next=found.next_after,
     )
 
@@ -182,7 +190,7 @@ def _slate(row: DividedSlate) -> DividedSlateOut:
         prompt=row.prompt_id,
         start=row.start,
         labels=row.labels,
-        agreement=agreement_value(row.agreement),
+        agreement=agreement_value(row.agreement, row.labels),
         units=row.units,
         w=w_value(row.w, row.labels),
         consensus=row.consensus,

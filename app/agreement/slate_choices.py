@@ -104,5 +104,6 @@ async def resolved(
         severe=severe if asked.is_split_on_severe else None,
         bin=asked.bin,
         is_headline=asked.is_headline,
+        has_single=asked.is_excluded,
     )
     return choices, sought

@@ -36,6 +36,7 @@ from app.projects.queries import ProjectView
 
 PAGE_SIZE = 25
 FOR_W = 3  # of two labelers Kendall's W says no more than their agreement
+MOST_UNRANKED = 100
 ESCALATION = PURPOSES.index("escalation")
 # By how many labelers are asked for.
 KINDS: tuple[Kind, ...] = ("agreement_card", "labeler", "labeler_pair")
@@ -51,6 +52,16 @@ select s.id, d.number as round, p.external_id as prompt_id,
 from slates s join rounds d on d.id = s.round_id join prompts p on p.id = s.prompt_id
 where s.id = any(cast(:ids as bigint[])) and d.project_id = :project_id
 """)
+
+# Excluded slates that have no label, of which the columns know nothing.
+UNRANKED = text(f"""
+select s.id from slates s join rounds d on d.id = s.round_id
+where d.project_id = :project_id
+  and exists (select from exclusions e where e.slate_id = s.id and e.revoked_at is null)
+  and not exists (
+      select from rankings r where r.slate_id = s.id and r.is_current and not r.is_check)
+order by s.id desc limit {MOST_UNRANKED}
+""")  # noqa: S608 - the number is ours
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,7 @@ class SlateList:
         strict: their agreement.
         histogram: slates per tenth of agreement.
         rows: of this page, the most divided first.
+        unranked: where excluded ones are asked for without anything else, those without a label.
         next_after: where the next page starts; None on the last.
     """
 
@@ -121,6 +133,7 @@ class SlateList:
     histogram: list[int]
     tags: list[TagAgreement]
     rows: list[DividedSlate]
+    unranked: list[int]
     next_after: str | None
 
 
@@ -139,6 +152,8 @@ async def divided_slates_of(
     tx: AsyncSession, project: ProjectView, asked: Asked, *, after: Position | None
 ) -> SlateList:
     """The slates with two or more labels that are asked for, the most divided first.
+
+    Of those with something excluded also the ones with a single label or none.
 
     Args:
         tx: the transaction.
@@ -159,16 +174,18 @@ async def divided_slates_of(
     ids = {"ids": found.ids[page].tolist(), "project_id": project.id}
     about = {row.id: row for row in await tx.execute(SLATES, ids)}
     rows = await computed(lambda: [_row(found, row, about[int(found.ids[row])]) for row in page])
+    unranked = await tx.scalars(UNRANKED, ids) if asked == Asked(is_excluded=True) else ()
     kind = KINDS[len(asked.labelers)]
     return SlateList(
         asked=asked,
         choices=choices,
         slates=len(found),
-        undefined=len(found) - sum(tables.histogram),
+        undefined=int(((found.labelers > 1) & (found.units == 0)).sum()),
         strict=_estimate(kind, tables.strict),
         histogram=tables.histogram,
         tags=[TagAgreement(tag, n, _estimate(kind, one)) for tag, n, one in tables.tags],
         rows=rows,
+        unranked=list(unranked),
         next_after=rows[-1].position if len(tables.page) > PAGE_SIZE else None,
     )
 

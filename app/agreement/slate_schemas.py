@@ -211,7 +211,7 @@ def slate_out(slate: SlateView) -> SlateOut:
         messages=slate.messages,
         tags=slate.tags,
         labels=numbers.labels,
-        agreement=agreement_value(numbers.agreement),
+        agreement=agreement_value(numbers.agreement, numbers.labels),
         units=numbers.units,
         w=w_value(w, numbers.labels),
         kemeny=KemenyOut(

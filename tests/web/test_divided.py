@@ -213,6 +213,32 @@ async def test_an_excluded_slate_leaves_the_list_and_the_exports(app, admin, adm
     assert await violations(app.state.engine) == {}
 
 
+async def test_what_is_excluded_is_listed_with_one_label_or_none(app, admin, admin_browser, seeded):
+    once, tied = seeded.slates[4], seeded.slates[3]
+    async with transaction(app.state.engine) as tx:
+        unranked = await tx.scalar(
+            text("insert into slates (round_id, prompt_id, status, places, propensity)"
+                 " select other.round_id, s.prompt_id, 'ready', 1, 1 from slates s, slates other"
+                 " where s.id = :id and other.id = :other returning id"),
+            {"id": tied, "other": seeded.slates[1]},
+        )  # fmt: skip
+    for slate in (once, tied, unranked):
+        await admin.post(f"{API}/slates/{slate}/exclusions", json={"reason": "Leaked"})
+
+    found = (await admin.get(LIST, params={"excluded": "true"})).json()
+    page = await admin_browser.get(f"{PAGES}/prompts?excluded=true")
+
+    assert [row["start"] for row in found["prompts"]] == ["All tied", "Ranked once"]
+    assert (found["slates"], found["undefined"]) == (2, 1)
+    assert found["prompts"][1]["agreement"] == {"value": None, "reason": "it takes two labelers"}
+    assert found["unranked"] == [unranked]
+    assert f"{PAGES}/slates/{unranked}" in page.text
+    assert await starts(admin, excluded="true", labeler="L-04") == ["Ranked once"]
+    assert await starts(admin, excluded="true", labeler="L-03") == []
+    assert (await admin.get(LIST)).json()["unranked"] == []
+    assert "Ranked once" not in await starts(admin)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
