@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,8 +21,9 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 async def computed(function: Callable[[], T]) -> T:
-    """What the function returns, while other requests go on."""
-    return await asyncio.get_running_loop().run_in_executor(_thread, _then_trimmed, function)
+    """What the function returns, while other requests go on; it speaks the request's language."""
+    run = copy_context().run
+    return await asyncio.get_running_loop().run_in_executor(_thread, run, _then_trimmed, function)
 
 
 def _then_trimmed(function: Callable[[], T]) -> T:

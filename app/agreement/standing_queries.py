@@ -1,7 +1,5 @@
 """Reads of how labelers rank the models of a project against each other; for admins."""
 
-from contextvars import copy_context
-
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,8 +25,7 @@ async def board_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> B
         raise NotFoundError("There is no such page, or it is not yours to see.")
     labels = (await labels_of(tx, project.id)).labels
     sft = set(await tx.scalars(text("select name from models where kind = 'sft'")))
-    context = copy_context()  # of which the reasons have their language
-    return await computed(lambda: context.run(_board, labels, sft))
+    return await computed(lambda: _board(labels, sft))
 
 
 def _board(labels: Labels, sft: set[str]) -> Board:

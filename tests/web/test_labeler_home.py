@@ -348,6 +348,16 @@ async def test_without_enough_data_there_are_sentences_and_no_numbers(seed_slate
         assert undefined not in home[home.index("How you compare") : home.index("News")]
 
 
+async def test_reasons_are_in_the_language_of_the_reader(seed_slates, labeler_of):
+    await seed_slates(shared(6))
+    labeler = await labeler_of(1)
+
+    home = words(await labeler.get(HOME, headers={"accept-language": "de"}))
+
+    assert "zu wenig Daten: 6 von 10 gemeinsamen Prompts" in home
+    assert "not enough data" not in home
+
+
 async def test_a_labeler_without_any_ranking_sees_a_whole_page(seed_slates, labeler_of):
     await seed_slates(shared(40))
 
