@@ -29,6 +29,12 @@ def signs_of(ranks: Small) -> Signs:
     return np.where((better == 0) | (worse == 0), MISSING, signs)
 
 
+def first_of_each(slate: Integers, labeler: Integers) -> Integers:
+    """(m,) rows of each labeler's first label of each slate, ascending; checks may repeat it."""
+    width = int(labeler.max(initial=0)) + 1
+    return np.sort(np.unique(slate * width + labeler, return_index=True)[1])
+
+
 def rows_of_two(slate: Integers) -> tuple[Integers, Integers]:
     """Every two labels of the same slate, as two arrays of row numbers."""
     order = np.argsort(slate, kind="stable")

@@ -16,11 +16,11 @@ from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.chance import FlagAgreement, flag_agreement, rating_agreement
 from app.agreement.effort import tied_pairs
 from app.agreement.estimates import Measured
-from app.agreement.evidence import Evidence, Work, evidence_of
+from app.agreement.evidence import Evidence, Work, evidence_of, with_every_researcher
 from app.agreement.intraclass import complete_block, intraclass
 from app.agreement.labels import ORDINARY, PURPOSES, RANDOM, Labels, headline
 from app.agreement.position_bias import PROMPTS_PER_PLACE, best_by_position, position_tests
-from app.agreement.references import longer_wins, with_gold, with_researchers
+from app.agreement.references import longer_wins, with_gold
 
 GOLD, REPEAT = PURPOSES.index("gold"), PURPOSES.index("repeat")
 # Texts are known by their length only. An English word with its space is about six characters, and
@@ -111,7 +111,8 @@ def overview_of(
     users = labels.labeler_ids.tolist()
     has_work = np.bincount(labels.labeler, minlength=len(users)) > 0
     here = [(code, user) for code, user in enumerate(users) if has_work[code]]
-    both, is_researcher, researched = _researched(work)
+    both, researched = with_every_researcher(work)
+    is_researcher = work.is_researcher[both]
     return Overview(
         ranked=len(np.unique(ordinary.prompt)),
         doubly_ranked=len(np.unique(overlap.prompt)),
@@ -191,14 +192,6 @@ def _repeated(labels: Labels) -> Integers:
     is_known = keys[place] == key[again] if len(keys) else np.zeros(len(again), dtype=np.bool_)
     found[again[is_known]] = asked_first[first[place[is_known]]]
     return found
-
-
-def _researched(work: Work) -> tuple[Integers, Booleans, Share]:
-    """The labels of slates that a researcher ranked, which of them are theirs, and agreement."""
-    is_researched = np.isin(work.slate, work.slate[work.is_researcher])
-    both = np.flatnonzero(is_researched & (work.repeat_of < 0))
-    is_researcher = work.is_researcher[both]
-    return both, is_researcher, with_researchers(work.ranks[both], work.slate[both], is_researcher)
 
 
 def _of_all(share: Share, prompt: Integers) -> Measured:

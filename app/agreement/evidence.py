@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.agreement.arrays import Floats, Integers, Signs
+from app.agreement.arrays import Floats, Integers, Signs, first_of_each
 from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.drift import REFERENCE_PROMPTS, Drift, alarm_height, drift_of
 from app.agreement.effort import (
@@ -105,8 +105,7 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
     gold_rows = np.flatnonzero(is_gold & is_new)
     gold = with_gold(work.ranks[gold_rows], work.gold[gold_rows])
     is_late = _from_the_end(labeler[gold_rows]) < GOLD_WINDOW
-    both = np.flatnonzero(is_new & _is_researched(work))
-    researched = with_researchers(work.ranks[both], work.slate[both], work.is_researcher[both])
+    both, researched = with_every_researcher(work)
     repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
     everything = np.arange(len(labeler))
     where = (work.ranks, work.positions, labeler, n)
@@ -166,6 +165,16 @@ def _shared(work: Work) -> Integers:
     is_gold = (work.gold > 0).any(axis=1)
     is_new = work.repeat_of < 0
     return np.flatnonzero(work.is_shared & is_new & ~_is_researched(work) & ~is_gold)
+
+
+def with_every_researcher(work: Work) -> tuple[Integers, Share]:
+    """Rows (m,) of slates that a researcher ranked, and their agreement with other researchers.
+
+    Each labeler has one row a slate: whoever ranked it as a check again is no second person.
+    """
+    rows = np.flatnonzero(_is_researched(work))
+    rows = rows[first_of_each(work.slate[rows], work.labeler[rows])]
+    return rows, with_researchers(work.ranks[rows], work.slate[rows], work.is_researcher[rows])
 
 
 def _is_researched(work: Work) -> Flags:

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.arrays import Booleans, Integers
+from app.agreement.arrays import Booleans, Integers, first_of_each
 from app.agreement.chance import FlagAgreement, flag_agreement
 from app.agreement.estimates import Estimate, shown
 from app.agreement.labeler_facts import NO_EVIDENCE, checks_of
@@ -130,9 +130,12 @@ def flags_with_researchers(
 def _pairs(labels: Labels, by_researcher: Booleans) -> tuple[Integers, Integers]:
     """Rows of labelers with rows of researchers on the same slates."""
     rows: dict[int, list[int]] = {}
-    for row in np.flatnonzero(by_researcher).tolist():
+    # Whoever ranked a slate as a check again is no second person.
+    first = first_of_each(labels.slate, labels.labeler)
+    for row in first[by_researcher[first]].tolist():
         rows.setdefault(int(labels.slate[row]), []).append(row)
-    candidates = np.flatnonzero(~by_researcher & np.isin(labels.slate, sorted(rows)))
+    others = first[~by_researcher[first]]
+    candidates = others[np.isin(labels.slate[others], sorted(rows))]
     pairs = [
         (row, other)
         for row in candidates.tolist()

@@ -168,6 +168,22 @@ def test_researchers_are_compared_with_labelers_and_with_each_other():
     assert none.researchers.reason == "not enough data: 0 of 10 prompts ranked by researchers"
 
 
+def test_nobody_is_a_researcher_beside_themselves():
+    labels = columns(
+        [label(p, 1, purpose=purpose) for p in range(1, 41) for purpose in ("overlap", "anchor")]
+        + [label(p, 2, ORDERS[3], purpose="anchor") for p in range(1, 41)]
+    )
+
+    found = dashboard(labels, researchers={1})
+
+    assert found.among_researchers.prompts == 0
+    # Six pairs a slate with the one researcher, and not twelve.
+    assert (found.researchers.value, found.researchers.units) == (0, 240)
+    assert overview_of(labels, researchers={1}, gold=(), flags=0).evidence[2].researchers.units == (
+        240
+    )
+
+
 def test_gold_is_of_tasks_that_asked_for_it_and_of_the_pairs_that_it_orders():
     asked = [label(p, 1, (1, 2, 4, 3), purpose="gold") for p in range(1, 41)]
     labels = columns([*asked, *(label(p, 2, (4, 3, 2, 1)) for p in range(1, 41))])

@@ -9,16 +9,17 @@ from app.agreement.drift_chart import HEIGHT, MARGIN, WIDTH, drift_chart
 from app.agreement.evidence import evidence_of, followed
 from app.agreement.labeler_facts import NO_EVIDENCE, NO_MEASURES, checks_of, facts_of
 from app.agreement.labels import no_labels
+from app.agreement.screening import flags_with_researchers
 from app.agreement.work import Unfolded, gold_ranks, nothing_unfolded, work_of
 from tests.label_columns import Label, columns
 
 RESPONSES = (1, 2, 3)
 
 
-def label(slate, labeler, ranks=(1, 2, 3), purpose="fresh"):
+def label(slate, labeler, ranks=(1, 2, 3), purpose="fresh", flags=()):
     first = 10 * slate
     responses = tuple(first + i for i in RESPONSES)
-    return Label(slate, slate, labeler, responses, ranks, purpose=purpose)
+    return Label(slate, slate, labeler, responses, ranks, purpose=purpose, flags=flags)
 
 
 def work(labels, *, researchers=(), gold=None, unfolded=None):
@@ -66,6 +67,25 @@ def test_escalations_are_no_random_overlap_and_researchers_are_known_by_user():
 
     assert found.is_shared.tolist() == [True, True, False]
     assert found.is_researcher.tolist() == [False, True, False]
+
+
+def test_a_check_of_a_slate_ranked_before_is_not_held_against_researchers_again():
+    labels = columns(
+        [
+            label(1, 5, flags=(1, 0, 0)),
+            label(1, 8),
+            label(1, 5, purpose="anchor"),
+            label(1, 8, purpose="gold"),
+            label(2, 5, purpose="anchor"),
+            label(2, 8, purpose="anchor"),
+        ]
+    )
+
+    of_labeler, of_researcher = evidence_of(work(labels, researchers=[8]))
+    on_flags = flags_with_researchers(labels, np.array([False, True]), [0])
+
+    assert (of_labeler.researchers.units, of_researcher.researchers.units) == (6, 0)
+    assert (on_flags[0].raw.units, on_flags[0].raw.value) == (6, pytest.approx(5 / 6))
 
 
 def test_without_labels_nothing_is_measured():
