@@ -10,7 +10,7 @@ from typing import Literal, Self
 import numpy as np
 
 from app.agreement.arrays import Booleans
-from app.agreement.labels import Labels
+from app.agreement.labels import RANDOM, Labels
 
 Margin = Literal["0", "1", "2", "3+"]
 MARGINS: tuple[Margin, ...] = ("0", "1", "2", "3+")
@@ -25,7 +25,7 @@ class Slice:
         tag: of prompts.
         models: pairs of a response of the one and a response of the other.
         margin: pairs whose ratings are so far apart, on average over the labelers of the slate and
-            without the sign, rounded down.
+            without the sign, rounded down; of whoever was asked at random, as in the headline.
     """
 
     round: int | None = None
@@ -65,7 +65,7 @@ def sliced(labels: Labels, slice_: Slice) -> Labels:
     if slice_.models is not None:
         left_out |= ~_are_of_models(labels, slice_.models)
     if slice_.margin is not None:
-        left_out |= ~_have_margin(kept, slice_.margin)
+        left_out |= ~_have_margin(kept.of_purposes(RANDOM), slice_.margin)
     has_a_pair: Booleans = np.any(~left_out, axis=1)
     return replace(kept.where(has_a_pair[kept.slate]), left_out=left_out)
 

@@ -171,6 +171,15 @@ def test_a_slice_counts_its_own_labels_and_pairs(slice_, rankings, units):
     assert found.pairs.keys() == ({(1, 2)} if rankings else set())
 
 
+@pytest.mark.parametrize("purpose", ["gold", "anchor", "repeat", "escalation"])
+def test_who_was_asked_for_a_reason_moves_no_pair_to_another_margin(purpose):
+    asked = replace(SLATES[0], labeler=3, ratings=(7, 1, 1), purpose=purpose)
+
+    found = measure(sliced(columns([*SLATES, asked]), Slice(margin="1")), sft=(), baseline=None)
+
+    assert found.headline["strict"].micro.units == 2
+
+
 def test_slices_have_the_same_key_when_they_are_the_same():
     assert Slice(models=("a", "b")).key == Slice(models=("b", "a")).key
     assert Slice(round=1).key != Slice(round=2).key != EVERYTHING.key
