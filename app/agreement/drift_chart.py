@@ -10,7 +10,7 @@ from app.agreement.arrays import Integers
 from app.agreement.drift import REFERENCE_PROMPTS, track_of
 from app.agreement.estimates import SHARED
 from app.agreement.evidence import Followed
-from app.agreement.labels import Labels
+from app.agreement.labels import ORDINARY, Labels
 from app.web.translation import gettext
 
 WIDTH, HEIGHT, MARGIN = 640.0, 120.0, 8.0
@@ -69,8 +69,8 @@ def drift_chart(
         followed: all labelers.
         labels: what its rows are of.
         code: the labeler's; None when they have ranked nothing.
-        known_before: seconds since 1970. Of a slate ranked by anybody since then nothing is told,
-            nor of what the labeler ranked after it.
+        known_before: seconds since 1970. Of a slate ranked by anybody since then (but as a check)
+            nothing is told, nor of what the labeler ranked after it.
     """
     own = np.flatnonzero(followed.labeler == code) if code is not None else np.zeros(0, np.int64)
     rows, shares = followed.row[own], followed.share[own].tolist()
@@ -98,7 +98,9 @@ def drift_chart(
 def _told(labels: Labels, rows: Integers, known_before: float) -> int:
     """How many of the rows, from the first on, are of slates that nobody has ranked since."""
     latest = np.zeros(len(labels.slates.ids))
-    np.maximum.at(latest, labels.slate, labels.submitted_at)
+    # No check is in anybody's agreement, so that one tells nothing, however late.
+    ordinary = labels.of_purposes(ORDINARY)
+    np.maximum.at(latest, ordinary.slate, ordinary.submitted_at)
     fresh = np.flatnonzero(latest[labels.slate[rows]] > known_before)
     return int(fresh[0]) if len(fresh) else len(rows)
 

@@ -8,7 +8,7 @@ import pytest
 from app.agreement.drift_chart import HEIGHT, MARGIN, WIDTH, drift_chart
 from app.agreement.evidence import evidence_of, followed
 from app.agreement.labeler_facts import NO_EVIDENCE, NO_MEASURES, checks_of, facts_of
-from app.agreement.labels import no_labels
+from app.agreement.labels import PURPOSES, no_labels
 from app.agreement.screening import flags_with_researchers
 from app.agreement.work import Unfolded, gold_ranks, nothing_unfolded, work_of
 from tests.label_columns import Label, columns
@@ -146,6 +146,19 @@ def test_nothing_is_told_from_a_slate_on_that_was_ranked_lately():
     assert len(chart.points) == 32
     assert early.points == []
     assert early.reason == "not enough data: 0 of 31 shared prompts"
+
+
+def test_a_check_answered_lately_does_not_end_the_chart():
+    labels = drifting(prompts=40, alike=40)
+    late = replace(
+        labels,
+        submitted_at=np.where(np.arange(80) == 65, 5000.0, 100.0),
+        purpose=np.where(np.arange(80) == 65, np.int8(PURPOSES.index("anchor")), labels.purpose),
+    )
+
+    chart = drift_chart(followed(work(labels)), late, 0, known_before=1000.0)
+
+    assert len(chart.points) == 40
 
 
 def test_who_has_done_nothing_has_no_numbers_and_no_alert():
