@@ -26,7 +26,7 @@ cross join lateral (
     select count(*) filter (where t.status = 'done') as done,
            count(*) filter (where t.status = 'skipped') as skipped
     from tasks t
-    where t.project_id = :project_id and t.status in ('done', 'skipped')
+    where t.project_id = :project_id and t.status in ('done', 'skipped') and not t.is_check
       and (cast(:round as int) is null and cast(:tag as text) is null or exists (
           select from slates s join prompts p on p.id = s.prompt_id
           where s.id = t.slate_id and s.round_id = any(d.ids)

@@ -19,7 +19,7 @@ with ranked as (
     select r.id, r.labeler_id, r.active_ms
     from rounds d
     join slates s on s.round_id = d.id
-    join rankings r on r.slate_id = s.id and r.is_current
+    join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
                    and r.id not in (select ranking_id from excluded_rankings)
     where d.project_id = :project_id and r.created_at >= now() - make_interval(days => :days)
 ), rows as (
@@ -44,7 +44,7 @@ select array_agg(i.rank order by i.response_id) as ranks,
 from rankings r
 join tasks t on t.id = r.task_id
 join ranking_items i on i.ranking_id = r.id
-where r.labeler_id = :viewer_id and t.project_id = :project_id and r.is_current
+where r.labeler_id = :viewer_id and t.project_id = :project_id and r.is_current and not r.is_check
   and r.id not in (select ranking_id from excluded_rankings)
   and r.created_at >= now() - make_interval(days => :days)
 group by r.id

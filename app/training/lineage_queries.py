@@ -36,6 +36,7 @@ cross join lateral (
            min(k.created_at) as first_at
     from slates s
     join rankings k on k.slate_id = s.id and not k.is_check
+                   and k.id not in (select ranking_id from excluded_rankings)
     join guideline_versions g on g.id = k.guideline_version_id
     left join project_members m on m.project_id = r.project_id and m.user_id = k.labeler_id
     where s.round_id = r.id

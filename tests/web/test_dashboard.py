@@ -220,7 +220,8 @@ async def test_who_is_an_admin_and_ranks_is_a_researcher(app, admin, seed_slates
 
 
 async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admin, seed_slates):
-    seeded = await seed_slates([GivenSlate([Given(1, ALIKE)]) for _ in range(30)])
+    checks = [GivenSlate([Given(2, ALIKE, purpose="gold")])] * 3
+    seeded = await seed_slates([GivenSlate([Given(1, ALIKE)]) for _ in range(30)] + checks)
     async with transaction(app.state.engine) as tx:
         await tx.execute(
             text("update tasks set status = 'skipped', skip_reason = 'expertise'"
@@ -233,7 +234,7 @@ async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admi
 
     dashboard = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"]
 
-    assert dashboard["progress"]["prompts"] == 29
+    assert dashboard["progress"]["prompts"] == 32
     assert dashboard["watch"]["skipped"]["value"] == 0.2
     assert dashboard["progress"]["tasks_done"] == 24
 

@@ -390,6 +390,16 @@ async def test_own_numbers_are_those_of_the_agreement_page(seed_slates, labeler_
     assert "The team: shown from 5 labelers on" in home
 
 
+async def test_checks_are_in_no_number_beside_the_team(seed_slates, labeler_of):
+    tied = Given(1, [(1, 1, 1, 1)], (7, 5, 3, 1), purpose="gold")
+    await seed_slates([*shared(40), *[GivenSlate([tied])] * 12])
+
+    home = words(await (await labeler_of(1)).get(HOME))
+
+    assert "16.7% of your pairs share a row" in home
+    assert "0 of 240 pairs that you rated 2 or more apart" in home
+
+
 async def test_what_is_older_than_thirty_days_does_not_count(seed_slates, labeler_of):
     await seed_slates(shared(40), hours=24 * 31)
 

@@ -6,6 +6,7 @@ import json
 from xml.etree import ElementTree as ET
 
 import pytest
+from sqlalchemy import text
 
 from app.db import transaction
 from tests.loops import make_loops
@@ -67,6 +68,19 @@ async def test_the_call_tells_how_a_round_was_sampled_and_labeled(admin, loops):
     assert nodes["loops-rm-1"]["model"]["accuracy"]["value"] == 0.689
     assert nodes[f"Dataset {loops.datasets[0]}"]["dataset"]["sha256"] == "ab" * 32
     assert nodes[f"Run {loops.running}"]["run"]["status"] == "running"
+
+
+async def test_an_excluded_ranking_is_in_no_round(app, admin, loops):
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("insert into exclusions (slate_id, reason, created_by) "
+                 "select min(s.id), 'Spam', (select min(id) from users) from slates s "
+                 "join rounds r on r.id = s.round_id where r.number = 2")
+        )  # fmt: skip
+
+    facts = (await nodes_of(admin))["Round 2"]["round"]
+
+    assert (facts["slates"], facts["rankings"]) == (4, 6)
 
 
 async def test_only_the_newest_rounds_are_answered_unless_all_are_asked_for(app, admin):
