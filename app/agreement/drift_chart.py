@@ -10,7 +10,7 @@ from app.agreement.arrays import Integers
 from app.agreement.drift import REFERENCE_PROMPTS, track_of
 from app.agreement.estimates import SHARED
 from app.agreement.evidence import Followed
-from app.agreement.labels import ORDINARY, Labels
+from app.agreement.labels import Labels
 from app.web.translation import gettext
 
 WIDTH, HEIGHT, MARGIN = 640.0, 120.0, 8.0
@@ -97,11 +97,7 @@ def drift_chart(
 
 def _told(labels: Labels, rows: Integers, known_before: float) -> int:
     """How many of the rows, from the first on, are of slates that nobody has ranked since."""
-    latest = np.zeros(len(labels.slates.ids))
-    # No check is in anybody's agreement, so that one tells nothing, however late.
-    ordinary = labels.of_purposes(ORDINARY)
-    np.maximum.at(latest, ordinary.slate, ordinary.submitted_at)
-    fresh = np.flatnonzero(latest[labels.slate[rows]] > known_before)
+    fresh = np.flatnonzero(labels.ranked_last[labels.slate[rows]] > known_before)
     return int(fresh[0]) if len(fresh) else len(rows)
 
 

@@ -85,7 +85,7 @@ class LabelerFacts:
     """A labeler's work.
 
     Attributes:
-        rankings: how many there are, checks included.
+        rankings: how many there are, checks left out.
         agreement: strict, with the others.
         leave_one_out: with the sign of the others' sum.
         ties: share of tied pairs.
@@ -133,8 +133,8 @@ def facts_of(
     as_displayed = _number(_over(display.as_displayed, display.rankings), display.rankings, TASKS)
     return LabelerFacts(
         rankings=measures.rankings,
-        agreement=_share("labeler", measures.strict),
-        leave_one_out=_share("labeler", measures.leave_one_out),
+        agreement=agreement(measures.strict),
+        leave_one_out=agreement(measures.leave_one_out),
         ties=_share("own_work", evidence.ties),
         conflicts=conflicts,
         position=_number(evidence.position.z, evidence.position.rankings, TASKS),
@@ -161,6 +161,11 @@ def checks_of(evidence: Evidence, signals: Sequence[Signal]) -> Checks:
         signals=list(signals),
         alert=alert_of(signals),
     )
+
+
+def agreement(measured: Measured) -> Estimate:
+    """What may be shown of a labeler's agreement with the others."""
+    return _share("labeler", measured)
 
 
 def _share(kind: Kind, measured: Measured) -> Estimate:

@@ -1,29 +1,30 @@
 """Reads of one labeler's work: for admins by pseudonym, and for the labeler themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
+from app.agreement.computing import computed
 from app.agreement.drift_chart import DriftChart, drift_chart
+from app.agreement.feedback import is_told, known_before, not_told, why_not_told
 from app.agreement.labeler_facts import (
     NO_EVIDENCE,
     NO_MEASURES,
     Checks,
     LabelerFacts,
+    agreement,
     checks_of,
     facts_of,
 )
-from app.agreement.orders import MIN_MEMBERS, is_anonymous
+from app.agreement.measures import measure_labeler
 from app.agreement.quality import Quality, quality_of
 from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
 from app.projects.queries import ProjectView
-from app.web.translation import gettext
 
 RECENT = 20
-SECONDS_AN_HOUR = 3600
 
 TASKS = text("""
 select t.slate_id, t.purpose, t.status, t.skip_reason, t.finished_at, d.number as round,
@@ -36,8 +37,6 @@ left join rankings r on r.task_id = t.id and r.is_current
 where t.project_id = :project_id and t.labeler_id = :user_id and t.status in ('done', 'skipped')
 order by t.finished_at desc nulls last, t.id desc limit :limit
 """)
-
-MEMBERS = text("select count(*) from project_members where project_id = :project_id")
 
 
 @dataclass(frozen=True)
@@ -117,23 +116,26 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
 async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> OwnWork:
     """The viewer's own, as far as they may know how others ranked.
 
-    Agreement prompt by prompt is told after the project's delay, and only where nobody can tell
-    whose answers it was with.
+    Agreement is told after the project's delay, and only where nobody can tell whose answers it was
+    with.
     """
     quality = await quality_of(tx, project)
-    members = await tx.scalar(MEMBERS, {"project_id": project.id}) or 0
-    delay = project.screen.feedback_delay_hours * SECONDS_AN_HOUR
-    drift = drift_chart(
-        quality.drift,
-        quality.labels,
-        quality.code_of(viewer.id),
-        known_before=quality.now - delay,
+    facts = _facts(quality, viewer.id, project)
+    if not await is_told(tx, project):
+        hidden = replace(facts, agreement=not_told(), leave_one_out=not_told())
+        return OwnWork(hidden, DriftChart([], reason=why_not_told()))
+    since = known_before(quality.now, project)
+    measured = await computed(
+        lambda: measure_labeler(quality.labels.not_ranked_since(since), viewer.id)
     )
-    if not is_anonymous(1, members):
-        drift = DriftChart(
-            [], reason=gettext("shown from %(least)s labelers on", least=MIN_MEMBERS)
-        )
-    return OwnWork(_facts(quality, viewer.id, project), drift)
+    return OwnWork(
+        replace(
+            facts,
+            agreement=agreement(measured.strict),
+            leave_one_out=agreement(measured.leave_one_out),
+        ),
+        drift_chart(quality.drift, quality.labels, quality.code_of(viewer.id), known_before=since),
+    )
 
 
 def _facts(quality: Quality, user_id: int, project: ProjectView) -> LabelerFacts:

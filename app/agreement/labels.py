@@ -84,6 +84,17 @@ class Labels:
         digest.update(self.purpose[order].tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def ranked_last(self) -> Floats:
+        """(slates,) when somebody ranked each last, in seconds since 1970; 0 is never.
+
+        Checks do not count: they are in nobody's agreement, so that one tells nothing.
+        """
+        last = np.zeros(len(self.slates.ids))
+        ordinary = self.of_purposes(ORDINARY)
+        np.maximum.at(last, ordinary.slate, ordinary.submitted_at)
+        return last
+
     @property
     def bytes_held(self) -> int:
         """How much memory the arrays take."""
@@ -106,6 +117,10 @@ class Labels:
     def of_purposes(self, purposes: Sequence[int]) -> Self:
         """Those for which labelers were asked for one of these reasons."""
         return self.where(np.isin(self.purpose, np.array(purposes, dtype=np.int8)))
+
+    def not_ranked_since(self, moment: float) -> Self:
+        """Those of slates that nobody has ranked after this, in seconds since 1970."""
+        return self.where((self.ranked_last <= moment)[self.slate])
 
     def shared(self) -> Self:
         """Those of slates with two or more; the others, most of them, say nothing of agreement."""

@@ -101,6 +101,19 @@ def measure(labels: Labels, *, sft: Collection[str], baseline: str | None) -> Me
     )
 
 
+def measure_labeler(labels: Labels, user: int) -> LabelerMeasures:
+    """One labeler's numbers, as `measure` computes everybody's."""
+    labels = labels.of_purposes(ORDINARY)
+    is_theirs = labels.labeler_ids[labels.labeler] == user
+    with_them = labels.where(np.isin(labels.slate, labels.slate[is_theirs])).shared()
+    code = int(np.searchsorted(labels.labeler_ids, user))
+    return LabelerMeasures(
+        int(np.count_nonzero(is_theirs)),
+        per_labeler(pair_counts(with_them)).get(code, NOTHING),
+        leave_one_out(with_them).get(code, NOTHING),
+    )
+
+
 def _tie_share(counts: PairCounts) -> float | None:
     _, strict_units = counts.strict
     _, all_units = counts.half

@@ -10,8 +10,8 @@ import numpy as np
 
 from app.agreement.estimates import LIMITS, Estimate, Measured, ratio, shown
 from app.agreement.labels import Labels, headline
-from app.agreement.measures import NOTHING
-from app.agreement.metrics import pair_counts, per_labeler
+from app.agreement.measures import measure_labeler
+from app.agreement.metrics import pair_counts
 from app.agreement.orders import conflicts
 from app.agreement.report import NO_PREFERENCE
 from app.web.translation import gettext
@@ -106,7 +106,7 @@ def own_numbers(
     mine = next((one for one in habits if one.labeler == me), Habits(me, 0, 0, 0, 0, None))
     conflicting, apart = _conflicts(own, conflict_gap)
     return OwnNumbers(
-        agreement=shown("labeler", _with_others(me, shared), undefined=NO_PREFERENCE),
+        agreement=shown("labeler", measure_labeler(shared, me).strict, undefined=NO_PREFERENCE),
         team_agreement=shown("agreement_card", _of_team(shared), undefined=NO_PREFERENCE),
         ties=Own(mine.tie_share, _missing_pairs(mine)),
         tie_band=band([one.tie_share for one in habits], *TIE_BAND),
@@ -125,13 +125,6 @@ def own_numbers(
         ),
         seconds_band=band([one.median_seconds for one in habits], *TIME_BAND),
     )
-
-
-def _with_others(me: int, shared: Labels) -> Measured:
-    is_mine = shared.labeler_ids[shared.labeler] == me
-    with_me = shared.where(np.isin(shared.slate, shared.slate[is_mine]))
-    found = per_labeler(pair_counts(with_me))
-    return found.get(int(np.searchsorted(shared.labeler_ids, me)), NOTHING)
 
 
 def _of_team(shared: Labels) -> Measured:

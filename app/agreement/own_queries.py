@@ -1,4 +1,6 @@
-"""Reads of one labeler's numbers beside the team's, over the last days; four statements at most."""
+"""Reads of one labeler's numbers beside the team's, over the last days; five statements at most."""
+
+from dataclasses import replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -6,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
 from app.agreement.computing import computed
+from app.agreement.feedback import is_told, not_told, told_of
 from app.agreement.labels import ORDINARY
 from app.agreement.own_numbers import Habits, Judged, OwnNumbers, own_numbers
 from app.projects.queries import ProjectView
@@ -52,18 +55,24 @@ group by r.id
 
 
 async def own_numbers_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> OwnNumbers:
-    """The viewer's numbers of the last days, and the team's."""
+    """The viewer's numbers of the last days, and the team's; agreement as far as it is told."""
     here = {"project_id": project.id, "viewer_id": viewer.id, "days": DAYS}
     loaded = await labels_of(tx, project.id)
     habits = [Habits(*row) for row in await tx.execute(HABITS, here)]
     own = [Judged(*row) for row in await tx.execute(OWN, here)]
-    is_recent = loaded.labels.submitted_at >= loaded.now - DAYS * SECONDS_A_DAY
-    return await computed(
-        lambda: own_numbers(
+
+    def numbers() -> OwnNumbers:
+        told = told_of(loaded, project)
+        is_recent = told.submitted_at >= loaded.now - DAYS * SECONDS_A_DAY
+        return own_numbers(
             viewer.id,
-            shared=loaded.labels.where(is_recent).of_purposes(ORDINARY).shared(),
+            shared=told.where(is_recent).of_purposes(ORDINARY).shared(),
             habits=habits,
             own=own,
             conflict_gap=project.screen.conflict_gap,
         )
-    )
+
+    found = await computed(numbers)
+    if await is_told(tx, project):
+        return found
+    return replace(found, agreement=not_told(), team_agreement=not_told())

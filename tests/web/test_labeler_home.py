@@ -10,7 +10,7 @@ from app.accounts.commands import open_session
 from app.accounts.deps import cookie_name
 from app.db import transaction
 from app.projects.commands import update_guidelines
-from tests.labeled_project import Given, GivenSlate, seed
+from tests.labeled_project import Given, GivenSlate, revise_ranking, seed
 
 MODEL = "Zephyrion-7"
 HOME = "/projects/seeded/me"
@@ -388,6 +388,29 @@ async def test_own_numbers_are_those_of_the_agreement_page(seed_slates, labeler_
     assert "10.0% 24 of 240 pairs that you rated 2 or more apart" in home
     assert "1 min 30 s" in home
     assert "The team: shown from 5 labelers on" in home
+
+
+async def test_agreement_tells_nothing_of_a_slate_before_the_delay_is_over(
+    app, seed_slates, labeler_of, run_sql
+):
+    seeded = await seed_slates(shared(41, opposed=1))
+    labeler = await labeler_of(1)
+    before = words(await labeler.get(HOME))
+    async with transaction(app.state.engine) as tx:
+        await revise_ranking(tx, seeded.slates[0], (4, 3, 1, 2))
+
+    home = words(await labeler.get(HOME))
+    await run_sql("delete from project_members where pseudonym in ('L-03', 'L-04')")
+    of_two = words(await labeler.get(HOME))
+
+    # 5 * 40 of 5 * 40 + 6 pairs: of the last days, of the team, of all, with the consensus.
+    assert before.count("97.1%") == 4
+    assert before.count("41 prompts, 206 pairs") == 3
+    assert "97.1%" not in home
+    assert home.count("40 prompts, 200 pairs") == 3
+    assert "The team: 100.0%" in home
+    assert re.findall(r"prompts, 20\d pairs", of_two) == []
+    assert of_two.count("shown from 3 labelers on") == 5
 
 
 async def test_checks_are_in_no_number_beside_the_team(seed_slates, labeler_of):
