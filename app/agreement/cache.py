@@ -14,7 +14,6 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
-from app.agreement.dashboard import Known, Overview, overview_of
 from app.agreement.labels import Labels
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
 from app.agreement.measures import Measures, measure
@@ -70,30 +69,6 @@ async def measures_of(
         return await computed(lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline))
 
     key = ("measures", labels.version, slice_.key, sft, baseline)
-    return await computed_once(tx, project_id, key, compute)
-
-
-async def overview_kept(
-    tx: AsyncSession,
-    project_id: int,
-    labels: Labels,
-    slice_: Slice,
-    *,
-    researchers: frozenset[int],
-    gold: frozenset[Known],
-    flags: tuple[int, ...],
-) -> Overview:
-    """What the dashboard shows of a slice beside its numbers, computed once for all who ask."""
-
-    def overview() -> Overview:
-        return overview_of(
-            sliced(labels, slice_), researchers=researchers, gold=gold, flags=len(flags)
-        )
-
-    async def compute() -> Overview:
-        return await computed(overview)
-
-    key = ("overview", labels.version, slice_.key, researchers, gold, flags)
     return await computed_once(tx, project_id, key, compute)
 
 

@@ -5,33 +5,25 @@ may be shown of it is decided in `dashboard_report`.
 """
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.agreement.alerts import Signal, signals_of
-from app.agreement.arrays import Booleans, Integers, Signs
+from app.agreement.arrays import Booleans, Integers
 from app.agreement.by_labeler import Share, in_blocks, shares
 from app.agreement.chance import FlagAgreement, flag_agreement, rating_agreement
 from app.agreement.effort import tied_pairs
 from app.agreement.estimates import Measured
 from app.agreement.evidence import Evidence, Work, evidence_of, with_every_researcher
 from app.agreement.intraclass import complete_block, intraclass
-from app.agreement.labels import ORDINARY, PURPOSES, RANDOM, Labels, headline
+from app.agreement.labels import ORDINARY, Labels, headline
 from app.agreement.position_bias import PROMPTS_PER_PLACE, best_by_position, position_tests
 from app.agreement.references import longer_wins, with_gold
 
-GOLD, REPEAT = PURPOSES.index("gold"), PURPOSES.index("repeat")
-# Texts are known by their length only. An English word with its space is about six characters, and
-# scripts without spaces have words too.
-CHARACTERS_PER_WORD = 6
 MOST_GROUPS = 100
 
 NOTHING = Measured(None, None, 0, 0)
-
-Known = tuple[int, int, int]
-"""A slate, one of its responses, and its rank in the known answer."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +85,17 @@ class Overview:
     signals: dict[int, list[Signal]]
 
 
-def overview_of(
-    labels: Labels, *, researchers: Collection[int], gold: Collection[Known], flags: int
-) -> Overview:
+def overview_of(labels: Labels, work: Work, *, flags: int, conflict_gap: int | None) -> Overview:
     """Compute everything.
 
     Args:
         labels: of a round or a tag, with all pairs of responses in.
-        researchers: users whose rankings others are held against.
-        gold: ranks of known answers.
+        work: the same, as evidence of labelers' work is computed from.
         flags: how many the project has.
+        conflict_gap: which difference of ratings contradicts the opposite order; None is none.
     """
-    work = work_of(labels, researchers=researchers, gold=gold)
     overlap, ordinary = headline(labels), labels.of_purposes(ORDINARY)
-    by_labeler = evidence_of(work)
+    by_labeler = evidence_of(work, conflict_gap=conflict_gap)
     signals = signals_of(by_labeler)
     users = labels.labeler_ids.tolist()
     has_work = np.bincount(labels.labeler, minlength=len(users)) > 0
@@ -129,69 +118,6 @@ def overview_of(
         evidence={user: by_labeler[code] for code, user in here},
         signals={user: signals[code] for code, user in here},
     )
-
-
-def work_of(labels: Labels, *, researchers: Collection[int], gold: Collection[Known]) -> Work:
-    """The labels as evidence of labelers' work is computed from.
-
-    How often long responses were unfolded is not among the labels: what is drawn from it has no
-    value.
-    """
-    none = np.zeros(len(labels), dtype=np.int64)
-    characters = np.where(labels.positions > 0, labels.slates.lengths[labels.slate], 0)
-    return Work(
-        labelers=len(labels.labeler_ids),
-        labeler=labels.labeler,
-        slate=labels.slate,
-        prompt=labels.prompt,
-        ranks=labels.ranks,
-        ratings=labels.ratings,
-        positions=labels.positions,
-        active_ms=labels.active_ms,
-        words=characters.sum(axis=1, dtype=np.int64) // CHARACTERS_PER_WORD,
-        long_shown=none,
-        long_opened=none,
-        is_shared=_shared(labels),
-        is_researcher=np.isin(
-            labels.labeler_ids[labels.labeler], np.array(sorted(researchers), dtype=np.int64)
-        ),
-        gold=_known(labels, gold),
-        repeat_of=_repeated(labels),
-    )
-
-
-def _known(labels: Labels, gold: Collection[Known]) -> Signs:
-    """(n, width) the ranks of the known answer where the task asked for it; 0 says nothing."""
-    slates = labels.slates
-    of_slates = np.zeros((len(slates.ids), slates.width), dtype=np.int8)
-    if gold:
-        slate, response, rank = np.array(sorted(gold), dtype=np.int64).T
-        is_here = np.isin(slate, slates.ids)
-        place = slates.places(slate[is_here])
-        of_slates[place, slates.columns(place, response[is_here])] = rank[is_here]
-    return np.where((labels.purpose == GOLD)[:, None], of_slates[labels.slate], np.int8(0))
-
-
-def _shared(labels: Labels) -> Booleans:
-    """(n,) the random overlap: of slates with two such labels."""
-    is_random = np.isin(labels.purpose, np.array(RANDOM, dtype=np.int8))
-    counts = np.bincount(labels.slate[is_random], minlength=len(labels.slates.ids))
-    return is_random & (counts[labels.slate] > 1)
-
-
-def _repeated(labels: Labels) -> Integers:
-    """(n,) the row that a repeat repeats: the labeler's first of the slate; -1 for the others."""
-    found = np.full(len(labels), -1, dtype=np.int64)
-    again = np.flatnonzero(labels.purpose == REPEAT)
-    if len(again) == 0:
-        return found
-    key = labels.slate * len(labels.labeler_ids) + labels.labeler
-    asked_first = np.flatnonzero(labels.purpose != REPEAT)
-    keys, first = np.unique(key[asked_first], return_index=True)
-    place = np.minimum(np.searchsorted(keys, key[again]), max(len(keys) - 1, 0))
-    is_known = keys[place] == key[again] if len(keys) else np.zeros(len(again), dtype=np.bool_)
-    found[again[is_known]] = asked_first[first[place[is_known]]]
-    return found
 
 
 def _of_all(share: Share, prompt: Integers) -> Measured:

@@ -5,10 +5,15 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.cache import overview_kept
+from app.agreement.cache import computed_once
+from app.agreement.computing import computed
+from app.agreement.dashboard import Overview, overview_of
 from app.agreement.dashboard_report import Dashboard, Tasks, dashboard_of
+from app.agreement.labels import Labels
+from app.agreement.quality import key_of, known_answers_of, researchers_of, unfolded_of
 from app.agreement.queries import ProjectAgreement, agreement_of
-from app.agreement.slices import EVERYTHING, Slice
+from app.agreement.slices import EVERYTHING, Slice, sliced
+from app.agreement.work import work_of
 from app.projects.queries import ProjectView
 
 TASKS = text("""
@@ -35,18 +40,6 @@ cross join lateral (
 """)
 
 FLAGS = text("select id, key, label from flags where project_id = :project_id order by id")
-
-GOLD = text("""
-select g.slate_id, cast(known.key as bigint) as response_id, cast(known.value as int) as rank
-from gold g
-join slates s on s.id = g.slate_id
-join rounds d on d.id = s.round_id
-cross join lateral jsonb_each_text(g.ranks) known
-where d.project_id = :project_id and g.retired_at is null and known.value is not null
-""")
-
-# Whoever may change the project and ranks as well is who labelers are held against.
-RESEARCHERS = text("select id from users where role = 'admin'")
 
 
 @dataclass(frozen=True)
@@ -82,16 +75,7 @@ async def project_dashboard(
     whole = replace(slice_, models=None, margin=None)
     here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
     flags = (await tx.execute(FLAGS, here)).all()
-    known = await tx.execute(GOLD, here)
-    overview = await overview_kept(
-        tx,
-        project.id,
-        agreement.labels,
-        whole,
-        researchers=frozenset(await tx.scalars(RESEARCHERS)),
-        gold=frozenset((row.slate_id, row.response_id, row.rank) for row in known),
-        flags=tuple(flag.id for flag in flags),
-    )
+    overview = await _overview(tx, project, agreement.labels, whole, flags=len(flags))
     counted = (await tx.execute(TASKS, here)).one()
     dashboard = dashboard_of(
         overview,
@@ -99,5 +83,27 @@ async def project_dashboard(
         tasks=Tasks(counted.prompts, counted.done, counted.skipped),
         flags=[(flag.key, flag.label) for flag in flags],
         name_of=agreement.name_of,
+        counts_conflicts=project.screen.conflict_gap is not None,
     )
     return ProjectDashboard(agreement, dashboard)
+
+
+async def _overview(
+    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice, *, flags: int
+) -> Overview:
+    """What the page shows beside the report, computed once for all who ask."""
+    researchers, gold = await researchers_of(tx), await known_answers_of(tx, project)
+    gap = project.screen.conflict_gap
+
+    async def compute() -> Overview:
+        unfolded = await unfolded_of(tx, project)
+
+        def overview() -> Overview:
+            part = sliced(labels, slice_)
+            work = work_of(part, researchers=researchers, gold=gold, unfolded=unfolded)
+            return overview_of(part, work, flags=flags, conflict_gap=gap)
+
+        return await computed(overview)
+
+    key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap)
+    return await computed_once(tx, project.id, key, compute)

@@ -8,6 +8,7 @@ from app.agreement.alerts import Signal, alert_of
 from app.agreement.dashboard import FirstIsBest, Overview
 from app.agreement.drift import Drift
 from app.agreement.estimates import Estimate, Measured, shown
+from app.agreement.labeler_facts import conflicts
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
 from app.web.translation import gettext
 
@@ -170,6 +171,7 @@ def dashboard_of(
     tasks: Tasks,
     flags: Sequence[tuple[str, str]],
     name_of: Callable[[int], str],
+    counts_conflicts: bool,
 ) -> Dashboard:
     """What may be shown, in the language of the request.
 
@@ -179,6 +181,7 @@ def dashboard_of(
         tasks: counted.
         flags: key and label of each flag, in the order of their bits.
         name_of: the pseudonym of a user.
+        counts_conflicts: whether the project says which ratings contradict an order.
     """
     block = overview.block
     icc2 = shown("agreement_card", block.icc2, low=-1.0, undefined=NO_CHANCE)
@@ -203,7 +206,14 @@ def dashboard_of(
         flags=_flags(overview, flags),
         heat_map=heat_map(report.labelers, report.pairs),
         labelers=[
-            _labeler(name, of_report.get(name), overview, users[name]) for name in sorted(users)
+            _labeler(
+                name,
+                of_report.get(name),
+                overview,
+                users[name],
+                counts_conflicts=counts_conflicts,
+            )
+            for name in sorted(users)
         ],
         alerts=[AlertRow(name, alert.signals) for name, alert in sorted(alerts.items()) if alert],
         watch=Watch(
@@ -256,7 +266,14 @@ def counted(value: float | None, tasks: int) -> Estimate:
     return Estimate(value, None, None, tasks, tasks, "ok", None)
 
 
-def _labeler(name: str, row: LabelerAgreement | None, overview: Overview, user: int) -> LabelerRow:
+def _labeler(
+    name: str,
+    row: LabelerAgreement | None,
+    overview: Overview,
+    user: int,
+    *,
+    counts_conflicts: bool,
+) -> LabelerRow:
     own = overview.evidence[user]
     signals = {signal.key: signal for signal in overview.signals[user]}
     nothing = shown("labeler", own.repeats)
@@ -267,7 +284,7 @@ def _labeler(name: str, row: LabelerAgreement | None, overview: Overview, user: 
         leave_one_out=row.leave_one_out if row else nothing,
         gold=shown("gold", own.gold),
         ties=shown("own_work", own.ties, undefined=NO_PAIR),
-        conflicts=shown("own_work", own.conflicts, undefined=NO_PAIR),
+        conflicts=conflicts(own.conflicts, are_counted=counts_conflicts),
         position=counted(own.position.z, own.position.rankings),
         pace=counted(own.pace.median_wpm, own.pace.tasks),
         drift=_drift(own.drift, signals["drift"]),

@@ -35,6 +35,8 @@ from app.agreement.references import (
 )
 
 GOLD_WINDOW = 30
+# Ratings are never so far apart.
+NO_GAP = 8
 
 Flags = NDArray[np.bool_]
 
@@ -88,12 +90,13 @@ class Evidence:
     ratings: Ratings
 
 
-def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
+def evidence_of(work: Work, *, conflict_gap: int | None = 2) -> list[Evidence]:
     """Measure each labeler.
 
     Args:
         work: the labels.
-        conflict_gap: from which difference of ratings on the opposite order is a conflict.
+        conflict_gap: from which difference of ratings on the opposite order is a conflict;
+            None: none is.
     """
     n, labeler = work.labelers, work.labeler
     again = np.flatnonzero(work.repeat_of >= 0)
@@ -109,7 +112,7 @@ def evidence_of(work: Work, *, conflict_gap: int = 2) -> list[Evidence]:
     repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
     everything = np.arange(len(labeler))
     where = (work.ranks, work.positions, labeler, n)
-    conflicts = partial(rating_conflicts, gap=conflict_gap)
+    conflicts = partial(rating_conflicts, gap=conflict_gap or NO_GAP)
 
     def measured(share: Share, rows: Integers) -> list[Measured]:
         return shares(share, work.prompt[rows], labeler[rows], n)

@@ -126,9 +126,6 @@ def facts_of(
         evidence: everything else.
         counts_conflicts: whether the project says which ratings contradict an order.
     """
-    conflicts = _share("own_work", evidence.conflicts)
-    if not counts_conflicts:
-        conflicts = Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_CONFLICTS))
     pace, ratings, display = evidence.pace, evidence.ratings, evidence.display
     as_displayed = _number(_over(display.as_displayed, display.rankings), display.rankings, TASKS)
     return LabelerFacts(
@@ -136,7 +133,7 @@ def facts_of(
         agreement=agreement(measures.strict),
         leave_one_out=agreement(measures.leave_one_out),
         ties=_share("own_work", evidence.ties),
-        conflicts=conflicts,
+        conflicts=conflicts(evidence.conflicts, are_counted=counts_conflicts),
         position=_number(evidence.position.z, evidence.position.rankings, TASKS),
         wpm=_number(pace.median_wpm, pace.tasks, TIMED),
         too_fast=_number(_over(pace.too_fast, pace.tasks), pace.tasks, TIMED),
@@ -161,6 +158,13 @@ def checks_of(evidence: Evidence, signals: Sequence[Signal]) -> Checks:
         signals=list(signals),
         alert=alert_of(signals),
     )
+
+
+def conflicts(measured: Measured, *, are_counted: bool) -> Estimate:
+    """What may be shown of pairs ranked against their ratings."""
+    if not are_counted:
+        return Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_CONFLICTS))
+    return _share("own_work", measured)
 
 
 def agreement(measured: Measured) -> Estimate:

@@ -1,5 +1,6 @@
 """Reads of what is known of each labeler's work in a project, computed once for all who ask."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,20 +80,40 @@ class _Found:
 
 async def quality_of(tx: AsyncSession, project: ProjectView) -> Quality:
     """Measure the work of everybody with a label; five statements when nothing is new."""
-    here = {"project_id": project.id}
     loaded = await labels_of(tx, project.id)
     sft = frozenset(await tx.scalars(SFT))
     measures = await measures_of(tx, project.id, loaded.labels, EVERYTHING, sft=sft, baseline=None)
-    researchers = frozenset(await tx.scalars(RESEARCHERS))
-    gold = {
-        row.slate_id: {int(response): rank for response, rank in row.ranks.items() if rank}
-        for row in await tx.execute(KNOWN, here)
-    }
+    researchers = await researchers_of(tx)
+    gold = await known_answers_of(tx, project)
     found = await _found(tx, project, loaded, researchers=researchers, gold=gold)
     return Quality(
         loaded.labels, loaded.now, researchers, gold, measures,
         found.evidence, found.signals, found.drift,
     )  # fmt: skip
+
+
+async def researchers_of(tx: AsyncSession) -> frozenset[int]:
+    """Users whose rankings others are held against."""
+    return frozenset(await tx.scalars(RESEARCHERS))
+
+
+async def known_answers_of(tx: AsyncSession, project: ProjectView) -> KnownAnswers:
+    """All of the project, also those that are asked no more."""
+    return {
+        row.slate_id: {int(response): rank for response, rank in row.ranks.items() if rank}
+        for row in await tx.execute(KNOWN, {"project_id": project.id})
+    }
+
+
+async def unfolded_of(tx: AsyncSession, project: ProjectView) -> Unfolded:
+    """What was read of long responses."""
+    rows = (await tx.execute(UNFOLDED, {"project_id": project.id})).all()
+    return Unfolded(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+
+def key_of(gold: KnownAnswers) -> Hashable:
+    """The same for the same known answers."""
+    return tuple((slate, tuple(sorted(ranks.items()))) for slate, ranks in gold.items())
 
 
 async def _found(
@@ -106,14 +127,10 @@ async def _found(
     gap = project.screen.conflict_gap
 
     async def compute() -> _Found:
-        rows = (await tx.execute(UNFOLDED, {"project_id": project.id})).all()
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-        return await computed(
-            lambda: _measured(loaded.labels, researchers, gold, Unfolded(*columns), gap)
-        )
+        unfolded = await unfolded_of(tx, project)
+        return await computed(lambda: _measured(loaded.labels, researchers, gold, unfolded, gap))
 
-    known = tuple((slate, tuple(sorted(ranks.items()))) for slate, ranks in gold.items())
-    key = ("quality", loaded.labels.version, researchers, known, gap)
+    key = ("quality", loaded.labels.version, researchers, key_of(gold), gap)
     return await computed_once(tx, project.id, key, compute)
 
 
@@ -125,6 +142,5 @@ def _measured(
     gap: int | None,
 ) -> _Found:
     work = work_of(labels, researchers=researchers, gold=gold, unfolded=unfolded)
-    # Without a gap nothing is a conflict: ratings are never eight apart.
-    evidence = evidence_of(work, conflict_gap=gap or 8)
+    evidence = evidence_of(work, conflict_gap=gap)
     return _Found(evidence, signals_of(evidence), followed(work))

@@ -6,7 +6,7 @@ from dataclasses import astuple, is_dataclass
 import numpy as np
 import pytest
 
-from app.agreement.dashboard import overview_of, work_of
+from app.agreement.dashboard import overview_of
 from app.agreement.dashboard_report import (
     FEW_IN_HEAT_MAP,
     Tasks,
@@ -19,6 +19,7 @@ from app.agreement.estimates import Estimate
 from app.agreement.labels import no_labels
 from app.agreement.measures import measure
 from app.agreement.report import LabelerAgreement, PairAgreement, report_of
+from app.agreement.work import nothing_unfolded, work_of
 from tests.label_columns import Label, columns
 
 ORDERS = ((1, 2, 3, 4), (2, 1, 3, 4), (1, 3, 2, 4), (4, 3, 2, 1))
@@ -38,15 +39,21 @@ def shared(prompts, *, labelers=2, orders=1, **more):
     ]
 
 
-def dashboard(labels, *, researchers=(), gold=(), flags=(), tasks=None):
-    overview = overview_of(labels, researchers=researchers, gold=gold, flags=len(flags))
+def overview(labels, *, researchers=(), gold=None, flags=0):
+    unfolded = nothing_unfolded()
+    work = work_of(labels, researchers=researchers, gold=gold or {}, unfolded=unfolded)
+    return overview_of(labels, work, flags=flags, conflict_gap=2)
+
+
+def dashboard(labels, *, flags=(), tasks=None, **references):
     report = report_of(measure(labels, sft=(), baseline=None), name_of=str, intervals={})
     return dashboard_of(
-        overview,
+        overview(labels, flags=len(flags), **references),
         report,
         tasks=tasks or Tasks(len(labels), len(labels), 0),
         flags=flags,
         name_of=str,
+        counts_conflicts=True,
     )
 
 
@@ -131,14 +138,12 @@ def test_the_intraclass_correlation_is_of_what_all_labelers_rated():
     everyone = shared(40, labelers=3, orders=3)
     labels = columns([*everyone, *(label(p, 1 + p % 3) for p in range(50, 60))])
 
-    block = overview_of(labels, researchers=(), gold=(), flags=0).block
+    block = overview(labels).block
 
     assert (block.icc2.units, block.icc2.prompts, block.labelers) == (160, 40, 3)
     # By hand: leave one prompt out at a time, as a jackknife does.
     values = [
-        overview_of(
-            columns([one for one in everyone if one.prompt != p]), researchers=(), gold=(), flags=0
-        ).block.icc2.value
+        overview(columns([one for one in everyone if one.prompt != p])).block.icc2.value
         for p in range(1, 41)
     ]
     assert block.icc2.se == pytest.approx(math.sqrt(39 * np.var(values)))
@@ -179,41 +184,20 @@ def test_nobody_is_a_researcher_beside_themselves():
     assert found.among_researchers.prompts == 0
     # Six pairs a slate with the one researcher, and not twelve.
     assert (found.researchers.value, found.researchers.units) == (0, 240)
-    assert overview_of(labels, researchers={1}, gold=(), flags=0).evidence[2].researchers.units == (
-        240
-    )
+    assert overview(labels, researchers={1}).evidence[2].researchers.units == (240)
 
 
 def test_gold_is_of_tasks_that_asked_for_it_and_of_the_pairs_that_it_orders():
     asked = [label(p, 1, (1, 2, 4, 3), purpose="gold") for p in range(1, 41)]
     labels = columns([*asked, *(label(p, 2, (4, 3, 2, 1)) for p in range(1, 41))])
     # Of each slate the first is better than the two last, of which nothing else is known.
-    gold = [
-        (p, response, rank) for p in range(1, 50) for response, rank in ((1, 1), (3, 2), (4, 2))
-    ]
+    gold = {p: {1: 1, 3: 2, 4: 2} for p in range(1, 50)}
 
     found = dashboard(labels, gold=gold)
 
     assert (found.gold.value, found.gold.units, found.gold.prompts) == (1, 80, 40)
     assert [row.gold.value for row in found.labelers] == [1, None]
     assert dashboard(labels).gold.reason == ("not enough data: 0 of 10 prompts with a known answer")
-
-
-def test_a_repeat_is_of_the_labelers_own_first_ranking():
-    labels = columns(
-        [
-            label(1, 1),
-            label(1, 2),
-            label(2, 1),
-            label(1, 1, purpose="repeat", id=9),
-            label(3, 2, purpose="repeat", id=10),
-        ]
-    )
-
-    work = work_of(labels, researchers=(), gold=())
-
-    assert work.repeat_of.tolist() == [-1, -1, -1, 0, -1]
-    assert work.words.tolist() == [40 // 6] * 5
 
 
 def test_only_a_wide_gap_between_averages_of_enough_data_is_a_finding():

@@ -49,6 +49,7 @@ def test_a_repeat_repeats_the_labelers_own_ranking_of_the_slate():
     )
 
     assert work(labels).repeat_of.tolist() == [-1, -1, -1, 1, -1]
+    assert work(labels).words.tolist() == [30 // 6] * 5
 
 
 def test_what_was_unfolded_is_found_by_the_ranking():

@@ -239,7 +239,7 @@ async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admi
     assert dashboard["progress"]["tasks_done"] == 24
 
 
-async def test_gold_is_held_against_the_known_answer_until_it_is_retired(app, admin, seed_slates):
+async def test_gold_counts_even_when_it_is_asked_no_more(app, admin, seed_slates):
     seeded = await seed_slates(
         [GivenSlate([Given(1, [(2, 1, 3, 4)], purpose="gold"), Given(2, ALIKE)]) for _ in range(12)]
     )
@@ -257,4 +257,23 @@ async def test_gold_is_held_against_the_known_answer_until_it_is_retired(app, ad
     assert ((await gold())["units"], (await gold())["status"]) == (72, "provisional")
     async with transaction(app.state.engine) as tx:
         await tx.execute(text("update gold set retired_at = now()"))
-    assert (await gold())["reason"] == "not enough data: 0 of 10 prompts with a known answer"
+    assert (await gold())["value"] == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize("gap", ["2", "3", "null"])
+async def test_the_table_says_what_the_labelers_page_says(app, admin, seed_slates, gap):
+    # Of the six pairs of a slate one is a conflict of 2, and three are rated 3 or more apart.
+    rating = (5, 7, 3, 1)
+    await seed_slates([GivenSlate([Given(1, ALIKE, rating), Given(2, ALIKE)]) for _ in range(20)])
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update projects set screen = cast(:screen as jsonb) where slug = 'seeded'"),
+            {"screen": f'{{"conflict_gap": {gap}}}'},
+        )
+
+    call = "/api/v1/projects/seeded"
+    (row, _) = (await admin.get(f"{call}/agreement")).json()["dashboard"]["labelers"]
+    page = (await admin.get(f"{call}/labelers/L-01")).json()
+
+    assert row["conflicts"] == page["conflicts"]
+    assert row["conflicts"]["value"] == {"2": pytest.approx(1 / 6), "3": 0, "null": None}[gap]
