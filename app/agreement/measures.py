@@ -43,6 +43,7 @@ class Measures:
 
     Attributes:
         rankings: how many.
+        overlap_labelers: who is in the headline, how many.
         headline: agreement by each rule, of the first two labels of the random overlap.
         alpha: of their pair labels.
         ratings_alpha: of their ratings.
@@ -56,6 +57,7 @@ class Measures:
     """
 
     rankings: int
+    overlap_labelers: int
     headline: dict[Rule, Averages]
     alpha: Measured
     ratings_alpha: Measured
@@ -89,6 +91,7 @@ def measure(labels: Labels, *, sft: Collection[str], baseline: str | None) -> Me
     ids = labels.labeler_ids.tolist()
     return Measures(
         rankings=len(labels),
+        overlap_labelers=len(np.unique(overlap.labeler)),
         headline={rule: averages(counts, getattr(counts, rule)) for rule in RULES},
         alpha=pair_alpha(overlap),
         ratings_alpha=rating_alpha(overlap),

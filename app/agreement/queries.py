@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.bootstrap import Interval, Statistic
+from app.agreement.bootstrap import FEW_LABELERS, Interval, Statistic
 from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
 from app.agreement.estimates import LIMITS
@@ -100,7 +100,11 @@ async def agreement_of(
     if has_numbers:
         intervals = await bootstrap_of(tx, project.id, slice_, label_version=labels.version)
     report = report_of(
-        measures, name_of=name_of, intervals=intervals or {}, is_of_pairs=slice_.is_of_pairs
+        measures,
+        name_of=name_of,
+        intervals=intervals or {},
+        is_of_pairs=slice_.is_of_pairs,
+        is_wider_awaited=intervals is None and measures.overlap_labelers < FEW_LABELERS,
     )
     return ProjectAgreement(
         slice=slice_,

@@ -1,11 +1,12 @@
 """The whole of a project's agreement, or a slice's, as it may be shown: pure, from measures."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.agreement.bootstrap import Interval, Statistic
 from app.agreement.estimates import Estimate, Measured, shown
 from app.agreement.measures import RULES, Measures, Rule
+from app.web.translation import gettext
 
 NO_CHANCE = "not defined: all labels are the same"
 NO_PREFERENCE = "not defined: no pair of responses was ordered by both labelers"
@@ -73,6 +74,7 @@ def report_of(
     name_of: Callable[[int], str],
     intervals: Mapping[Statistic, Interval],
     is_of_pairs: bool = False,
+    is_wider_awaited: bool = False,
 ) -> Report:
     """What may be shown, in the language of the request.
 
@@ -80,17 +82,24 @@ def report_of(
         measures: the numbers.
         name_of: the pseudonym of a user.
         intervals: bootstrapped ones of the headline; where there is none, a t interval is shown.
+        is_wider_awaited: whether intervals are being computed that tell more than the t interval,
+            since the labelers are few; until then the headline is provisional.
         is_of_pairs: whether the slice takes some pairs of a slate and leaves others; single
             ratings are in none.
     """
     drawn = {name: (one.low, one.high) for name, one in intervals.items()}
 
     def alpha(name: Statistic, measured: Measured, undefined: str) -> Estimate:
-        return shown(
+        found = shown(
             "agreement_card", measured, low=-1.0, undefined=undefined, bootstrap=drawn.get(name)
         )
+        return _awaiting(found) if is_wider_awaited else found
 
     strict, half, three_way = (_headline(measures, rule, drawn.get(rule)) for rule in RULES)
+    if is_wider_awaited:
+        strict, half, three_way = (
+            replace(one, estimate=_awaiting(one.estimate)) for one in (strict, half, three_way)
+        )
     of_ratings = measures.ratings_alpha
     if is_of_pairs:
         of_ratings = Measured(None, None, of_ratings.units, of_ratings.prompts)
@@ -121,6 +130,14 @@ def _headline(measures: Measures, rule: Rule, bootstrap: tuple[float, float] | N
     if estimate.value is None:
         return Headline(estimate, None, None)
     return Headline(estimate, average.macro_prompt, average.macro_labeler_pair)
+
+
+def _awaiting(estimate: Estimate) -> Estimate:
+    """The same as provisional."""
+    if estimate.status != "ok":
+        return estimate
+    reason = gettext("provisional: the wider interval of few labelers is being computed")
+    return replace(estimate, status="provisional", reason=reason)
 
 
 def _labelers(measures: Measures, name_of: Callable[[int], str]) -> list[LabelerAgreement]:

@@ -56,7 +56,8 @@ async def test_agreement_is_counted_with_its_uncertainty(admin, seed_slates):
     assert (strict["value"], strict["units"], strict["prompts"]) == (0.9, 240, 40)
     assert strict["se"] == pytest.approx(0.048038, abs=1e-6)  # sqrt(40/39 * 40 * .3^2 * 36) / 240
     assert strict["ci95"] == [pytest.approx(0.802831, abs=1e-5), pytest.approx(0.997169, abs=1e-5)]
-    assert (strict["status"], strict["reason"]) == ("ok", None)
+    # Two labelers: a t interval of prompts alone does not say how far others would agree.
+    assert strict["status"] == "provisional"
     assert (strict["macro_prompt"], strict["macro_labeler_pair"]) == (0.9, 0.9)
     assert answer["half"]["value"] == answer["three_way"]["value"] == 0.9
     assert answer["tie_share"] == 0
@@ -298,6 +299,25 @@ async def test_bootstrapped_intervals_of_other_labels_do_not_count(app, admin, s
     assert (stale["bootstrap"], stale["strict"]["interval"]) == ("pending", "t")
     await compute_bootstrap(app.state.engine, **everything)
     assert (await admin.get(PATH)).json()["bootstrap"] == "ready"
+
+
+async def test_agreement_of_few_labelers_is_provisional_until_its_wider_interval_is_there(
+    app, admin, seed_slates
+):
+    await seed_slates(doubly_ranked(120, opposed=1))
+
+    before = (await admin.get(PATH)).json()["strict"]
+    everything = {"slice_key": EVERYTHING.key}
+    async with transaction(app.state.engine) as tx:
+        everything["project_id"] = await tx.scalar(
+            text("select id from projects where slug = 'seeded'")
+        )
+    await compute_bootstrap(app.state.engine, **everything)
+    after = (await admin.get(PATH)).json()["strict"]
+
+    assert (before["interval"], before["status"]) == ("t", "provisional")
+    assert before["reason"] == "provisional: the wider interval of few labelers is being computed"
+    assert (after["interval"], after["status"], after["reason"]) == ("bootstrap", "ok", None)
 
 
 async def test_they_are_asked_for_again_after_a_pause(app, admin, seed_slates, revise, monkeypatch):
