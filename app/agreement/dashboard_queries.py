@@ -77,13 +77,15 @@ async def project_dashboard(
     flags = (await tx.execute(FLAGS, here)).all()
     overview = await _overview(tx, project, agreement.labels, whole, flags=len(flags))
     counted = (await tx.execute(TASKS, here)).one()
-    dashboard = dashboard_of(
-        overview,
-        agreement.report,
-        tasks=Tasks(counted.prompts, counted.done, counted.skipped),
-        flags=[(flag.key, flag.label) for flag in flags],
-        name_of=agreement.name_of,
-        counts_conflicts=project.screen.conflict_gap is not None,
+    dashboard = await computed(
+        lambda: dashboard_of(
+            overview,
+            agreement.report,
+            tasks=Tasks(counted.prompts, counted.done, counted.skipped),
+            flags=[(flag.key, flag.label) for flag in flags],
+            name_of=agreement.name_of,
+            counts_conflicts=project.screen.conflict_gap is not None,
+        )
     )
     return ProjectDashboard(agreement, dashboard)
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.arrays import Booleans, Integers, first_of_each
 from app.agreement.chance import FlagAgreement, flag_agreement
+from app.agreement.computing import computed
 from app.agreement.estimates import Estimate, shown
 from app.agreement.labeler_facts import NO_EVIDENCE, checks_of
 from app.agreement.labels import Labels
@@ -90,7 +91,7 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     decisions = await screenings_of(tx, project)
     labels = quality.labels
     is_researcher = np.isin(labels.labeler_ids, sorted(quality.researchers))
-    on_flags = flags_with_researchers(labels, is_researcher, bits)
+    on_flags = await computed(lambda: flags_with_researchers(labels, is_researcher, bits))
     return Screening(
         candidates=[
             _candidate(row, quality, on_flags, decisions.get(row.user_id), has_flags=bool(bits))

@@ -2,11 +2,12 @@
 
 import html
 import re
+import threading
 
 import pytest
 from sqlalchemy import text
 
-from app.agreement import pages
+from app.agreement import dashboard_queries, pages, queries, screening
 from app.db import transaction
 from tests.labeled_project import Given, GivenSlate, seed
 from tests.team import make_team
@@ -61,6 +62,26 @@ async def test_the_cards_and_tables_show_what_the_call_answers(admin, admin_brow
     assert "Set by nobody here: Fails to follow" in said
     assert "NaN" not in page.text
     assert len(dashboard["labelers"]) == 8
+
+
+async def test_nothing_is_put_together_where_others_wait(admin, team, monkeypatch):
+    threads = []
+    for module, name in (
+        (queries, "report_of"),
+        (dashboard_queries, "dashboard_of"),
+        (screening, "flags_with_researchers"),
+    ):
+
+        def noted(*args, _compute=getattr(module, name), **options):
+            threads.append(threading.current_thread().name)
+            return _compute(*args, **options)
+
+        monkeypatch.setattr(module, name, noted)
+
+    await admin.get(CALL)
+    await admin.get("/api/v1/projects/team/screening")
+
+    assert [name.partition("_")[0] for name in threads] == ["agreement"] * 3
 
 
 async def test_an_alert_names_its_two_signals_and_leads_to_cases(app, admin, admin_browser):
