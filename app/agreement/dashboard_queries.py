@@ -39,7 +39,7 @@ cross join lateral (
 ) tasks
 """)
 
-FLAGS = text("select id, key, label from flags where project_id = :project_id order by id")
+FLAGS = text("select id, key, label, scope from flags where project_id = :project_id order by id")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ async def project_dashboard(
             overview,
             agreement.report,
             tasks=Tasks(counted.prompts, counted.done, counted.skipped),
-            flags=[(flag.key, flag.label) for flag in flags],
+            flags=[(flag.key, flag.label) if flag.scope == "response" else None for flag in flags],
             name_of=agreement.name_of,
             counts_conflicts=project.screen.conflict_gap is not None,
         )

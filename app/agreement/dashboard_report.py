@@ -169,7 +169,7 @@ def dashboard_of(
     report: Report,
     *,
     tasks: Tasks,
-    flags: Sequence[tuple[str, str]],
+    flags: Sequence[tuple[str, str] | None],
     name_of: Callable[[int], str],
     counts_conflicts: bool,
 ) -> Dashboard:
@@ -179,7 +179,8 @@ def dashboard_of(
         overview: the numbers.
         report: of the same slice.
         tasks: counted.
-        flags: key and label of each flag, in the order of their bits.
+        flags: key and label of each flag, in the order of their bits; None for one on whole tasks,
+            which labels do not have.
         name_of: the pseudonym of a user.
         counts_conflicts: whether the project says which ratings contradict an order.
     """
@@ -236,16 +237,16 @@ def _macro_gap(strict: Headline) -> float | None:
     return gap if gap > MAX_MACRO_GAP else None
 
 
-def _flags(overview: Overview, flags: Sequence[tuple[str, str]]) -> list[FlagRow]:
+def _flags(overview: Overview, flags: Sequence[tuple[str, str] | None]) -> list[FlagRow]:
     return [
         FlagRow(
-            key,
-            label,
+            *named,
             raw=_flag(found.raw),
             positive=_flag(found.positive),
             ac1=_flag(found.ac1, low=-1.0),
         )
-        for (key, label), found in zip(flags, overview.flags, strict=True)
+        for named, found in zip(flags, overview.flags, strict=True)
+        if named is not None
     ]
 
 

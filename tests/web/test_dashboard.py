@@ -298,3 +298,24 @@ async def test_the_table_says_what_the_labelers_page_says(app, admin, seed_slate
 
     assert row["conflicts"] == page["conflicts"]
     assert row["conflicts"]["value"] == {"2": pytest.approx(1 / 6), "3": 0, "null": None}[gap]
+
+
+async def test_flags_of_whole_tasks_are_not_said_to_be_set_by_nobody(
+    app, admin, admin_browser, seed_slates
+):
+    await seed_slates([GivenSlate([Given(1, ALIKE), Given(2, ALIKE)]) for _ in range(3)])
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text(
+                "insert into flags (project_id, key, label, scope, position) select id, scope, "
+                "'About the ' || scope, scope, 0 from projects, unnest(array['task', 'response']) "
+                "scope where slug = 'seeded'"
+            )
+        )
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+    page = await admin_browser.get(SEEDED)
+
+    assert [flag["key"] for flag in answer["dashboard"]["flags"]] == ["response"]
+    assert "About the response" in page.text
+    assert "About the task" not in page.text
