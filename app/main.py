@@ -12,9 +12,11 @@ from app.accounts import pages as accounts_pages
 from app.accounts import preferences_api
 from app.accounts.deps import SignedIn, signed_in
 from app.agreement import api as agreement_api
-from app.agreement import labeler_api, labeler_pages, slate_pages
 from app.agreement import pages as agreement_pages
-from app.agreement import slate_api as divided_api
+from app.agreement.labelers import api as labeler_api
+from app.agreement.labelers import pages as labeler_pages
+from app.agreement.slates import api as divided_api
+from app.agreement.slates import pages as slate_pages
 from app.datasets import api as datasets_api
 from app.datasets import pages as datasets_pages
 from app.db import create_engine

@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 
 from app.accounts.viewer import Viewer
-from app.agreement.bootstrap import RESAMPLES, intervals_of
-from app.agreement.dashboard_queries import project_dashboard
-from app.agreement.labels import headline
+from app.agreement.dashboard.queries import project_dashboard
 from app.agreement.loading import loaded_since, nothing_loaded
+from app.agreement.metrics.bootstrap import RESAMPLES, intervals_of
+from app.agreement.metrics.labels import headline
 from app.agreement.schemas import agreement_out
 from app.db import create_engine, transaction
 from app.projects.queries import project_for

@@ -11,7 +11,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from app.agreement import alert_rules, dashboard_report, estimates, labeler_facts, report, screening
+from app.agreement import report
+from app.agreement.behaviour import alert_rules
+from app.agreement.dashboard import report as dashboard_report
+from app.agreement.labelers import facts as labeler_facts
+from app.agreement.labelers import screening
+from app.agreement.metrics import estimates
 from app.labeling import queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages

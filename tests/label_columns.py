@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.agreement.labels import PURPOSES, Labels
-from app.agreement.slates import Slates
+from app.agreement.metrics.labels import PURPOSES, Labels
+from app.agreement.metrics.slates import Slates
 
 
 @dataclass(frozen=True)

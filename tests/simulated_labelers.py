@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.agreement.evidence import Work
+from app.agreement.behaviour.evidence import Work
 
 RESPONSES = 6
 # With a prompt's difficulty exp(0.5 N(0, 1)), two honest labelers then agree on 72.6% of the pairs

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.accounts.deps import HiddenFromLabelers
-from app.agreement.dashboard_queries import project_dashboard
+from app.agreement.dashboard.queries import project_dashboard
 from app.agreement.plan import plan_of
 from app.agreement.schemas import (
     AgreementOut,

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.agreement.bootstrap import RESAMPLES, Interval, Statistic, intervals_of
 from app.agreement.cache import labels_of
 from app.agreement.computing import computed
-from app.agreement.labels import headline
-from app.agreement.slices import Slice, sliced
+from app.agreement.metrics.bootstrap import RESAMPLES, Interval, Statistic, intervals_of
+from app.agreement.metrics.labels import headline
+from app.agreement.metrics.slices import Slice, sliced
 from app.db import transaction
 from app.jobs.queue import QUEUE, enqueue
 

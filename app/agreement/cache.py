@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
-from app.agreement.labels import Labels
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
-from app.agreement.measures import Measures, measure
-from app.agreement.slices import Slice, sliced
+from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.measures import Measures, measure
+from app.agreement.metrics.slices import Slice, sliced
 
 MOST_BYTES = 64 * 2**20
 MOST_MEASURES = 32

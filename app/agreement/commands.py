@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.disagreements import difference_for, letters_of
-from app.agreement.orders import read
+from app.agreement.metrics.orders import read
 from app.errors import InvalidError, NotFoundError
 from app.labeling.slate_commands import make_gold
 from app.projects.queries import ProjectView

@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.agreement.orders import (
+from app.agreement.metrics.orders import (
     Order,
     consensus,
     is_anonymous,
@@ -22,7 +22,7 @@ from app.agreement.orders import (
     reversed_pairs,
     written,
 )
-from app.agreement.own_queries import DAYS
+from app.agreement.own.queries import DAYS
 from app.agreement.remarks import RemarkView, remarks_on
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.agreement.estimates import Estimate, Method, Status
+from app.agreement.metrics.estimates import Estimate, Method, Status
 from app.web.schemas import Answer
 
 

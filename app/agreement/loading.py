@@ -13,8 +13,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed
-from app.agreement.labels import PURPOSES, Labels, coded, joined, no_labels
-from app.agreement.slates import Slates
+from app.agreement.metrics.labels import PURPOSES, Labels, coded, joined, no_labels
+from app.agreement.metrics.slates import Slates
 
 # Few: what the rows of one statement take before they are columns is memory that stays.
 ROWS_AT_ONCE = 1000

@@ -9,18 +9,18 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import AdminOnly, HiddenFromLabelers, SignedIn
 from app.accounts.preferences import Goal, set_goal
 from app.accounts.viewer import Viewer
+from app.agreement.behaviour.signal_words import titles, written
 from app.agreement.commands import answer_objection, object_to_consensus
-from app.agreement.dashboard_queries import project_dashboard
-from app.agreement.dashboard_report import sorted_rows
+from app.agreement.dashboard.queries import project_dashboard
+from app.agreement.dashboard.report import sorted_rows
 from app.agreement.definitions import definitions
 from app.agreement.disagreements import disagreement_for
-from app.agreement.home import labeler_home_for
-from app.agreement.metrics import MIN_UNITS_OF_A_PAIR
-from app.agreement.own_tasks import own_tasks_for
+from app.agreement.metrics.pairwise import MIN_UNITS_OF_A_PAIR
+from app.agreement.own.home import labeler_home_for
+from app.agreement.own.tasks import own_tasks_for
 from app.agreement.plan import plan_of
 from app.agreement.remarks import objections_of
 from app.agreement.schemas import PageParameters, PlanParameters, RemarkIn
-from app.agreement.signal_words import titles, written
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.forms import checked, number_or_text, unix_lines

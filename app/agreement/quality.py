@@ -7,15 +7,15 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.alerts import Signal, signals_of
+from app.agreement.behaviour.alerts import Signal, signals_of
+from app.agreement.behaviour.evidence import Evidence, Followed, evidence_of, followed
 from app.agreement.cache import computed_once, labels_of, measures_of
 from app.agreement.computing import computed
-from app.agreement.evidence import Evidence, Followed, evidence_of, followed
-from app.agreement.labels import Labels
 from app.agreement.loading import Loaded
-from app.agreement.measures import Measures
+from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.measures import Measures
+from app.agreement.metrics.slices import EVERYTHING
 from app.agreement.queries import SFT
-from app.agreement.slices import EVERYTHING
 from app.agreement.work import KnownAnswers, Unfolded, work_of
 from app.projects.queries import ProjectView
 

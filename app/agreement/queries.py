@@ -7,15 +7,15 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.bootstrap import FEW_LABELERS, Interval, Statistic
 from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
 from app.agreement.computing import computed
-from app.agreement.estimates import LIMITS
-from app.agreement.labels import Labels
+from app.agreement.metrics.bootstrap import FEW_LABELERS, Interval, Statistic
+from app.agreement.metrics.estimates import LIMITS
+from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.slates import Slates
+from app.agreement.metrics.slices import EVERYTHING, Slice
 from app.agreement.report import Report, report_of
-from app.agreement.slates import Slates
-from app.agreement.slices import EVERYTHING, Slice
 from app.errors import InvalidError, NotFoundError
 from app.projects.queries import ProjectView
 

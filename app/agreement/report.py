@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from app.agreement.bootstrap import Interval, Statistic
-from app.agreement.estimates import Estimate, Measured, shown
-from app.agreement.measures import RULES, Measures, Rule
+from app.agreement.metrics.bootstrap import Interval, Statistic
+from app.agreement.metrics.estimates import Estimate, Measured, shown
+from app.agreement.metrics.measures import RULES, Measures, Rule
 from app.web.translation import gettext
 
 NO_CHANCE = "not defined: all labels are the same"

@@ -4,16 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.agreement.dashboard_queries import ProjectDashboard
-from app.agreement.dashboard_report import Column
-from app.agreement.dashboard_schemas import DashboardOut, dashboard_out
+from app.agreement.dashboard.queries import ProjectDashboard
+from app.agreement.dashboard.report import Column
+from app.agreement.dashboard.schemas import DashboardOut, dashboard_out
 from app.agreement.definitions import definitions
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
-from app.agreement.estimates import Status
+from app.agreement.metrics.estimates import Status
+from app.agreement.metrics.slices import Margin, Slice
 from app.agreement.plan import Plan
 from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
-from app.agreement.slices import Margin, Slice
 from app.web.query_params import Parameters, WholeNumber
 from app.web.schemas import Answer, Body, Line, LongText, PathId
 

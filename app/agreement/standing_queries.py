@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
 from app.agreement.computing import computed
-from app.agreement.labels import ORDINARY, Labels
-from app.agreement.standings import Board, board_of
+from app.agreement.metrics.labels import ORDINARY, Labels
+from app.agreement.strengths.standings import Board, board_of
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView
 

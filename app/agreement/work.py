@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.agreement.arrays import Integers, Small
-from app.agreement.evidence import Work
-from app.agreement.labels import PURPOSES, RANDOM, Labels
-from app.agreement.slates import Slates
+from app.agreement.behaviour.evidence import Work
+from app.agreement.metrics.arrays import Integers, Small
+from app.agreement.metrics.labels import PURPOSES, RANDOM, Labels
+from app.agreement.metrics.slates import Slates
 
 GOLD, REPEAT = PURPOSES.index("gold"), PURPOSES.index("repeat")
 # Texts are known by their length only. An English word with its space is about six characters, and

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.agreement.estimates import Estimate, Status
+from app.agreement.metrics.estimates import Estimate, Status
 from app.training.charts import Band
 from app.web.translation import gettext
 from trainer.spec import Calibration, RewardEvaluation, RunResult, Share

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from app.accounts.deps import SignedIn
 from app.agreement.estimate_schemas import EstimateOut
-from app.agreement.estimates import Status
+from app.agreement.metrics.estimates import Status
 from app.agreement.standing_queries import board_for
-from app.agreement.standings import Board
+from app.agreement.strengths.standings import Board
 from app.projects.queries import project_for
 from app.web.deps import Tx
 from app.web.json_body import StrictJSONRoute

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.agreement.standings import Board, Entry
+from app.agreement.strengths.standings import Board, Entry
 from app.datasets.formats import csv_cell
 from app.training.lineage_picture import clipped
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from app.agreement.estimates import Estimate
+from app.agreement.metrics.estimates import Estimate
 from app.training.evaluation import estimate
 from app.training.lineage_queries import (
     LineageDataset,

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from app.accounts.viewer import Viewer
 from app.agreement import cache, loading
 from app.agreement.cache import labels_of
-from app.agreement.dashboard_queries import project_dashboard
+from app.agreement.dashboard.queries import project_dashboard
 from app.agreement.loading import loaded_since, nothing_loaded
-from app.agreement.measures import measure
+from app.agreement.metrics.measures import measure
 from app.agreement.schemas import agreement_out
 from app.db import create_engine, transaction
 from app.projects.queries import project_for

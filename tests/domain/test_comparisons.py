@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
-from app.agreement.exclusions import exclude, revoke
-from app.agreement.labels import ORDINARY
 from app.agreement.loading import loaded_since, nothing_loaded
+from app.agreement.metrics.labels import ORDINARY
+from app.agreement.slates.exclusions import exclude, revoke
 from app.datasets.commands import create_dataset
 from app.datasets.export import comparison_chunks, frozen_comparison_chunks, ranking_chunks
 from app.datasets.formats import ExportFormat, Shape

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.agreement.exclusions import exclude, exclusions_of, revoke
+from app.agreement.slates.exclusions import exclude, exclusions_of, revoke
 from app.db import transaction
 from app.errors import ConflictError
 from app.invariants import violations

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
-from app.agreement.exclusions import exclude
+from app.agreement.slates.exclusions import exclude
 from app.datasets.commands import create_dataset
 from app.datasets.export import comparison_chunks, ranking_chunks
 from app.datasets.frozen import dataset_folder

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.alpha import pair_alpha, rating_alpha
-from app.agreement.estimates import display_status, ratio, shown, t_975
-from app.agreement.labels import no_labels
-from app.agreement.metrics import (
+from app.agreement.metrics.alpha import pair_alpha, rating_alpha
+from app.agreement.metrics.estimates import display_status, ratio, shown, t_975
+from app.agreement.metrics.labels import no_labels
+from app.agreement.metrics.pairwise import (
     averages,
     leave_one_out,
     pair_counts,
     per_labeler,
     per_pair,
 )
-from app.agreement.win_rates import win_rates
+from app.agreement.metrics.win_rates import win_rates
 from tests.label_columns import Label, columns, names_of
 
 VECTORS = {

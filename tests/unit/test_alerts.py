@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.agreement.alert_rules import LEAST, LEAST_GOLD, RULES
-from app.agreement.alerts import Signal, alert_of, signals_of
-from app.agreement.drift import Drift
-from app.agreement.effort import DisplayOrder, Pace, Ratings
-from app.agreement.estimates import Measured
-from app.agreement.evidence import GOLD_WINDOW, Evidence, evidence_of
-from app.agreement.position_bias import BestByPosition, PositionTest
+from app.agreement.behaviour.alert_rules import LEAST, LEAST_GOLD, RULES
+from app.agreement.behaviour.alerts import Signal, alert_of, signals_of
+from app.agreement.behaviour.drift import Drift
+from app.agreement.behaviour.effort import DisplayOrder, Pace, Ratings
+from app.agreement.behaviour.evidence import GOLD_WINDOW, Evidence, evidence_of
+from app.agreement.behaviour.position_bias import BestByPosition, PositionTest
+from app.agreement.metrics.estimates import Measured
 from tests.simulated_labelers import (
     CARELESS,
     DRIFTING,

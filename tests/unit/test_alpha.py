@@ -6,8 +6,8 @@ import krippendorff
 import numpy as np
 import pytest
 
-from app.agreement.alpha import alpha_of, pair_coincidences, rating_coincidences
-from app.agreement.labels import no_labels
+from app.agreement.metrics.alpha import alpha_of, pair_coincidences, rating_coincidences
+from app.agreement.metrics.labels import no_labels
 from tests.label_columns import Label, columns
 from tests.vectors import VECTORS
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.agreement import bootstrap
-from app.agreement.alpha import pair_alpha, rating_alpha
-from app.agreement.bootstrap import (
+from app.agreement.metrics import bootstrap
+from app.agreement.metrics.alpha import pair_alpha, rating_alpha
+from app.agreement.metrics.bootstrap import (
     by_labelers_and_prompts,
     by_prompts,
     interval_of,
     intervals_of,
     sums_of,
 )
-from app.agreement.labels import headline, no_labels
-from app.agreement.measures import RULES
-from app.agreement.metrics import averages, pair_counts
+from app.agreement.metrics.labels import headline, no_labels
+from app.agreement.metrics.measures import RULES
+from app.agreement.metrics.pairwise import averages, pair_counts
 from tests.label_columns import Label, columns
 from tests.vectors import VECTORS
 

@@ -6,7 +6,7 @@ from scipy.stats import t
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa as fleiss_of_statsmodels
 
-from app.agreement.chance import (
+from app.agreement.metrics.chance import (
     _gwet,
     category_weights,
     cohen_kappa,

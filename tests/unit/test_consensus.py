@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from app.agreement.consensus import PairSplit, kemeny, mean_mid_ranks, pair_splits, preferences
+from app.agreement.metrics.consensus import (
+    PairSplit,
+    kemeny,
+    mean_mid_ranks,
+    pair_splits,
+    preferences,
+)
 from tests.vectors import VECTORS
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from app.agreement.crowd_bt import crowd_bradley_terry, fit, reliabilities
+from app.agreement.behaviour.crowd_bt import crowd_bradley_terry, fit, reliabilities
 from tests.vectors import VECTORS
 
 V21 = VECTORS["V21"]

@@ -6,8 +6,8 @@ from dataclasses import astuple, is_dataclass
 import numpy as np
 import pytest
 
-from app.agreement.dashboard import overview_of
-from app.agreement.dashboard_report import (
+from app.agreement.dashboard.overview import overview_of
+from app.agreement.dashboard.report import (
     FEW_IN_HEAT_MAP,
     Tasks,
     counted,
@@ -15,9 +15,9 @@ from app.agreement.dashboard_report import (
     heat_map,
     sorted_rows,
 )
-from app.agreement.estimates import Estimate
-from app.agreement.labels import no_labels
-from app.agreement.measures import measure
+from app.agreement.metrics.estimates import Estimate
+from app.agreement.metrics.labels import no_labels
+from app.agreement.metrics.measures import measure
 from app.agreement.report import LabelerAgreement, PairAgreement, report_of
 from app.agreement.work import nothing_unfolded, work_of
 from tests.label_columns import Label, columns

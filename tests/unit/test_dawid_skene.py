@@ -7,7 +7,7 @@ from crowdkit.aggregation import OneCoinDawidSkene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.dawid_skene import accuracies, dawid_skene, log_odds
+from app.agreement.behaviour.dawid_skene import accuracies, dawid_skene, log_odds
 from tests.vectors import VECTORS
 
 V20 = VECTORS["V20"]

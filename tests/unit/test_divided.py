@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.consensus import pair_splits, preferences
-from app.agreement.divided import (
+from app.agreement.metrics.consensus import pair_splits, preferences
+from app.agreement.metrics.labels import no_labels
+from app.agreement.metrics.slices import Slice
+from app.agreement.slates.divided import (
     Position,
     Sought,
     by_tag,
@@ -19,8 +21,6 @@ from app.agreement.divided import (
     overall,
     strict_counts,
 )
-from app.agreement.labels import no_labels
-from app.agreement.slices import Slice
 from tests.label_columns import Label, columns
 
 RESPONSES = 4

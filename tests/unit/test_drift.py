@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportions_ztest
 
-from app.agreement.drift import (
+from app.agreement.behaviour.drift import (
     alarm_height,
     cusum,
     drift_of,

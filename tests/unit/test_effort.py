@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy, median_abs_deviation, poisson
 
-from app.agreement.effort import (
+from app.agreement.behaviour.effort import (
     display_orders,
     opened_long,
     paces,

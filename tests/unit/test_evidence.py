@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.alerts import alert_of, signals_of
-from app.agreement.evidence import Work, evidence_of
+from app.agreement.behaviour.alerts import alert_of, signals_of
+from app.agreement.behaviour.evidence import Work, evidence_of
 from tests.simulated_labelers import LABELERS, simulate
 
 WIDTH = 9

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.agreement.drift_chart import HEIGHT, MARGIN, WIDTH, drift_chart
-from app.agreement.evidence import evidence_of, followed
-from app.agreement.labeler_facts import NO_EVIDENCE, NO_MEASURES, checks_of, facts_of
-from app.agreement.labels import PURPOSES, no_labels
-from app.agreement.screening import flags_with_researchers
+from app.agreement.behaviour.drift_chart import HEIGHT, MARGIN, WIDTH, drift_chart
+from app.agreement.behaviour.evidence import evidence_of, followed
+from app.agreement.labelers.facts import NO_EVIDENCE, NO_MEASURES, checks_of, facts_of
+from app.agreement.labelers.screening import flags_with_researchers
+from app.agreement.metrics.labels import PURPOSES, no_labels
 from app.agreement.work import Unfolded, gold_ranks, nothing_unfolded, work_of
 from tests.label_columns import Label, columns
 

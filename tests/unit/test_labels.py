@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.labels import headline, joined, no_labels
-from app.agreement.measures import measure
-from app.agreement.slices import EVERYTHING, Slice, sliced
+from app.agreement.metrics.labels import headline, joined, no_labels
+from app.agreement.metrics.measures import measure
+from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from tests.label_columns import Label, columns
 
 MODELS = ("ppo", "sft", "sft", "ppo", None)

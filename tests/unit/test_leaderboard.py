@@ -13,8 +13,9 @@ from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.tools.numdiff import approx_hess
 
-from app.agreement.arrays import signs_of
-from app.agreement.bradley_terry import (
+from app.agreement.metrics.arrays import signs_of
+from app.agreement.metrics.proportions import sign_test, wilson
+from app.agreement.strengths.bradley_terry import (
     bradley_terry,
     components,
     davidson,
@@ -22,16 +23,15 @@ from app.agreement.bradley_terry import (
     log_strengths,
     win_probability,
 )
-from app.agreement.leaderboard import leaderboard, prompt_wins
-from app.agreement.length_control import (
+from app.agreement.strengths.leaderboard import leaderboard, prompt_wins
+from app.agreement.strengths.length_control import (
     Comparisons,
     _is_told_apart,
     length_controlled,
     length_gap,
 )
-from app.agreement.newton import maximize
-from app.agreement.plackett_luce import plackett_luce
-from app.agreement.proportions import sign_test, wilson
+from app.agreement.strengths.newton import maximize
+from app.agreement.strengths.plackett_luce import plackett_luce
 from tests.vectors import VECTORS
 
 MODELS = VECTORS["V16"]["input"]["models"]

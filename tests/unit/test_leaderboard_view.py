@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.agreement.standings import EMPTY, Board, Entry
+from app.agreement.strengths.standings import EMPTY, Board, Entry
 from app.training.leaderboard_view import LEFT, RIGHT, board_picture
 
 

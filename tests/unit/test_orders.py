@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agreement.orders import (
+from app.agreement.metrics.orders import (
     conflicts,
     consensus,
     judged_pairs,

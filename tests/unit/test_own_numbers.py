@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agreement.measures import measure
-from app.agreement.own_numbers import Habits, Judged, band, own_numbers
+from app.agreement.metrics.measures import measure
+from app.agreement.own.numbers import Habits, Judged, band, own_numbers
 from app.agreement.report import report_of
 from tests.label_columns import Label, columns
 

@@ -8,15 +8,15 @@ from scipy.integrate import quad
 from scipy.special import entr, expit
 from scipy.stats import norm
 
-from app.agreement.estimates import NORMAL_975, Measured, ratio
-from app.agreement.information import expected_of
-from app.agreement.planner import (
+from app.agreement.metrics.estimates import NORMAL_975, Measured, ratio
+from app.agreement.metrics.planner import (
     Spread,
     design_effect,
     effective_pairs,
     prompts_needed,
     spread,
 )
+from app.agreement.strengths.information import expected_of
 from tests.vectors import VECTORS
 
 V28 = VECTORS["V28"]["expected"]

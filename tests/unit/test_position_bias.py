@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, kendalltau
 
-from app.agreement.position_bias import (
+from app.agreement.behaviour.position_bias import (
     best_by_position,
     chi_square,
     chi_square_tail,

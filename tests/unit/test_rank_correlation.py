@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, friedmanchisquare, kendalltau
 
-from app.agreement.arrays import signs_of
-from app.agreement.intraclass import complete_block, intraclass
-from app.agreement.rank_correlation import kendall_w, mean_tau_b, tau_b
+from app.agreement.metrics.arrays import signs_of
+from app.agreement.metrics.intraclass import complete_block, intraclass
+from app.agreement.metrics.rank_correlation import kendall_w, mean_tau_b, tau_b
 from tests.vectors import VECTORS
 
 

@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.arrays import signs_of
-from app.agreement.by_labeler import shares
-from app.agreement.estimates import Measured
-from app.agreement.metrics import leave_one_out, pair_signs, per_labeler
-from app.agreement.metrics import pair_counts as counts_of
-from app.agreement.orders import conflicts
-from app.agreement.proportions import wilson
-from app.agreement.references import (
+from app.agreement.behaviour.by_labeler import shares
+from app.agreement.behaviour.references import (
     longer_wins,
     rating_conflicts,
     wilson_95,
@@ -21,6 +15,12 @@ from app.agreement.references import (
     with_oneself,
     with_researchers,
 )
+from app.agreement.metrics.arrays import signs_of
+from app.agreement.metrics.estimates import Measured
+from app.agreement.metrics.orders import conflicts
+from app.agreement.metrics.pairwise import leave_one_out, pair_signs, per_labeler
+from app.agreement.metrics.pairwise import pair_counts as counts_of
+from app.agreement.metrics.proportions import wilson
 from tests.label_columns import Label, columns
 from tests.vectors import VECTORS
 

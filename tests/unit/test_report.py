@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agreement.bootstrap import intervals_of
-from app.agreement.labels import headline, no_labels
-from app.agreement.measures import measure
+from app.agreement.metrics.bootstrap import intervals_of
+from app.agreement.metrics.labels import headline, no_labels
+from app.agreement.metrics.measures import measure
+from app.agreement.metrics.slices import MARGINS, Slice, sliced
 from app.agreement.report import report_of
-from app.agreement.slices import MARGINS, Slice, sliced
 from tests.label_columns import Label, columns
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from app.agreement.standings import MOST_CLUSTERS, MOST_MODELS, board_of
+from app.agreement.strengths.standings import MOST_CLUSTERS, MOST_MODELS, board_of
 from tests.vectors import VECTORS
 
 V16 = VECTORS["V16"]

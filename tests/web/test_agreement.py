@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from app.agreement import bootstrap_commands, dashboard_report
+from app.agreement import bootstrap_commands
 from app.agreement.bootstrap_commands import compute_bootstrap
-from app.agreement.slices import EVERYTHING
+from app.agreement.dashboard import report as dashboard_report
+from app.agreement.metrics.slices import EVERYTHING
 from app.db import transaction
 from tests.labeled_project import Given, GivenSlate, revise_ranking, seed
 

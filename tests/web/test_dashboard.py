@@ -7,7 +7,9 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from app.agreement import dashboard_queries, pages, queries, screening
+from app.agreement import pages, queries
+from app.agreement.dashboard import queries as dashboard_queries
+from app.agreement.labelers import screening
 from app.db import transaction
 from tests.labeled_project import Given, GivenSlate, seed
 from tests.team import make_team

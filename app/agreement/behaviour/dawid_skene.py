@@ -1,0 +1,145 @@
+"""Labelers' accuracies from what they said of the same pairs: one-coin Dawid-Skene. Pure.
+
+Dawid and Skene 1979 with a single accuracy q_u per labeler. The pairs of one ranking depend on
+each other, so q is a diagnostic and no verdict.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.agreement.behaviour.by_labeler import sums_of_slates
+from app.agreement.metrics.arrays import MISSING, Floats, Integers, Signs, signs_of
+from app.web.translation import gettext
+
+EPSILON = 1e-10
+MIN_ACCURACY, MAX_ACCURACY = 0.05, 0.95
+MIN_LABELS_OF_A_PAIR = 3
+MIN_PAIRS = 50
+
+
+@dataclass(frozen=True)
+class DawidSkene:
+    """What EM found; `accuracy` is NaN for a labeler without an answer."""
+
+    accuracy: Floats  # (labelers,)
+    posterior: Floats  # (items,) that the answer is True
+    prior: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A labeler's q, and the log odds that an answer weighs; None with a reason."""
+
+    value: float | None
+    weight: float | None
+    pairs: int
+    reason: str | None
+
+
+def accuracies(ranks: Signs, slate: Integers, labeler: Integers, labelers: int) -> list[Accuracy]:
+    """Estimate each labeler's accuracy from all pair labels (n, w) of shared slates.
+
+    Ties are missing. A labeler has a value from 50 pairs with three labels on: with two labels a
+    pair, EM cannot tell which of the two errs and drives somebody to q = 1.
+    """
+    signs = signs_of(ranks)
+    rows, columns = np.nonzero((signs != 0) & (signs != MISSING))
+    _pairs, item = np.unique(slate[rows] * signs.shape[1] + columns, return_inverse=True)
+    # Which response of a pair is called the first says nothing, so the prior is even.
+    found = dawid_skene(item, labeler[rows], signs[rows, columns] > 0, labelers=labelers, prior=0.5)
+    told = full_pairs(signs, slate, labeler, labelers)
+    return [
+        _shown(accuracy, pairs)
+        for accuracy, pairs in zip(found.accuracy.tolist(), told, strict=True)
+    ]
+
+
+def full_pairs(signs: Signs, slate: Integers, labeler: Integers, labelers: int) -> list[int]:
+    """Count each labeler's preferences (n, p) on pairs on which three or more have one."""
+    has_preference = (signs != 0) & (signs != MISSING)
+    preferences, of = sums_of_slates(has_preference, slate)
+    full = has_preference & (preferences[of] >= MIN_LABELS_OF_A_PAIR)
+    told = np.bincount(labeler, weights=full.sum(axis=1), minlength=labelers)
+    return [round(count) for count in told.tolist()]
+
+
+def too_few(pairs: int) -> str | None:
+    """Why nothing can be said of a labeler with so many full pairs; None when they are enough."""
+    if pairs >= MIN_PAIRS:
+        return None
+    return gettext(
+        "not enough data: %(count)s of %(least)s pairs with three labels",
+        count=pairs,
+        least=MIN_PAIRS,
+    )
+
+
+def dawid_skene(
+    item: Integers,
+    labeler: Integers,
+    answer: NDArray[np.bool_],
+    *,
+    labelers: int,
+    prior: float | None = None,
+    tolerance: float = 1e-8,
+    max_steps: int = 1000,
+) -> DawidSkene:
+    """Run EM from the majority vote until no posterior moves by more than `tolerance`.
+
+    E: P(z = 1) prop. to prior * prod q_u^[x = 1] (1 - q_u)^[x = 0]; M: q_u = mean posterior of the
+    labeler's own answers.
+
+    Args:
+        item: (m,) codes from 0 of what was answered, all of them in use.
+        labeler: (m,) codes below `labelers`.
+        answer: (m,) the binary answers.
+        labelers: how many there are.
+        prior: P(z = 1); None to estimate it as the mean posterior.
+        tolerance: when to stop.
+        max_steps: when to stop at the latest.
+    """
+    answers = np.bincount(labeler, minlength=labelers)
+    said_false = np.bincount(labeler[~answer], minlength=labelers)
+    items = int(item.max(initial=-1)) + 1
+    sign = np.where(answer, 1.0, -1.0)
+    votes = np.bincount(item, weights=answer, minlength=items)
+    posterior = votes / np.maximum(np.bincount(item, minlength=items), 1)
+    before = np.full(items, np.inf)
+    accuracy, share = np.full(labelers, 0.5), 0.5
+    for _ in range(max_steps):
+        # The mean posterior of own answers: 1 - p where False was said.
+        own = np.bincount(labeler, weights=sign * posterior[item], minlength=labelers)
+        accuracy = (own + said_false) / np.maximum(answers, 1)
+        share = prior if prior is not None else _mean(posterior)
+        if np.abs(posterior - before).max(initial=0) < tolerance:
+            break
+        weight = _log_odds(accuracy, EPSILON, 1 - EPSILON)
+        logit = _log_odds(np.array(share), EPSILON, 1 - EPSILON) + np.bincount(
+            item, weights=sign * weight[labeler], minlength=items
+        )
+        before, posterior = posterior, 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
+    return DawidSkene(np.where(answers > 0, accuracy, np.nan), posterior, share)
+
+
+def log_odds(accuracy: Floats) -> Floats:
+    """log(q / (1 - q)), with q clipped to 0.05..0.95 since EM with few labels overstates it."""
+    return _log_odds(accuracy, MIN_ACCURACY, MAX_ACCURACY)
+
+
+def _log_odds(share: Floats, low: float, high: float) -> Floats:
+    clipped = np.clip(share, low, high)
+    odds: Floats = np.log(clipped / (1 - clipped))
+    return odds
+
+
+def _mean(posterior: Floats) -> float:
+    return float(posterior.mean()) if len(posterior) else 0.5
+
+
+def _shown(accuracy: float, pairs: int) -> Accuracy:
+    reason = too_few(pairs)
+    if reason is not None:
+        return Accuracy(None, None, pairs, reason)
+    return Accuracy(accuracy, float(log_odds(np.array(accuracy))), pairs, None)

@@ -1,0 +1,111 @@
+"""Reads of the dashboard: the report on a slice with everything else on its page."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agreement.cache import computed_once
+from app.agreement.computing import computed
+from app.agreement.dashboard.overview import Overview, overview_of
+from app.agreement.dashboard.report import Dashboard, Tasks, dashboard_of
+from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
+from app.agreement.quality import key_of, known_answers_of, researchers_of, unfolded_of
+from app.agreement.queries import ProjectAgreement, agreement_of
+from app.agreement.work import work_of
+from app.projects.queries import ProjectView
+
+TASKS = text("""
+select (
+    select count(distinct s.prompt_id) from slates s
+    where s.status = 'ready' and s.round_id = any(d.ids)
+      and (cast(:tag as text) is null or exists (
+          select from prompts p where p.id = s.prompt_id and cast(:tag as text) = any(p.tags)))
+) as prompts, tasks.done, tasks.skipped
+from (
+    select array_agg(id) as ids from rounds
+    where project_id = :project_id and (cast(:round as int) is null or number = cast(:round as int))
+) d
+cross join lateral (
+    select count(*) filter (where t.status = 'done') as done,
+           count(*) filter (where t.status = 'skipped') as skipped
+    from tasks t
+    where t.project_id = :project_id and t.status in ('done', 'skipped') and not t.is_check
+      and (cast(:round as int) is null and cast(:tag as text) is null or exists (
+          select from slates s join prompts p on p.id = s.prompt_id
+          where s.id = t.slate_id and s.round_id = any(d.ids)
+            and (cast(:tag as text) is null or cast(:tag as text) = any(p.tags))))
+) tasks
+""")
+
+FLAGS = text("select id, key, label, scope from flags where project_id = :project_id order by id")
+
+
+@dataclass(frozen=True)
+class ProjectDashboard:
+    """The dashboard with the report that it belongs to.
+
+    Attributes:
+        agreement: the report.
+        dashboard: the rest, of the round and the tag alone where the slice takes some pairs of a
+            slate and leaves others: who ties or reads how fast is not a matter of pairs.
+    """
+
+    agreement: ProjectAgreement
+    dashboard: Dashboard
+
+
+async def project_dashboard(
+    tx: AsyncSession, project: ProjectView, slice_: Slice = EVERYTHING, *, baseline: str | None
+) -> ProjectDashboard:
+    """Everything on the agreement page.
+
+    Args:
+        tx: the transaction.
+        project: the project; the caller has checked that the viewer is an admin.
+        slice_: what to look at.
+        baseline: the model that win rates are over; None for the SFT model ranked most often.
+
+    Raises:
+        NotFoundError: the project has no such round.
+        InvalidError: nothing of the slice, or no response of the baseline, is ranked there.
+    """
+    agreement = await agreement_of(tx, project, slice_, baseline=baseline)
+    whole = replace(slice_, models=None, margin=None)
+    here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
+    flags = (await tx.execute(FLAGS, here)).all()
+    overview = await _overview(tx, project, agreement.labels, whole, flags=len(flags))
+    counted = (await tx.execute(TASKS, here)).one()
+    dashboard = await computed(
+        lambda: dashboard_of(
+            overview,
+            agreement.report,
+            tasks=Tasks(counted.prompts, counted.done, counted.skipped),
+            flags=[(flag.key, flag.label) if flag.scope == "response" else None for flag in flags],
+            name_of=agreement.name_of,
+            counts_conflicts=project.screen.conflict_gap is not None,
+        )
+    )
+    return ProjectDashboard(agreement, dashboard)
+
+
+async def _overview(
+    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice, *, flags: int
+) -> Overview:
+    """What the page shows beside the report, computed once for all who ask."""
+    researchers, gold = await researchers_of(tx), await known_answers_of(tx, project)
+    gap = project.screen.conflict_gap
+
+    async def compute() -> Overview:
+        unfolded = await unfolded_of(tx, project)
+
+        def overview() -> Overview:
+            part = sliced(labels, slice_)
+            work = work_of(part, researchers=researchers, gold=gold, unfolded=unfolded)
+            return overview_of(part, work, flags=flags, conflict_gap=gap)
+
+        return await computed(overview)
+
+    key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap)
+    return await computed_once(tx, project.id, key, compute)

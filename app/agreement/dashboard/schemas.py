@@ -1,0 +1,200 @@
+"""Shapes of what the dashboard adds to the agreement call. Undefined is null, with a reason."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.agreement.behaviour.alert_rules import Family, Key
+from app.agreement.dashboard.report import Dashboard, DriftState, LabelerRow
+from app.agreement.estimate_schemas import EstimateOut, estimate_out
+from app.web.schemas import Answer
+
+
+class ProgressOut(Answer):
+    """How much there is to label and how much of it is done."""
+
+    prompts: Annotated[int, Field(description="prompts that can be ranked")]
+    ranked: Annotated[int, Field(description="prompts with a ranking")]
+    doubly_ranked: Annotated[int, Field(description="prompts whose random overlap has two")]
+    labelers: Annotated[int, Field(description="labelers in the numbers at the top")]
+    tasks_done: int
+    tasks_skipped: int
+
+
+class RatingsOut(Answer):
+    """Agreement of ratings beside alpha; the block is what all labelers rated."""
+
+    ac2: EstimateOut
+    icc2: EstimateOut
+    icc2k: float | None
+    block_labelers: int
+
+
+class ReferencesOut(Answer):
+    """Labelers against known answers and against researchers."""
+
+    gold: EstimateOut
+    researchers: EstimateOut
+    among_researchers: EstimateOut
+
+
+class FlagOut(Answer):
+    """Agreement on one flag."""
+
+    key: str
+    label: str
+    raw: EstimateOut
+    positive: EstimateOut
+    ac1: EstimateOut
+
+
+class LabelerQualityOut(Answer):
+    """A labeler's numbers; none of them is a verdict."""
+
+    labeler: str
+    gold: EstimateOut
+    ties: EstimateOut
+    conflicts: EstimateOut
+    position_z: EstimateOut
+    words_per_minute: EstimateOut
+    drift: EstimateOut
+    drift_state: DriftState | None
+    fired: Annotated[list[str], Field(description="signals that went off; one is no reason")]
+
+
+class SignalOut(Answer):
+    """A signal that went off: its value is beyond its limit."""
+
+    key: Key
+    family: Family
+    n: int
+    value: float | None
+    limit: float | None
+
+
+class AlertOut(Answer):
+    """A labeler of whom signals of at least two families went off."""
+
+    labeler: str
+    signals: list[SignalOut]
+
+
+class RoundTiesOut(EstimateOut):
+    """Share of tied pairs in a round."""
+
+    round: int
+
+
+class FirstIsBestOut(Answer):
+    """How often the response shown first is the best, beside what chance gives."""
+
+    rankings: int
+    share: float | None
+    chance: float | None
+    z: Annotated[float | None, Field(description="Kendall's S of ranks against places, in SE")]
+
+
+class WatchOut(Answer):
+    """What is worth watching over time."""
+
+    ties: list[RoundTiesOut]
+    longer_wins: EstimateOut
+    first_is_best: FirstIsBestOut
+    skipped: EstimateOut
+
+
+class HeatMapOut(Answer):
+    """Who the page's table of labelers by labelers shows; its cells are `pairs`."""
+
+    shown: list[str]
+    folded: list[str]
+
+
+class DashboardOut(Answer):
+    """Everything else on the dashboard, of the round and tag of the slice."""
+
+    labels: Literal["first two of the random overlap"] = "first two of the random overlap"
+    progress: ProgressOut
+    macro_gap: float | None
+    ratings: RatingsOut
+    references: ReferencesOut
+    flags: list[FlagOut]
+    heat_map: HeatMapOut
+    labelers: list[LabelerQualityOut]
+    alerts: list[AlertOut]
+    watch: WatchOut
+
+
+def dashboard_out(found: Dashboard) -> DashboardOut:
+    """The dashboard as JSON; labelers appear by pseudonym only."""
+    watch = found.watch
+    return DashboardOut(
+        progress=ProgressOut(
+            prompts=found.tasks.prompts,
+            ranked=found.ranked,
+            doubly_ranked=found.doubly_ranked,
+            labelers=found.headline_labelers,
+            tasks_done=found.tasks.done,
+            tasks_skipped=found.tasks.skipped,
+        ),
+        macro_gap=found.macro_gap,
+        ratings=RatingsOut(
+            ac2=estimate_out(found.ac2),
+            icc2=estimate_out(found.icc2),
+            icc2k=found.icc2k,
+            block_labelers=found.block_labelers,
+        ),
+        references=ReferencesOut(
+            gold=estimate_out(found.gold),
+            researchers=estimate_out(found.researchers),
+            among_researchers=estimate_out(found.among_researchers),
+        ),
+        flags=[
+            FlagOut(
+                key=flag.key,
+                label=flag.label,
+                raw=estimate_out(flag.raw),
+                positive=estimate_out(flag.positive),
+                ac1=estimate_out(flag.ac1),
+            )
+            for flag in found.flags
+        ],
+        heat_map=HeatMapOut(shown=found.heat_map.shown, folded=found.heat_map.folded),
+        labelers=[_labeler(row) for row in found.labelers],
+        alerts=[
+            AlertOut(
+                labeler=alert.labeler,
+                signals=[
+                    SignalOut(
+                        key=signal.key,
+                        family=signal.family,
+                        n=signal.n,
+                        value=signal.value,
+                        limit=signal.limit,
+                    )
+                    for signal in alert.signals
+                ],
+            )
+            for alert in found.alerts
+        ],
+        watch=WatchOut(
+            ties=[RoundTiesOut(round=number, **vars(ties)) for number, ties in watch.ties.items()],
+            longer_wins=estimate_out(watch.longer_wins),
+            first_is_best=FirstIsBestOut(**vars(watch.first_is_best)),
+            skipped=estimate_out(watch.skipped),
+        ),
+    )
+
+
+def _labeler(row: LabelerRow) -> LabelerQualityOut:
+    return LabelerQualityOut(
+        labeler=row.labeler,
+        gold=estimate_out(row.gold),
+        ties=estimate_out(row.ties),
+        conflicts=estimate_out(row.conflicts),
+        position_z=estimate_out(row.position),
+        words_per_minute=estimate_out(row.pace),
+        drift=estimate_out(row.drift),
+        drift_state=row.drift_state,
+        fired=sorted(row.fired),
+    )

@@ -1,0 +1,42 @@
+"""What a labeler sees first in a project: their day, their numbers, disagreements, news, tasks."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.viewer import Viewer
+from app.agreement.disagreements import Disagreement, disagreements_for
+from app.agreement.labelers.queries import OwnWork, own_work_for
+from app.agreement.own.numbers import OwnNumbers
+from app.agreement.own.queries import own_numbers_for
+from app.agreement.own.tasks import OwnTaskPage, Today, own_tasks_for, today_of
+from app.agreement.remarks import AnswerView, answers_for
+from app.projects.queries import ProjectView
+
+
+@dataclass(frozen=True)
+class LabelerHome:
+    """Everything on the page."""
+
+    today: Today
+    numbers: OwnNumbers
+    work: OwnWork
+    disagreements: list[Disagreement]
+    answers: list[AnswerView]
+    recent: OwnTaskPage
+
+
+async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> LabelerHome:
+    """The viewer's own page of a project, with sixteen statements however much there is.
+
+    Raises:
+        NotFoundError: they are not a labeler of this project.
+    """
+    return LabelerHome(
+        today=await today_of(tx, viewer, project),
+        numbers=await own_numbers_for(tx, viewer, project),
+        work=await own_work_for(tx, viewer, project),
+        disagreements=await disagreements_for(tx, viewer, project),
+        answers=await answers_for(tx, viewer, project),
+        recent=await own_tasks_for(tx, viewer, project),
+    )

@@ -1,0 +1,264 @@
+"""Shapes of the calls on one slate: what its labelers say of it, and what is excluded."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from app.agreement.slates.exclusions import ExclusionView
+from app.agreement.slates.listing_schemas import Value, agreement_value, w_value
+from app.agreement.slates.numbers import SlateNumbers
+from app.agreement.slates.view import SlateRanking, SlateView
+from app.labeling.slate_commands import Decision
+from app.web.query_params import Parameters
+from app.web.schemas import Answer, Body, Id, Line, LongText, Note
+
+
+def _two_letters(value: str) -> str:
+    if not re.fullmatch(r"([a-i])-(?!\1)[a-i]", value):
+        raise ValueError("must be two letters, as a-c")
+    return value
+
+
+class SlateParameters(Parameters):
+    """Which two responses the page shows beside each other; none: the most divided ones."""
+
+    pair: Annotated[str, AfterValidator(_two_letters)] | None = None
+
+    @property
+    def letters(self) -> tuple[str, str] | None:
+        """The two, in the order of their letters."""
+        if self.pair is None:
+            return None
+        first, second = sorted(self.pair.upper().split("-"))
+        return first, second
+
+
+class KnownAnswerIn(Body):
+    """The known answer of a slate in letters, as `B > A=C`, and why it is that."""
+
+    order: Line
+    explanation: Annotated[LongText, Field(max_length=2000)]
+
+
+class DecisionIn(Body):
+    """What an admin decides about a slate, and why, if they say so."""
+
+    decision: Decision
+    why: Annotated[Note, Field(max_length=2000)]
+
+
+class ExclusionIn(Body):
+    """What to leave out of everything, and why."""
+
+    ranking: Id | None = Field(None, description="one ranking; none: the whole slate")
+    reason: Annotated[LongText, Field(max_length=2000)]
+
+
+class ExclusionOut(Answer):
+    """What was excluded, and whether it still is."""
+
+    id: int
+    slate: int
+    ranking: int | None
+    labeler: Annotated[str | None, Field(description="pseudonym; null: the whole slate")]
+    reason: str
+    created_by: str
+    created_at: datetime
+    revoked_by: str | None
+    revoked_at: datetime | None
+
+
+class LetteredOut(Answer):
+    """A response under the letter of its position."""
+
+    id: int
+    letter: str
+    text: str
+    model: str | None
+
+
+class JudgedOut(Answer):
+    """What a ranking says of a response; a null rank is not judged."""
+
+    letter: str
+    rank: int | None
+    rating: int | None
+    flags: list[str]
+    note: str | None
+    cannot_judge: str | None
+
+
+class RankingOut(Answer):
+    """One version of a labeler's ranking, as it came."""
+
+    id: int
+    labeler: Annotated[str, Field(description="pseudonym")]
+    version: int
+    is_current: bool
+    is_excluded: bool
+    purpose: Annotated[str, Field(description="gold, anchor and repeat are checks, not labels")]
+    created_at: datetime
+    active_ms: int | None
+    note: str | None
+    flags: list[str]
+    cannot_rank: str | None
+    shown: Annotated[str, Field(description="letters in the order in which they were seen")]
+    judged: list[JudgedOut]
+
+
+class PairSplitOut(Answer):
+    """How many prefer the first of two responses, tie them, prefer the second."""
+
+    pair: tuple[str, str]
+    first: int
+    tie: int
+    second: int
+    entropy: Annotated[float | None, Field(description="over log 3; null: nobody judged both")]
+
+
+class KemenyOut(Answer):
+    """The orders that the fewest preferences speak against."""
+
+    orders: list[str]
+    has_more: bool
+    common: Annotated[list[str], Field(description="what several best orders share")]
+
+
+class MidRankOut(Answer):
+    """The mean place of a response; ties share theirs."""
+
+    letter: str
+    value: float | None
+
+
+class SlateRemarkOut(Answer):
+    """What an admin, or a labeler about their own ranking, said."""
+
+    text: str
+    created_at: datetime
+    is_objection: bool
+
+
+class GoldOut(Answer):
+    """The known answer of a slate; a retired one is asked no more."""
+
+    order: str
+    explanation: str
+    created_by: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+class DecisionOut(Answer):
+    """What an admin decided about the slate."""
+
+    kind: str
+    reason: str | None
+    created_by: str
+    created_at: datetime
+
+
+class SlateOut(Answer):
+    """A slate with its labels; numbers are of the current rankings that are not excluded."""
+
+    slate: int
+    round: int
+    prompt: str
+    messages: list[dict[str, str]]
+    tags: list[str]
+    labels: int
+    agreement: Value
+    units: int
+    w: Value
+    kemeny: KemenyOut
+    mid_ranks: list[MidRankOut]
+    consensus: Annotated[str, Field(description="by mean mid-rank")]
+    pairs: list[PairSplitOut]
+    responses: list[LetteredOut]
+    rankings: list[RankingOut]
+    exclusions: list[ExclusionOut]
+    remarks: list[SlateRemarkOut]
+    gold: GoldOut | None
+    is_anchor: bool
+    decisions: list[DecisionOut]
+
+
+def exclusion_out(exclusion: ExclusionView) -> ExclusionOut:
+    """The answer of the calls on exclusions."""
+    return ExclusionOut(
+        id=exclusion.id,
+        slate=exclusion.slate_id,
+        ranking=exclusion.ranking_id,
+        labeler=exclusion.labeler,
+        reason=exclusion.reason,
+        created_by=exclusion.created_by,
+        created_at=exclusion.created_at,
+        revoked_by=exclusion.revoked_by,
+        revoked_at=exclusion.revoked_at,
+    )
+
+
+def slate_out(slate: SlateView) -> SlateOut:
+    """The answer of the call; labelers appear by pseudonym only."""
+    numbers = slate.numbers
+    w = numbers.concordance.w if numbers.concordance else None
+    return SlateOut(
+        slate=slate.id,
+        round=slate.round,
+        prompt=slate.prompt_id,
+        messages=slate.messages,
+        tags=slate.tags,
+        labels=numbers.labels,
+        agreement=agreement_value(numbers.agreement, numbers.labels),
+        units=numbers.units,
+        w=w_value(w, numbers.labels),
+        kemeny=KemenyOut(
+            orders=numbers.orders, has_more=numbers.has_more_orders, common=numbers.common
+        ),
+        mid_ranks=[MidRankOut(letter=letter, value=value) for letter, value in numbers.mid_ranks],
+        consensus=numbers.consensus,
+        pairs=_pairs(numbers),
+        responses=[LetteredOut(**vars(response)) for response in slate.responses],
+        rankings=[_ranking(ranking) for ranking in slate.rankings],
+        exclusions=[exclusion_out(one) for one in slate.exclusions],
+        remarks=[
+            SlateRemarkOut(text=one.text, created_at=one.created_at, is_objection=one.is_objection)
+            for one in slate.remarks
+        ],
+        gold=None if slate.decided.gold is None else GoldOut(**vars(slate.decided.gold)),
+        is_anchor=slate.decided.is_anchor,
+        decisions=[DecisionOut(**vars(one)) for one in slate.decided.decisions],
+    )
+
+
+def _pairs(numbers: SlateNumbers) -> list[PairSplitOut]:
+    return [
+        PairSplitOut(
+            pair=cell.letters,
+            first=cell.split.first,
+            tie=cell.split.tie,
+            second=cell.split.second,
+            entropy=cell.split.entropy,
+        )
+        for cell in numbers.cells
+    ]
+
+
+def _ranking(ranking: SlateRanking) -> RankingOut:
+    return RankingOut(
+        id=ranking.id,
+        labeler=ranking.labeler,
+        version=ranking.version,
+        is_current=ranking.is_current,
+        is_excluded=ranking.is_excluded,
+        purpose=ranking.purpose,
+        created_at=ranking.created_at,
+        active_ms=ranking.active_ms,
+        note=ranking.note,
+        flags=ranking.flags,
+        cannot_rank=ranking.cannot_rank,
+        shown=ranking.shown,
+        judged=[JudgedOut(**vars(one)) for one in ranking.judged],
+    )
