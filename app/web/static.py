@@ -20,8 +20,19 @@ from starlette.types import Receive, Scope, Send
 from app.web.bundle import bundle
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "static"
+# Style sheets that pages load joined, in this order, by their addresses.
+STYLES = {
+    "css/page-bundle.css": ("css/tokens.css", "css/base.css"),
+    "css/labeling-bundle.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/labeling.css",
+        "css/labeling-desk.css",
+        "css/pair.css",
+    ),
+}
 # Scripts that pages load joined with all that they import, by their addresses.
-BUNDLES = {
+SCRIPTS = {
     "js/page-bundle.js": "js/page.js",
     "js/labeling-bundle.js": "js/labeling/main.js",
 }
@@ -50,7 +61,9 @@ def files() -> dict[str, StaticFile]:
         if path.is_file()
     }
     scripts = {path: content.decode() for path, content in found.items() if path.endswith(".js")}
-    for path, entry in BUNDLES.items():
+    for path, sheets in STYLES.items():
+        found[path] = b"".join(found[sheet] for sheet in sheets)
+    for path, entry in SCRIPTS.items():
         joined = bundle(scripts, entry, folder=str(Path(path).parent))
         found[path] = joined.encode()
     return {path: _prepared(path, content) for path, content in found.items()}

@@ -8,7 +8,7 @@ import playwright
 import pytest
 
 from app.web.bundle import bundle
-from app.web.static import BUNDLES, files
+from app.web.static import SCRIPTS, files
 
 NODE = shutil.which("node") or str(Path(playwright.__file__).parent / "driver/node")
 PAGE = """
@@ -66,7 +66,7 @@ def test_what_cannot_be_joined_is_named(path, source, complaint):
         bundle(SOURCES | {path: source}, "js/page.js", folder="js")
 
 
-@pytest.mark.parametrize("path", BUNDLES)
+@pytest.mark.parametrize("path", SCRIPTS)
 def test_the_bundles_of_pages_parse(path, tmp_path):
     script = tmp_path / "bundle.mjs"
     script.write_bytes(files()[path].content)

@@ -1,13 +1,17 @@
 // Dragging chips between rows, gaps and the tray. SortableJS moves the element; what it means is reported,
-// and the next rendering puts everything where the work says. Returned is how to end it.
+// and the next rendering puts everything where the work says.
+import { loadSortable } from "../sortable.js";
 
 const SLOP_PX = 6;
 const TOUCH_DELAY_MS = 250;
 const IS_FIREFOX = navigator.userAgent.includes("Firefox"); // It does not drag buttons natively.
 
+// SortableJS is asked for behind the frame with the task, and hears of a board with the first press on it: who works
+// with keys waits for neither. Returned is how to end it.
 export function enableDrag(root, { onStart, onEnd }) {
   const containers = [...root.querySelectorAll(".row-chips, .tray-chips, .gap")];
-  const sortables = containers.map((container) => window.Sortable.create(container, {
+  let sortables = [];
+  const create = (container) => window.Sortable.create(container, {
     group: "board",
     draggable: ".chip",
     sort: false,
@@ -19,8 +23,22 @@ export function enableDrag(root, { onStart, onEnd }) {
     delayOnTouchOnly: true,
     onStart: (event) => onStart(Number(event.item.dataset.chip)),
     onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
-  }));
-  return () => setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.
+  });
+  // Before the press reaches the containers as a mouse's or a finger's.
+  const begin = () => {
+    if (window.Sortable) {
+      root.removeEventListener("pointerdown", begin, { capture: true });
+      sortables = containers.map(create);
+    } else {
+      loadSortable();
+    }
+  };
+  root.addEventListener("pointerdown", begin, { capture: true });
+  requestAnimationFrame(() => setTimeout(loadSortable));
+  return () => {
+    root.removeEventListener("pointerdown", begin, { capture: true });
+    setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.
+  };
 }
 
 function targetOf(container) {
