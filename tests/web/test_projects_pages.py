@@ -1,6 +1,10 @@
 """The pages of projects: what each kind of person sees, and forms that keep what was typed."""
 
+import re
+
 import pytest
+
+from tests.web.inhabited import every_call, inhabit
 
 
 @pytest.fixture
@@ -211,3 +215,20 @@ async def test_names_and_guidelines_are_never_markup(admin_browser, admin):
         shown = await admin_browser.get(path)
         assert shown.status_code == 200
         assert "<script>alert" not in shown.text
+
+
+async def test_every_page_with_tabs_marks_one(app, admin, labeler, admin_browser):
+    there = await inhabit(app, admin, labeler, email="labeler@example.org")
+    base, marked = "/projects/{slug}", {}
+    for call in every_call(app):
+        if call.is_safe and call.template.startswith(base) and "." not in call.template:
+            shown = await admin_browser.get(there.path(call.template))
+            if 'class="tabs"' in shown.text:
+                tabs = shown.text.partition('class="tabs"')[2].partition("</nav>")[0]
+                marked[call.template] = re.findall(r'aria-current="page">([^<]*)<', tabs)
+
+    assert {template: names for template, names in marked.items() if len(names) != 1} == {}
+    for path in ("agreement/slates/{slate_id}", "labelers/{pseudonym}", "screening", "remarks"):
+        assert marked[f"{base}/{path}"] == ["Agreement"]
+    assert marked[base] == marked[f"{base}/guidelines"] == ["Overview"]
+    assert marked[f"{base}/screen"] == marked[f"{base}/flags"] == ["Screen"]
