@@ -413,14 +413,22 @@ async def test_agreement_tells_nothing_of_a_slate_before_the_delay_is_over(
     assert of_two.count("shown from 3 labelers on") == 5
 
 
-async def test_checks_are_in_no_number_beside_the_team(seed_slates, labeler_of):
+async def test_checks_count_as_on_the_labelers_page_so_that_no_count_tells_them(
+    seed_slates, labeler_of, admin
+):
     tied = Given(1, [(1, 1, 1, 1)], (7, 5, 3, 1), purpose="gold")
     await seed_slates([*shared(40), *[GivenSlate([tied])] * 12])
 
     home = words(await (await labeler_of(1)).get(HOME))
 
-    assert "16.7% of your pairs share a row" in home
-    assert "0 of 240 pairs that you rated 2 or more apart" in home
+    of_admins = (await admin.get("/api/v1/projects/seeded/labelers/L-01")).json()
+    assert of_admins["ties"]["units"] == 6 * 52
+    assert f"{of_admins['ties']['value']:.3f}" == "0.359"  # 40 + 72 of 312
+    assert "35.9% of your pairs share a row" in home
+    assert "0 of 312 pairs that you rated 2 or more apart" in home
+    assert "52 prompts, 312 pairs" in home  # below, of all rankings
+    # Agreement is with others, of whom there are none.
+    assert home.count("40 prompts, 200 pairs") == 3
 
 
 async def test_what_is_older_than_thirty_days_does_not_count(seed_slates, labeler_of):

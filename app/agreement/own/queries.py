@@ -16,13 +16,15 @@ from app.projects.queries import ProjectView
 DAYS = 30
 SECONDS_A_DAY = 86_400
 
+# Checks count like any other ranking, as on the labeler's page: a count that stands still after a
+# task would tell that it was one.
 # Ties are counted per rank: n responses of one rank are n (n - 1) / 2 tied pairs.
 HABITS = text("""
 with ranked as (
     select r.id, r.labeler_id, r.active_ms
     from rounds d
     join slates s on s.round_id = d.id
-    join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
+    join rankings r on r.slate_id = s.id and r.is_current
                    and r.id not in (select ranking_id from excluded_rankings)
     where d.project_id = :project_id and r.created_at >= now() - make_interval(days => :days)
 ), rows as (
@@ -47,7 +49,7 @@ select array_agg(i.rank order by i.response_id) as ranks,
 from rankings r
 join tasks t on t.id = r.task_id
 join ranking_items i on i.ranking_id = r.id
-where r.labeler_id = :viewer_id and t.project_id = :project_id and r.is_current and not r.is_check
+where r.labeler_id = :viewer_id and t.project_id = :project_id and r.is_current
   and r.id not in (select ranking_id from excluded_rankings)
   and r.created_at >= now() - make_interval(days => :days)
 group by r.id
