@@ -18,7 +18,6 @@ from app.agreement.schemas import (
 from app.projects.queries import project_for
 from app.web.deps import Tx
 from app.web.json_body import StrictJSONRoute
-from app.web.query_params import NoRepeats
 
 router = APIRouter(tags=["agreement"], route_class=StrictJSONRoute)
 
@@ -29,7 +28,6 @@ async def get_agreement(
     tx: Tx,
     viewer: HiddenFromLabelers,
     parameters: Annotated[AgreementParameters, Query()],
-    _: NoRepeats,
 ) -> AgreementOut:
     """Agreement in the project or in a slice of it, and win rates over the SFT model."""
     project = await project_for(tx, viewer, slug)
@@ -43,15 +41,7 @@ async def get_plan(
     tx: Tx,
     viewer: HiddenFromLabelers,
     parameters: Annotated[PlanParameters, Query()],
-    _: NoRepeats,
 ) -> PlanOut:
     """How many prompts to rank twice for an agreement of a wanted precision."""
     project = await project_for(tx, viewer, slug)
-    plan = await plan_of(
-        tx,
-        project,
-        number=parameters.round,
-        responses=parameters.responses,
-        target=parameters.target,
-    )
-    return plan_out(plan)
+    return plan_out(await plan_of(tx, project, parameters.wish))

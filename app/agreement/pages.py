@@ -98,13 +98,7 @@ async def show_plan(
 ) -> Response:
     """Show how many prompts to rank twice; HTMX gets the planner alone, for a round's page."""
     project = await project_for(tx, viewer, slug)
-    plan = await plan_of(
-        tx,
-        project,
-        number=parameters.round,
-        responses=parameters.responses,
-        target=parameters.target,
-    )
+    plan = await plan_of(tx, project, parameters.wish)
     context = {"project": project, "plan": plan, "chosen": parameters}
     block = "planner" if request.headers.get("hx-request") == "true" else None
     return page(request, "agreement/plan.html", context, block=block)

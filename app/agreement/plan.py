@@ -33,6 +33,21 @@ group by d.id
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What to plan.
+
+    Attributes:
+        round: number of a round; None for no one in particular.
+        responses: per prompt; None for as many as the round has, or the project's last one.
+        target: the wanted half-width, as a share.
+    """
+
+    round: int | None
+    responses: int | None
+    target: float
+
+
+@dataclass(frozen=True)
 class RoundPlan:
     """What a round gives.
 
@@ -76,26 +91,18 @@ class Plan:
     round: RoundPlan | None
 
 
-async def plan_of(
-    tx: AsyncSession,
-    project: ProjectView,
-    *,
-    number: int | None,
-    responses: int | None,
-    target: float,
-) -> Plan:
+async def plan_of(tx: AsyncSession, project: ProjectView, wish: Wish) -> Plan:
     """Plan with the project's own spread once 30 prompts are ranked twice, before with simulated.
 
     Args:
         tx: the transaction.
         project: the project; the caller has checked that the viewer is an admin.
-        number: of the round; None to plan for no round in particular.
-        responses: per prompt; None for as many as the round has, or the project's last one.
-        target: the wanted half-width, as a share.
+        wish: what is asked for.
 
     Raises:
         NotFoundError: the project has no such round.
     """
+    number, responses, target = wish.round, wish.responses, wish.target
     row = (await tx.execute(ROUND, {"project_id": project.id, "number": number})).one_or_none()
     if row is None and number is not None:
         raise NotFoundError(f"The project has no round {number}.")

@@ -11,7 +11,7 @@ from app.agreement.definitions import definitions
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
 from app.agreement.metrics.estimates import Status
 from app.agreement.metrics.slices import Margin, Slice
-from app.agreement.plan import Plan
+from app.agreement.plan import Plan, Wish
 from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
 from app.web.query_params import Parameters, WholeNumber
@@ -89,9 +89,17 @@ class PlanParameters(Parameters):
     )
 
     @property
-    def target(self) -> float:
-        """What is wanted, as a share."""
-        return self.half_width / 100
+    def wish(self) -> Wish:
+        """What is asked for."""
+        return Wish(self.round, self.responses, target=self.half_width / 100)
+
+
+class ResponsesPlanOut(Answer):
+    """Prompts to rank twice with so many responses each, of simulated labelers."""
+
+    responses: int
+    prompts_for_se: int
+    prompts_for_half_width: int
 
 
 class RoundPlanOut(Answer):
@@ -114,6 +122,7 @@ class PlanOut(Answer):
     own_prompts: Annotated[int, Field(description="that it was measured on; 0: simulated")]
     prompts_for_se: int
     prompts_for_half_width: int
+    by_responses: list[ResponsesPlanOut]
     round: RoundPlanOut | None
 
 
@@ -126,6 +135,12 @@ def plan_out(plan: Plan) -> PlanOut:
         own_prompts=plan.spread.prompts,
         prompts_for_se=plan.for_se,
         prompts_for_half_width=plan.for_interval,
+        by_responses=[
+            ResponsesPlanOut(
+                responses=responses, prompts_for_se=for_se, prompts_for_half_width=for_interval
+            )
+            for responses, (for_se, for_interval) in plan.by_responses.items()
+        ],
         round=RoundPlanOut(**vars(plan.round)) if plan.round else None,
     )
 

@@ -45,6 +45,9 @@ async def test_simulated_labelers_are_planned_with_at_first(admin, seed_slates):
     assert (plan["target"], plan["responses"]) == (0.015, 6)
     # statistics.md B.12, K = 6.
     assert (plan["prompts_for_se"], plan["prompts_for_half_width"]) == (128, 490)
+    assert {one["responses"]: one["prompts_for_half_width"] for one in plan["by_responses"]}[
+        6
+    ] == 490
 
 
 async def test_from_30_prompts_on_the_projects_own_spread_is(admin, seed_slates):

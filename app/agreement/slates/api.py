@@ -19,7 +19,6 @@ from app.agreement.slates.view import slate_of
 from app.projects.queries import project_for
 from app.web.deps import Tx
 from app.web.json_body import StrictJSONRoute
-from app.web.query_params import NoRepeats
 from app.web.schemas import PathId
 
 router = APIRouter(tags=["agreement"], route_class=StrictJSONRoute)
@@ -31,7 +30,6 @@ async def get_divided_prompts(
     tx: Tx,
     viewer: HiddenFromLabelers,
     parameters: Annotated[PromptParameters, Query()],
-    _: NoRepeats,
 ) -> PromptsOut:
     """Prompts that two or more labelers ranked, those they agree least on first."""
     project = await project_for(tx, viewer, slug)
