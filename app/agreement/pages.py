@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.accounts.deps import AdminOnly, HiddenFromLabelers, SignedIn
+from app.accounts.deps import HiddenFromLabelers, SignedIn
 from app.accounts.preferences import Goal, set_goal
 from app.accounts.viewer import Viewer
 from app.agreement.behaviour.signal_words import titles, written
@@ -203,7 +203,7 @@ async def _disagreement_page(
 
 @router.get("/projects/{slug}/remarks")
 async def show_objections(
-    request: Request, slug: str, tx: Tx, viewer: AdminOnly, before: Before = None
+    request: Request, slug: str, tx: Tx, viewer: HiddenFromLabelers, before: Before = None
 ) -> Response:
     """Show admins where labelers still disagree, and why."""
     project = await project_for(tx, viewer, slug)
@@ -212,7 +212,12 @@ async def show_objections(
 
 @router.post("/projects/{slug}/remarks/{remark_id}")
 async def post_answer(
-    request: Request, slug: str, remark_id: PathId, tx: Tx, viewer: AdminOnly, text: Typed = ""
+    request: Request,
+    slug: str,
+    remark_id: PathId,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    text: Typed = "",
 ) -> Response:
     """Answer a labeler's remark; everybody who ranked the slate can read it."""
     project = await project_for(tx, viewer, slug)

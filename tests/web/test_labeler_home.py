@@ -577,7 +577,7 @@ async def test_strangers_find_nothing(seed_slates, labeler_browser, admin_browse
         path = f"/projects/seeded/{page}"
         assert (await labeler_browser.get(path)).status_code == 404
         assert (await client.get(path)).status_code == 401
-    assert (await labeler_browser.get("/projects/seeded/remarks")).status_code == 403
+    assert (await labeler_browser.get("/projects/seeded/remarks")).status_code == 404
     # Admins are no labelers, unless they are members.
     assert (await admin_browser.get(HOME)).status_code == 404
     assert (await labeler_browser.post(f"{HOME}/goal", data={})).status_code == 404
