@@ -15,6 +15,7 @@ from app.agreement import api as agreement_api
 from app.agreement import pages as agreement_pages
 from app.agreement.labelers import api as labeler_api
 from app.agreement.labelers import pages as labeler_pages
+from app.agreement.own import api as own_work_api
 from app.agreement.slates import api as divided_api
 from app.agreement.slates import pages as slate_pages
 from app.datasets import api as datasets_api
@@ -61,6 +62,7 @@ APIS = (
     agreement_api,
     divided_api,
     labeler_api,
+    own_work_api,
     datasets_api,
     training_api,
     lineage_api,

@@ -63,13 +63,13 @@ async def object_to_consensus(
 
 async def answer_objection(
     tx: AsyncSession, viewer: Viewer, project: ProjectView, *, remark_id: int, answer: str
-) -> None:
-    """Store an admin's remark on the slate that a labeler's is about.
+) -> int:
+    """Store an admin's remark on the slate that a labeler's is about, and return its id.
 
     Raises:
         NotFoundError: the project has no such remark of a labeler.
     """
-    stored = await tx.scalar(
+    stored: int | None = await tx.scalar(
         ANSWER,
         {
             "viewer_id": viewer.id,
@@ -80,17 +80,18 @@ async def answer_objection(
     )
     if stored is None:
         raise NotFoundError("There is no such remark of a labeler in this project.")
+    return stored
 
 
 async def remark_on_slate(
     tx: AsyncSession, viewer: Viewer, project: ProjectView, slate_id: int, *, remark: str
-) -> None:
-    """Store what an admin says about a slate; everybody who ranked it can read it.
+) -> int:
+    """Store what an admin says about a slate, which all who ranked it can read; return its id.
 
     Raises:
         NotFoundError: the project has no such slate.
     """
-    stored = await tx.scalar(
+    stored: int | None = await tx.scalar(
         REMARK,
         {
             "viewer_id": viewer.id,
@@ -101,6 +102,7 @@ async def remark_on_slate(
     )
     if stored is None:
         raise NotFoundError(gettext("The project has no such slate."))
+    return stored
 
 
 async def make_known_answer(

@@ -19,8 +19,9 @@ from app.agreement.metrics.pairwise import MIN_UNITS_OF_A_PAIR
 from app.agreement.own.home import labeler_home_for
 from app.agreement.own.tasks import own_tasks_for
 from app.agreement.plan import plan_of
+from app.agreement.remark_schemas import RemarkIn
 from app.agreement.remarks import objections_of
-from app.agreement.schemas import PageParameters, PlanParameters, RemarkIn
+from app.agreement.schemas import PageParameters, PlanParameters
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.forms import checked, number_or_text, unix_lines

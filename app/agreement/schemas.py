@@ -15,7 +15,7 @@ from app.agreement.plan import Plan, Wish
 from app.agreement.queries import BootstrapState
 from app.agreement.report import Headline
 from app.web.query_params import Parameters, WholeNumber
-from app.web.schemas import Answer, Body, Line, LongText, PathId
+from app.web.schemas import Answer, Line, PathId
 
 
 class AgreementParameters(Parameters):
@@ -263,9 +263,3 @@ def _headline(headline: Headline) -> HeadlineOut:
         macro_labeler_pair=headline.macro_labeler_pair,
         **vars(headline.estimate),
     )
-
-
-class RemarkIn(Body):
-    """What a labeler or an admin says about a slate."""
-
-    text: Annotated[LongText, Field(max_length=2000)]

@@ -589,3 +589,112 @@ async def test_labelers_are_sent_from_the_project_to_their_own_page(seed_slates,
     sent = await (await labeler_of(1)).get("/projects/seeded")
 
     assert (sent.status_code, sent.headers["location"]) == (303, HOME)
+
+
+# --- The same as JSON ------------------------------------------------------------------------
+
+API = "/api/v1/projects/seeded"
+
+
+async def test_the_home_is_answered_as_json_and_tells_as_little_as_the_page(
+    seed_slates, labeler_of
+):
+    gold = Given(1, [(1, 2, 3, 4)], (7, 5, 3, 1), purpose="gold")
+    await seed_slates([*shared(40), GivenSlate([gold]), OPPOSED])
+    labeler = await labeler_of(1)
+    page = words(await labeler.get(HOME))
+
+    answer = await labeler.get(f"{API}/me")
+
+    home = answer.json()
+    numbers, work = home["numbers"], home["work"]
+    assert (home["today"]["finished"], len(home["recent"]["tasks"])) == (42, 20)
+    assert numbers["days"] == 30
+    assert f"{100 * numbers['agreement']['value']:.1f}%" in page
+    assert work["agreement"]["units"] == numbers["agreement"]["units"]
+    assert numbers["pairs_apart"] == work["conflicts"]["units"] == 6 * 41
+    assert (numbers["seconds"]["value"], numbers["seconds_band"]) == (None, None)
+    assert numbers["seconds"]["reason"] == "not enough data: 0 of 10 timed tasks"
+    assert len(work["drift"]["points"]) == 41
+    (disagreement,) = home["disagreements"]
+    assert disagreement["question"] == "Which fruit?"
+    assert (disagreement["own"], disagreement["others"]) == ("D > C > B > A", "A > B > C > D")
+    for told in ("gold", "slate", "purpose", "labeler", "L-0", "rankings", MODEL):
+        assert f'"{told}' not in answer.text
+
+
+async def test_own_tasks_follow_each_other_in_pages_of_the_api(seed_slates, labeler_of):
+    await seed_slates(shared(23))
+    labeler = await labeler_of(1)
+
+    first = (await labeler.get(f"{API}/me/tasks")).json()
+    second = (await labeler.get(f"{API}/me/tasks", params={"before": first["next"]})).json()
+
+    numbers = [task["number"] for page in (first, second) for task in page["tasks"]]
+    assert numbers == list(range(23, 0, -1))
+    assert second["next"] is None
+    assert (await labeler.get(f"{API}/me/tasks", params={"before": "x"})).status_code == 422
+
+
+async def test_a_disagreement_is_read_objected_to_and_answered_over_the_api(
+    seed_slates, labeler_of, ranking_of, admin, run_sql
+):
+    await seed_slates([OPPOSED])
+    labeler, ranking = await labeler_of(1), await ranking_of(1)
+    path = f"{API}/disagreements/{ranking}"
+
+    shown = (await labeler.get(path)).json()
+    for _ in range(2):
+        said = await labeler.post(f"{path}/remarks", json={"text": "A date is no berry."})
+        assert (said.status_code, said.json()["ranking"]) == (201, ranking)
+    listed = (await admin.get(f"{API}/remarks")).json()
+    (remark,) = listed["remarks"]
+    answered = await admin.post(f"{API}/remarks/{remark['id']}/answers", json={"text": "Sweet."})
+
+    assert (shown["own"], shown["others"], shown["reversed"]) == (
+        "D > C > B > A",
+        "A > B > C > D",
+        6,
+    )
+    assert shown["responses"][0] == {"letter": "A", "text": "apple"}
+    assert shown["remarks"] == []
+    assert (remark["labeler"], remark["text"], remark["round"]) == (
+        "L-01", "A date is no berry.", 1,
+    )  # fmt: skip
+    assert (remark["messages"][-1]["content"], remark["answers"]) == ("Which fruit?", [])
+    assert listed["next"] is None
+    assert answered.status_code == 201
+    assert [answered.json()["id"]] == await run_sql("select max(id) from remarks")
+    said = (await labeler.get(path)).json()["remarks"]
+    assert [(one["text"], one["is_own"]) for one in said] == [
+        ("A date is no berry.", True),
+        ("Sweet.", False),
+    ]
+    (news,) = (await labeler.get(f"{API}/me")).json()["answers"]
+    assert (news["ranking"], news["text"]) == (ranking, "Sweet.")
+    assert (await admin.get(f"{API}/remarks")).json()["remarks"][0]["answers"] == ["Sweet."]
+
+
+async def test_own_work_of_others_is_not_there(
+    seed_slates, labeler_of, ranking_of, labeler, admin, client, run_sql
+):
+    await seed_slates([OPPOSED])
+    own, others = await labeler_of(1), await ranking_of(2)
+    say = {"json": {"text": "Because."}}
+
+    for path in (f"disagreements/{others}", "disagreements/9999"):
+        assert (await own.get(f"{API}/{path}")).status_code == 404
+        assert (await own.post(f"{API}/{path}/remarks", **say)).status_code == 404
+    assert (await own.get(f"{API}/remarks")).status_code == 404
+    assert (await own.post(f"{API}/remarks/1/answers", **say)).status_code == 404
+    for path in ("me", "me/tasks", f"disagreements/{others}", "remarks"):
+        assert (await labeler.get(f"{API}/{path}")).status_code == 404  # a stranger
+        assert (await client.get(f"{API}/{path}")).status_code == 401
+    assert (await admin.get(f"{API}/me")).status_code == 404  # they label nothing
+    for wrong in ({}, {"text": ""}, {"text": "x", "why": "y"}, {"text": "x" * 2001}):
+        for answer in (
+            await own.post(f"{API}/disagreements/{await ranking_of(1)}/remarks", json=wrong),
+            await admin.post(f"{API}/remarks/1/answers", json=wrong),
+        ):
+            assert answer.status_code == 422
+    assert await run_sql("select id from remarks") == []

@@ -23,7 +23,9 @@ FOR_LABELERS = {
     "/api/v1/tasks/{task_id}/ranking", "/api/v1/tasks/{task_id}/skip",
     "/api/v1/tasks/{task_id}/draft", "/api/v1/tasks/{task_id}/events",
     "/api/v1/tasks/{task_id}/lease", "/api/v1/tasks/{task_id}/report",
-    "/api/v1/tasks/{task_id}/differences",
+    "/api/v1/tasks/{task_id}/differences", "/api/v1/projects/{slug}/me",
+    "/api/v1/projects/{slug}/me/tasks", "/api/v1/projects/{slug}/disagreements/{ranking_id}",
+    "/api/v1/projects/{slug}/disagreements/{ranking_id}/remarks",
 }  # fmt: skip
 # Imports check the content type before the project; anything sent is as good as JSON here.
 JSON = {"content-type": "application/json"}

@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.commands import make_known_answer, remark_on_slate
-from app.agreement.schemas import RemarkIn
+from app.agreement.remark_schemas import RemarkIn
 from app.agreement.slates.exclusions import exclude, revoke
 from app.agreement.slates.listing import divided_slates_of
 from app.agreement.slates.listing_schemas import PromptPageParameters
