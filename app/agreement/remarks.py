@@ -53,11 +53,14 @@ order by m.id desc limit :limit
 # Everything that was said about a slate, for admins.
 ABOUT_SLATE = text("""
 select m.id, m.text, m.created_at, u.name as author,
-       m.ranking_id is not null as is_objection
+       case when m.ranking_id is not null
+            then coalesce(member.pseudonym, 'former-' || m.author_id) end as labeler
 from remarks m
 join slates s on s.id = m.slate_id
 join rounds d on d.id = s.round_id
 join users u on u.id = m.author_id
+left join project_members member
+       on member.project_id = d.project_id and member.user_id = m.author_id
 where m.slate_id = :slate_id and d.project_id = :project_id
 order by m.id
 """)
@@ -65,13 +68,18 @@ order by m.id
 
 @dataclass(frozen=True)
 class SlateRemark:
-    """A remark as admins see it: an admin's, or a labeler's on their own ranking."""
+    """A remark as admins see it; `labeler` is a pseudonym, None of what an admin says."""
 
     id: int
     text: str
     created_at: datetime
     author: str
-    is_objection: bool
+    labeler: str | None
+
+    @property
+    def is_objection(self) -> bool:
+        """Whether a labeler says it of their own ranking."""
+        return self.labeler is not None
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,52 @@ async def test_a_slate_has_its_labels_as_they_came_and_its_numbers(admin, seeded
     versions = [(row["labeler"], row["version"], row["is_current"]) for row in slate["rankings"]]
     assert versions == [("L-01", 1, True), ("L-02", 1, False), ("L-02", 2, True), ("L-03", 1, True)]
     assert [one["rank"] for one in slate["rankings"][1]["judged"]] == [4, 3, 2, 1]
+    counted = [(row["counts"], row["order"]) for row in slate["rankings"][1:3]]
+    assert counted == [(False, "D > C > B > A"), (True, "B > A > C > D")]
+    assert (slate["alike"], slate["excluded"], slate["waiting"]) == (16, 0, 0)
+
+
+async def test_two_texts_are_answered_beside_each_other(admin, seeded):
+    call = f"{API}/agreement/slates/{seeded.slates[1]}"
+    listed = (await admin.get(LIST, params={"round": 2})).json()["prompts"]
+
+    slate = (await admin.get(call, params={"pair": listed[0]["pair"]})).json()
+    unanimous = (await admin.get(call, params={"pair": "c-d"})).json()["beside"]
+
+    assert slate == (await admin.get(call)).json()
+    beside, by_id = slate["beside"], {row["id"]: row["labeler"] for row in slate["rankings"]}
+    assert (beside["left"], beside["right"], beside["has_majority"]) == ("A", "B", True)
+    assert [
+        (side["prefers"], side["is_dissent"], [by_id[one] for one in side["rankings"]])
+        for side in beside["sides"]
+    ] == [("A", False, ["L-01", "L-03"]), ("B", True, ["L-02"])]
+    left, right = beside["differences"]
+    assert {"kind": "deleted", "text": "Wind", "number": None} in left
+    assert {"kind": "inserted", "text": "Water", "number": None} in right
+    assert [side["prefers"] for side in unanimous["sides"]] == ["C"]
+    for wrong in ("a", "a-a", "a-i", "A-B"):
+        assert (await admin.get(call, params={"pair": wrong})).status_code == 422
+
+
+async def test_what_is_said_about_a_slate_is_stored_and_listed(admin, seeded, app):
+    slate = seeded.slates[1]
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("insert into remarks (slate_id, author_id, ranking_id, text) select slate_id, "
+                 "labeler_id, id, 'Why?' from rankings where slate_id = :slate and is_current "
+                 "order by task_id limit 1"), {"slate": slate},
+        )  # fmt: skip
+    path = f"{API}/slates/{slate}/remarks"
+
+    said = await admin.post(path, json={"text": "Because."})
+
+    assert said.status_code == 201
+    first, second = (await admin.get(f"{API}/agreement/slates/{slate}")).json()["remarks"]
+    assert (first["author"], first["text"], first["is_objection"]) == ("L-01", "Why?", True)
+    assert (second["id"], second["text"]) == (said.json()["id"], "Because.")
+    assert not second["is_objection"]
+    assert (await admin.post(path, json={"text": " "})).status_code == 422
+    assert (await admin.post(f"{API}/slates/9999/remarks", json={"text": "x"})).status_code == 404
 
 
 async def test_several_best_orders_are_all_named_with_what_they_share(admin, seeded):

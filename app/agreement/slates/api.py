@@ -5,16 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.accounts.deps import HiddenFromLabelers
+from app.agreement.commands import remark_on_slate
+from app.agreement.remark_schemas import RemarkIn, RemarkStored
 from app.agreement.slates.exclusions import exclude, revoke
 from app.agreement.slates.listing import divided_slates_of
 from app.agreement.slates.listing_schemas import PromptParameters, PromptsOut, prompts_out
-from app.agreement.slates.schemas import (
-    ExclusionIn,
-    ExclusionOut,
-    SlateOut,
-    exclusion_out,
-    slate_out,
-)
+from app.agreement.slates.schemas import ExclusionOut, SlateOut, exclusion_out, slate_out
+from app.agreement.slates.sent import ExclusionIn, SlateParameters
 from app.agreement.slates.view import slate_of
 from app.projects.queries import project_for
 from app.web.deps import Tx
@@ -38,10 +35,26 @@ async def get_divided_prompts(
 
 
 @router.get("/projects/{slug}/agreement/slates/{slate_id}")
-async def get_slate(slug: str, slate_id: PathId, tx: Tx, viewer: HiddenFromLabelers) -> SlateOut:
+async def get_slate(
+    slug: str,
+    slate_id: PathId,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[SlateParameters, Query()],
+) -> SlateOut:
     """One slate with its labels as they came, and what its labelers say together."""
     project = await project_for(tx, viewer, slug)
-    return slate_out(await slate_of(tx, project, slate_id, pair=None))
+    return slate_out(await slate_of(tx, project, slate_id, pair=parameters.letters))
+
+
+@router.post("/projects/{slug}/slates/{slate_id}/remarks", status_code=201)
+async def post_remark(
+    slug: str, slate_id: PathId, body: RemarkIn, tx: Tx, viewer: HiddenFromLabelers
+) -> RemarkStored:
+    """Say something about a slate; everybody who ranked it can read it."""
+    project = await project_for(tx, viewer, slug)
+    stored = await remark_on_slate(tx, viewer, project, slate_id, remark=body.text)
+    return RemarkStored(id=stored, text=body.text)
 
 
 @router.post("/projects/{slug}/slates/{slate_id}/exclusions", status_code=201)

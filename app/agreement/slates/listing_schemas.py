@@ -124,9 +124,11 @@ class DividedSlateOut(Answer):
     start: str
     labels: int
     agreement: Value
+    alike: Annotated[int, Field(description="of the units")]
     units: int
     w: Value
     consensus: Annotated[str, Field(description="by mean mid-rank")]
+    pair: Annotated[str | None, Field(description="the two that divide most labelers, as a-c")]
     is_excluded: bool
     is_escalated: bool
     is_gold: bool
@@ -191,9 +193,11 @@ def _slate(row: DividedSlate) -> DividedSlateOut:
         start=row.start,
         labels=row.labels,
         agreement=agreement_value(row.agreement, row.labels),
+        alike=row.alike,
         units=row.units,
         w=w_value(row.w, row.labels),
         consensus=row.consensus,
+        pair=row.pair,
         is_excluded=row.is_excluded,
         is_escalated=row.is_escalated,
         is_gold=row.is_gold,

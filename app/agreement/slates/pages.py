@@ -19,7 +19,7 @@ from app.agreement.remark_schemas import RemarkIn
 from app.agreement.slates.exclusions import exclude, revoke
 from app.agreement.slates.listing import divided_slates_of
 from app.agreement.slates.listing_schemas import PromptPageParameters
-from app.agreement.slates.schemas import (
+from app.agreement.slates.sent import (
     DecisionIn,
     ExclusionIn,
     KnownAnswerIn,

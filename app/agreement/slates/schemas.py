@@ -1,59 +1,17 @@
-"""Shapes of the calls on one slate: what its labelers say of it, and what is excluded."""
+"""Answers of the calls on one slate: what its labelers say of it, and what is excluded."""
 
-import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from app.agreement.slates.exclusions import ExclusionView
 from app.agreement.slates.listing_schemas import Value, agreement_value, w_value
 from app.agreement.slates.numbers import SlateNumbers
-from app.agreement.slates.view import SlateRanking, SlateView
-from app.labeling.slate_commands import Decision
-from app.web.query_params import Parameters
-from app.web.schemas import Answer, Body, Id, Line, LongText, Note
-
-
-def _two_letters(value: str) -> str:
-    if not re.fullmatch(r"([a-i])-(?!\1)[a-i]", value):
-        raise ValueError("must be two letters, as a-c")
-    return value
-
-
-class SlateParameters(Parameters):
-    """Which two responses the page shows beside each other; none: the most divided ones."""
-
-    pair: Annotated[str, AfterValidator(_two_letters)] | None = None
-
-    @property
-    def letters(self) -> tuple[str, str] | None:
-        """The two, in the order of their letters."""
-        if self.pair is None:
-            return None
-        first, second = sorted(self.pair.upper().split("-"))
-        return first, second
-
-
-class KnownAnswerIn(Body):
-    """The known answer of a slate in letters, as `B > A=C`, and why it is that."""
-
-    order: Line
-    explanation: Annotated[LongText, Field(max_length=2000)]
-
-
-class DecisionIn(Body):
-    """What an admin decides about a slate, and why, if they say so."""
-
-    decision: Decision
-    why: Annotated[Note, Field(max_length=2000)]
-
-
-class ExclusionIn(Body):
-    """What to leave out of everything, and why."""
-
-    ranking: Id | None = Field(None, description="one ranking; none: the whole slate")
-    reason: Annotated[LongText, Field(max_length=2000)]
+from app.agreement.slates.view import PairView, SlateRanking, SlateView
+from app.labeling.differences import Segment
+from app.web.schemas import Answer
 
 
 class ExclusionOut(Answer):
@@ -99,6 +57,8 @@ class RankingOut(Answer):
     is_current: bool
     is_excluded: bool
     purpose: Annotated[str, Field(description="gold, anchor and repeat are checks, not labels")]
+    counts: Annotated[bool, Field(description="whether it is in the numbers")]
+    order: Annotated[str, Field(description="as C > A=E > B; empty: no order")]
     created_at: datetime
     active_ms: int | None
     note: str | None
@@ -133,11 +93,42 @@ class MidRankOut(Answer):
     value: float | None
 
 
+class SideOut(Answer):
+    """Labelers who see two responses the same way."""
+
+    prefers: Annotated[str | None, Field(description="a letter; null: both are tied")]
+    is_dissent: Annotated[bool, Field(description="whether more labelers prefer the other one")]
+    rankings: Annotated[list[int], Field(description="ids")]
+
+
+class SegmentOut(Answer):
+    """A piece of a text; what was moved has the number of its other place."""
+
+    kind: str
+    text: str
+    number: int | None
+
+
+class BesideOut(Answer):
+    """Two responses beside each other; their texts are among `responses`."""
+
+    left: str
+    right: str
+    sides: list[SideOut]
+    has_majority: Annotated[bool, Field(description="without one, nobody dissents")]
+    differences: Annotated[
+        tuple[list[SegmentOut], list[SegmentOut]] | None,
+        Field(description="both texts word by word; null of texts too long or too different"),
+    ]
+
+
 class SlateRemarkOut(Answer):
     """What an admin, or a labeler about their own ranking, said."""
 
+    id: int
     text: str
     created_at: datetime
+    author: Annotated[str, Field(description="an admin's name, or a labeler's pseudonym")]
     is_objection: bool
 
 
@@ -169,13 +160,18 @@ class SlateOut(Answer):
     messages: list[dict[str, str]]
     tags: list[str]
     labels: int
+    excluded: Annotated[int, Field(description="rankings that would be labels, but for that")]
+    places: Annotated[int, Field(description="labelers that the slate is for")]
+    waiting: Annotated[int, Field(description="of them still to come")]
     agreement: Value
+    alike: Annotated[int, Field(description="of the units")]
     units: int
     w: Value
     kemeny: KemenyOut
     mid_ranks: list[MidRankOut]
     consensus: Annotated[str, Field(description="by mean mid-rank")]
     pairs: list[PairSplitOut]
+    beside: Annotated[BesideOut | None, Field(description="null where nobody is divided")]
     responses: list[LetteredOut]
     rankings: list[RankingOut]
     exclusions: list[ExclusionOut]
@@ -211,7 +207,11 @@ def slate_out(slate: SlateView) -> SlateOut:
         messages=slate.messages,
         tags=slate.tags,
         labels=numbers.labels,
+        excluded=slate.excluded,
+        places=slate.decided.places,
+        waiting=slate.decided.waiting,
         agreement=agreement_value(numbers.agreement, numbers.labels),
+        alike=numbers.alike,
         units=numbers.units,
         w=w_value(w, numbers.labels),
         kemeny=KemenyOut(
@@ -220,11 +220,18 @@ def slate_out(slate: SlateView) -> SlateOut:
         mid_ranks=[MidRankOut(letter=letter, value=value) for letter, value in numbers.mid_ranks],
         consensus=numbers.consensus,
         pairs=_pairs(numbers),
+        beside=None if slate.pair is None else _beside(slate.pair),
         responses=[LetteredOut(**vars(response)) for response in slate.responses],
         rankings=[_ranking(ranking) for ranking in slate.rankings],
         exclusions=[exclusion_out(one) for one in slate.exclusions],
         remarks=[
-            SlateRemarkOut(text=one.text, created_at=one.created_at, is_objection=one.is_objection)
+            SlateRemarkOut(
+                id=one.id,
+                text=one.text,
+                created_at=one.created_at,
+                author=one.labeler or one.author,
+                is_objection=one.is_objection,
+            )
             for one in slate.remarks
         ],
         gold=None if slate.decided.gold is None else GoldOut(**vars(slate.decided.gold)),
@@ -246,6 +253,28 @@ def _pairs(numbers: SlateNumbers) -> list[PairSplitOut]:
     ]
 
 
+def _beside(pair: PairView) -> BesideOut:
+    both = pair.differences
+    return BesideOut(
+        left=pair.left.letter,
+        right=pair.right.letter,
+        sides=[
+            SideOut(
+                prefers=side.prefers,
+                is_dissent=side.is_dissent,
+                rankings=[ranking.id for ranking in side.rankings],
+            )
+            for side in pair.sides
+        ],
+        has_majority=pair.has_majority,
+        differences=None if both is None else (_segments(both.left), _segments(both.right)),
+    )
+
+
+def _segments(segments: Sequence[Segment]) -> list[SegmentOut]:
+    return [SegmentOut(**vars(segment)) for segment in segments]
+
+
 def _ranking(ranking: SlateRanking) -> RankingOut:
     return RankingOut(
         id=ranking.id,
@@ -254,6 +283,8 @@ def _ranking(ranking: SlateRanking) -> RankingOut:
         is_current=ranking.is_current,
         is_excluded=ranking.is_excluded,
         purpose=ranking.purpose,
+        counts=ranking.counts,
+        order=ranking.order,
         created_at=ranking.created_at,
         active_ms=ranking.active_ms,
         note=ranking.note,
