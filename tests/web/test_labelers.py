@@ -220,7 +220,7 @@ async def test_without_enough_data_there_are_reasons_and_no_verdict(admin, label
     assert (await admin.get("/projects/seeded/screening")).status_code == 200
 
 
-async def test_a_task_and_a_prompt_lead_to_the_texts(admin_browser, seed_slates):
+async def test_a_task_and_a_prompt_lead_to_the_texts(admin, admin_browser, seed_slates):
     seeded = await seed_slates(shared(40))
 
     page = await admin_browser.get(f"{PAGE}/L-01")
@@ -230,6 +230,11 @@ async def test_a_task_and_a_prompt_lead_to_the_texts(admin_browser, seed_slates)
     assert len(links) == 60
     assert set(links) == {f"/projects/seeded/agreement/slates/{id_}" for id_ in seeded.slates}
     assert (await admin_browser.get(links[0])).status_code == 200
+    recent = (await admin.get(f"{API}/L-01")).json()["recent"]
+    assert [one["slate"] for one in recent] == [int(link.split("/")[-1]) for link in links[-20:]]
+    assert {(one["round"], one["purpose"], one["status"]) for one in recent} == {
+        (1, "fresh", "done")
+    }
 
 
 # --- The labeler's own view -------------------------------------------------------------------
@@ -483,6 +488,9 @@ async def test_a_person_decides_with_a_reason(admin, admin_browser, seed_slates)
     (one, *_) = (await admin.get("/api/v1/projects/seeded/screening")).json()["candidates"]
     assert (one["decision"]["decision"], one["decision"]["reason"]) == ("accepted", "Careful.")
     assert "Careful." in words(await admin_browser.get(f"{PAGE}/L-01"))
+    shown = (await admin.get(f"{API}/L-01")).json()
+    assert shown["screening"]["reason"] == "Careful."
+    assert (one["name"], shown["email"]) == ("Labeler 1", "l1@seeded.example")
 
 
 # --- Who may see it ---------------------------------------------------------------------------

@@ -7,18 +7,20 @@ from app.agreement.labelers.queries import labeler_page
 from app.agreement.labelers.schemas import (
     CohortIn,
     CohortOut,
-    DecisionOut,
     LabelerDetailOut,
     QuarantineIn,
     QuarantineOut,
+    labeler_out,
+    quarantine_out,
+)
+from app.agreement.labelers.screening import screening_of
+from app.agreement.labelers.screening_schemas import (
+    DecisionOut,
     ScreeningIn,
     ScreeningOut,
     decision_out,
-    labeler_out,
-    quarantine_out,
     screening_out,
 )
-from app.agreement.labelers.screening import screening_of
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import project_for
 from app.projects.screenings import decide_screening

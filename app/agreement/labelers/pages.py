@@ -9,17 +9,18 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.behaviour.signal_words import titles, written
 from app.agreement.labelers.queries import labeler_page
-from app.agreement.labelers.schemas import CohortIn, QuarantineIn, ScreeningIn
+from app.agreement.labelers.schemas import CohortIn, QuarantineIn
 from app.agreement.labelers.screening import (
     CUTOFF_DEMONSTRATIONS,
     CUTOFF_FLAGS,
     CUTOFF_RANKINGS,
     screening_of,
 )
+from app.agreement.labelers.screening_schemas import ScreeningIn
 from app.errors import ConflictError, DomainError, NotFoundError
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import ProjectView, project_for
-from app.projects.screenings import decide_screening, screenings_of
+from app.projects.screenings import decide_screening
 from app.web.deps import Tx
 from app.web.errors import status_of
 from app.web.forms import checked, unix_lines
@@ -162,8 +163,7 @@ async def _labeler_page(
     status: int = 200,
 ) -> Response:
     found = await labeler_page(tx, project, pseudonym)
-    user_id = found.labeler.user_id
-    screened = (await screenings_of(tx, project, user_id)).get(user_id)
+    screened = found.screened
     kept = {
         "reason": "",
         "since": "",
@@ -174,7 +174,6 @@ async def _labeler_page(
     context = {
         "project": project,
         "found": found,
-        "screened": screened,
         "titles": titles(),
         "written": written,
         "typed": kept | (typed or {}),

@@ -23,6 +23,7 @@ from app.agreement.own.feedback import is_told, known_before, not_told, why_not_
 from app.agreement.quality import Quality, quality_of
 from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
 from app.projects.queries import ProjectView
+from app.projects.screenings import ScreeningView, screenings_of
 
 RECENT = 20
 
@@ -65,6 +66,7 @@ class LabelerPage:
         drift: agreement over time.
         quarantines: newest first.
         recent: tasks, newest first.
+        screened: what was decided last about them as a candidate.
     """
 
     labeler: Labeler
@@ -73,6 +75,7 @@ class LabelerPage:
     drift: DriftChart
     quarantines: list[QuarantineView]
     recent: list[RecentTask]
+    screened: ScreeningView | None
 
     @property
     def quarantine(self) -> QuarantineView | None:
@@ -110,6 +113,7 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
         drift=drift_chart(quality.drift, quality.labels, code),
         quarantines=await quarantines_of(tx, project, labeler),
         recent=[RecentTask(*row) for row in tasks],
+        screened=(await screenings_of(tx, project, labeler.user_id)).get(labeler.user_id),
     )
 
 

@@ -1,4 +1,4 @@
-"""Shapes of the calls about one labeler, and of screening."""
+"""Shapes of the calls about one labeler."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,21 +9,11 @@ from app.agreement.behaviour.drift_chart import DriftChart
 from app.agreement.behaviour.signal_words import titles
 from app.agreement.estimate_schemas import EstimateOut
 from app.agreement.labelers.facts import Checks, LabelerFacts
-from app.agreement.labelers.queries import LabelerPage
-from app.agreement.labelers.screening import (
-    CUTOFF_DEMONSTRATIONS,
-    CUTOFF_FLAGS,
-    CUTOFF_RANKINGS,
-    Candidate,
-    Screening,
-)
+from app.agreement.labelers.queries import LabelerPage, RecentTask
+from app.agreement.labelers.screening_schemas import DecisionOut, Reason, decision_out
 from app.agreement.metrics.estimates import Estimate, Status
 from app.projects.labelers import Cohort, QuarantineView
-from app.projects.screenings import Decision, ScreeningView
-from app.web.schemas import Answer, Body, LongText
-
-Reason = Annotated[LongText, Field(max_length=2000)]
-
+from app.web.schemas import Answer, Body
 
 # So far from the calendar's ends no time zone leads out of it.
 FIRST_YEAR, LAST_YEAR = 2000, 9000
@@ -51,14 +41,6 @@ class QuarantineIn(Body):
 
     reason: Reason
     since: Moment | None = None
-
-
-class ScreeningIn(Body):
-    """What is decided about a candidate."""
-
-    decision: Decision
-    reason: Reason
-    self_assessment: Reason | None = None
 
 
 class QuarantineOut(Answer):
@@ -123,11 +105,26 @@ class DriftOut(Answer):
     reason: str | None
 
 
+class RecentTaskOut(Answer):
+    """A task that the labeler has done or skipped, and what they were asked it for."""
+
+    slate: int
+    round: int
+    purpose: Annotated[str, Field(description="gold, anchor and repeat are checks, not labels")]
+    status: str
+    skip_reason: str | None
+    finished_at: datetime | None
+    version: int | None
+    active_seconds: float | None
+    messages: list[dict[str, str]]
+
+
 class LabelerDetailOut(Answer):
     """A labeler's work."""
 
     labeler: str
     name: str
+    email: str
     cohort: Cohort
     cohort_since: datetime | None
     joined_at: datetime
@@ -145,64 +142,19 @@ class LabelerDetailOut(Answer):
     modal_rating: NumberOut
     rating_entropy: NumberOut
     as_displayed: NumberOut
+    as_displayed_expected: float | None
     drift: DriftOut
     alert: Annotated[bool, Field(description="whether two independent signals went off")]
     signals: list[SignalOut]
     quarantine: QuarantineOut | None
     quarantines: list[QuarantineOut]
-
-
-class DecisionOut(Answer):
-    """What was decided last about a candidate."""
-
-    decision: Decision
-    reason: str
-    self_assessment: str | None
-    created_by: str
-    created_at: datetime
-
-
-class CandidateOut(Answer):
-    """A labeler by the four criteria."""
-
-    labeler: str
-    cohort: Cohort
-    flags: EstimateOut
-    flags_ac1: EstimateOut
-    rankings: EstimateOut
-    gold: EstimateOut
-    demonstrations: None
-    self_assessment: str | None
-    decision: DecisionOut | None
-
-
-class CutoffsOut(Answer):
-    """Lines beside the numbers; nothing is decided by them."""
-
-    flags: float = CUTOFF_FLAGS
-    rankings: float = CUTOFF_RANKINGS
-    demonstrations: float = CUTOFF_DEMONSTRATIONS
-
-
-class ScreeningOut(Answer):
-    """All candidates."""
-
-    cutoffs: CutoffsOut
-    flags: Annotated[list[str], Field(description="the severe ones")]
-    researchers: int
-    known_answers: int
-    demonstrations_reason: str
-    candidates: list[CandidateOut]
+    screening: DecisionOut | None
+    recent: Annotated[list[RecentTaskOut], Field(description="tasks, newest first")]
 
 
 def quarantine_out(quarantine: QuarantineView) -> QuarantineOut:
     """A quarantine as the calls answer it."""
     return QuarantineOut(**vars(quarantine))
-
-
-def decision_out(decision: ScreeningView) -> DecisionOut:
-    """A decision as the calls answer it."""
-    return DecisionOut(**{key: vars(decision)[key] for key in DecisionOut.model_fields})
 
 
 def labeler_out(found: LabelerPage) -> LabelerDetailOut:
@@ -212,6 +164,7 @@ def labeler_out(found: LabelerPage) -> LabelerDetailOut:
     return LabelerDetailOut(
         labeler=labeler.pseudonym,
         name=labeler.name,
+        email=labeler.email,
         cohort=labeler.cohort,
         cohort_since=labeler.cohort_since,
         joined_at=labeler.joined_at,
@@ -219,21 +172,16 @@ def labeler_out(found: LabelerPage) -> LabelerDetailOut:
         drift=_drift(found.drift),
         quarantine=None if in_force is None else quarantine_out(in_force),
         quarantines=[quarantine_out(one) for one in found.quarantines],
+        screening=None if found.screened is None else decision_out(found.screened),
+        recent=[_recent(task) for task in found.recent],
         **_numbers(facts),
         **_checks(found.checks),
     )
 
 
-def screening_out(found: Screening) -> ScreeningOut:
-    """The answer of the screening call."""
-    return ScreeningOut(
-        cutoffs=CutoffsOut(),
-        flags=found.severe,
-        researchers=found.researchers,
-        known_answers=found.known_answers,
-        demonstrations_reason=found.demonstrations,
-        candidates=[_candidate(candidate) for candidate in found.candidates],
-    )
+def _recent(task: RecentTask) -> RecentTaskOut:
+    known = {name: value for name, value in vars(task).items() if name != "slate_id"}
+    return RecentTaskOut(slate=task.slate_id, **known)
 
 
 def _numbers(facts: LabelerFacts) -> dict[str, Any]:
@@ -242,6 +190,7 @@ def _numbers(facts: LabelerFacts) -> dict[str, Any]:
     return {
         **{name: _estimate(getattr(facts, name)) for name in shares},
         **{name: NumberOut(**vars(getattr(facts, name))) for name in others},
+        "as_displayed_expected": facts.as_displayed_expected,
     }
 
 
@@ -284,21 +233,6 @@ def _drift(chart: DriftChart) -> DriftOut:
             for point in chart.points
         ],
         reason=chart.reason,
-    )
-
-
-def _candidate(candidate: Candidate) -> CandidateOut:
-    decision = candidate.decision
-    return CandidateOut(
-        labeler=candidate.pseudonym,
-        cohort=candidate.cohort,
-        flags=_estimate(candidate.flags),
-        flags_ac1=_estimate(candidate.flags_ac1),
-        rankings=_estimate(candidate.rankings),
-        gold=_estimate(candidate.gold),
-        demonstrations=None,
-        self_assessment=decision.self_assessment if decision else None,
-        decision=decision_out(decision) if decision else None,
     )
 
 
