@@ -17,7 +17,7 @@ from app.agreement.dashboard import report as dashboard_report
 from app.agreement.labelers import facts as labeler_facts
 from app.agreement.labelers import screening
 from app.agreement.metrics import estimates
-from app.labeling import queries, report_pages
+from app.labeling import plain_form, queries, report_pages
 from app.projects import screen, screen_words
 from app.rounds import pages as rounds_pages
 from app.training import (
@@ -65,6 +65,7 @@ TABLES = (
     forms.FRIENDLY,
     [text for _, text in rounds_pages.FILTERS],
     queries.NOT_YOURS,
+    (plain_form.LACKS, plain_form.NO_TIES),
     report_pages.KINDS,
     report_pages.RESOLUTIONS,
     display.KIND_NAMES,

@@ -11,6 +11,7 @@ from starlette.datastructures import FormData
 from app.errors import Fault, InvalidError
 from app.labeling.schemas import RankingIn, ShownTask
 from app.web.schemas import Body
+from app.web.translation import gettext
 
 Value = int | str | bool | list[str] | None
 
@@ -18,13 +19,14 @@ Value = int | str | bool | list[str] | None
 FIELDS = ("rank-", "rating-", "same_as-")
 # What a response lacks, by the field that was refused.
 LACKS = {
-    "rank": "needs a rank, 1 is best, unless it cannot be judged",
-    "rating": "needs a rating from 1 to 7",
-    "flags": "has a flag that is not known here",
-    "not_flagged": "needs a yes or a no for each flag",
-    "note": "needs a note, because of one of its flags",
-    "same_as": "needs the rank of the response with the same text",
+    "rank": "Response %(letter)s needs a rank, 1 is best, unless it cannot be judged.",
+    "rating": "Response %(letter)s needs a rating from 1 to 7.",
+    "flags": "Response %(letter)s has a flag that is not known here.",
+    "not_flagged": "Response %(letter)s needs a yes or a no for each flag.",
+    "note": "Response %(letter)s needs a note, because of one of its flags.",
+    "same_as": "Response %(letter)s needs the rank of the response with the same text.",
 }
+NO_TIES = "This project takes no ties: give each response its own rank."
 
 
 class PlainForm(Body):
@@ -96,10 +98,12 @@ def complaints(error: InvalidError, form: FormData, task: ShownTask) -> Sequence
     for fault in error.faults:
         match [part for part in fault.loc if part != "ranking"]:
             case ["responses", int(position), str(field), *_] if field in LACKS:
-                found[f"Response {letters.get(ids[position], '?')} {LACKS[field]}."] = None
+                found[gettext(LACKS[field], letter=letters.get(ids[position], "?"))] = None
+            case ["responses"]:
+                found[gettext(NO_TIES)] = None
             case _:
                 found[fault.msg.capitalize() + "."] = None
-    return list(found) or [error.detail]
+    return list(found) or [gettext(error.detail)]
 
 
 def _ids_in(form: FormData) -> list[str]:

@@ -497,10 +497,16 @@ async def test_the_form_of_a_browser_without_scripts_is_stored_once(
         form |= {f"rank-{response_id}": str(position + 1), f"rating-{response_id}": "4"}
 
     empty = await browser.post(f"/projects/demo/label/{task.id}", data={"lease_token": lease_token})
+    short = await browser.post(
+        f"/projects/demo/label/{task.id}",
+        data={**form, f"rank-{task.display_order[1]}": ""},
+        headers={"accept-language": "de"},
+    )
     first = await browser.post(f"/projects/demo/label/{task.id}", data=form)
     second = await browser.post(f"/projects/demo/label/{task.id}", data=form)
 
-    assert empty.status_code == 422
+    assert (empty.status_code, short.status_code) == (422, 422)
+    assert "Antwort B braucht einen Rang, 1 ist der beste" in short.text
     assert (first.status_code, second.status_code) == (303, 303)
     assert await count(app, "rankings") == 1
     assert await count(app, "comparisons") == 6
