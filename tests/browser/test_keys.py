@@ -131,6 +131,25 @@ async def test_a_key_that_is_taken_is_refused_and_escape_leaves_everything(open_
     assert await preferred(engine, place) == {}
 
 
+async def test_all_keys_become_the_usual_ones_at_once(open_page, engine):
+    place = await make_place(engine)
+    _screen, page = await at_work(open_page, place)
+    await page.keyboard.press("?")
+    reset = page.get_by_role("button", name="Reset all keys")
+    await expect(reset).to_be_hidden()
+    for action, key in (("next response", "Alt+j"), ("previous response", "Alt+k")):
+        await change(page, action).click()
+        await page.keyboard.press(key)
+        await expect(says(page)).to_have_text("Saved.")
+
+    async with page.expect_response(lambda answer: answer.request.method == "PUT"):
+        await reset.click()
+
+    await expect(reset).to_be_hidden()
+    await expect(change(page, "next response")).to_be_focused()
+    assert await preferred(engine, place) == {}
+
+
 async def test_single_keys_can_be_turned_off_for_good(open_page, engine):
     place = await make_place(engine)
     screen, page = await at_work(open_page, place)

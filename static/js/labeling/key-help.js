@@ -7,11 +7,13 @@ export function enableKeyHelp(dialog, preferences) {
   const list = dialog.querySelector("[data-keys]");
   const message = dialog.querySelector("[data-keys-message]");
   const toggle = dialog.querySelector("[data-single-keys]");
+  const resetAll = dialog.querySelector("[data-keys-reset]");
   const buttons = new Map(); // By the name of the action.
   const say = (text) => { message.textContent = text; };
 
   function render() {
     toggle.checked = preferences.now.single_keys;
+    resetAll.hidden = Object.keys(preferences.now.keys).length === 0;
     list.replaceChildren(...SHORTCUTS.map(toRow));
   }
 
@@ -85,6 +87,10 @@ export function enableKeyHelp(dialog, preferences) {
     say(failure ?? t("Saved."));
   }
 
+  resetAll.addEventListener("click", () => {
+    save({ keys: {} });
+    list.querySelector("button").focus(); // Its own is gone.
+  });
   toggle.addEventListener("change", () => save({ single_keys: toggle.checked }));
   dialog.addEventListener("close", () => say(""));
   return { render };
