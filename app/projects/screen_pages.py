@@ -23,10 +23,13 @@ INVALID = 422
 
 
 @router.get("/projects/{slug}/screen")
-async def show_screen(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> Response:
-    """Show the settings of the labeling screen beside an example of it."""
+async def show_screen(
+    request: Request, tx: Tx, viewer: AdminOnly, slug: str, *, defaults: bool = False
+) -> Response:
+    """Show the settings of the labeling screen, or the defaults, beside an example of it."""
     project = await project_for(tx, viewer, slug)
-    return _screen_page(request, project, as_typed(project.screen))
+    shown = ScreenSettings() if defaults else project.screen
+    return _screen_page(request, project, as_typed(shown), are_defaults=defaults)
 
 
 @router.post("/projects/{slug}/screen")
@@ -53,6 +56,7 @@ def _screen_page(
     *,
     errors: dict[str, str] | None = None,
     status: int = 200,
+    are_defaults: bool = False,
 ) -> Response:
     context: dict[str, Any] = {
         "project": project,
@@ -60,5 +64,6 @@ def _screen_page(
         "changed": len(project.screen.model_dump(exclude_defaults=True)),
         "words": in_words(project.screen),
         "errors": errors or {},
+        "are_defaults": are_defaults,
     }
     return page(request, "projects/screen.html", context, status=status, headers=WITH_OWN_FRAMES)

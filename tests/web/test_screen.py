@@ -66,6 +66,11 @@ async def test_only_what_differs_from_the_defaults_is_stored(app, admin, admin_b
         "flow": "two_step", "preview_lines": 30, "conflict_gap": None, "require_rank": False
     }  # fmt: skip
     assert "4 settings changed" in (await admin_browser.get(PAGE)).text
+    defaults = (await admin_browser.get(PAGE, params={"defaults": "true"})).text
+    assert "Not saved yet" in defaults
+    assert 'value="22"' in defaults
+    assert 'value="30"' not in defaults
+    assert len(await stored(app)) == 4
     await admin_browser.post(PAGE, data=FORM)
     assert await stored(app) == {}
     assert (await admin.get(API)).json() == DEFAULTS.model_dump()
