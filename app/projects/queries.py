@@ -17,7 +17,11 @@ from app.web.translation import gettext
 
 PROJECT = text("""
 select p.id, p.slug, p.name, p.labels_per_slate, p.overlap_share,
-       g.version as guidelines_version, g.text as guidelines, p.screen
+       g.version as guidelines_version, g.text as guidelines, p.screen,
+       case when :is_admin then (
+           select count(*) from reports r join tasks t on t.id = r.task_id
+           where t.project_id = p.id and r.resolved_at is null
+       ) else 0 end as open_reports
 from projects p
 join lateral (
     select version, text from guideline_versions
@@ -32,7 +36,7 @@ order by p.id
 
 @dataclass(frozen=True)
 class ProjectView:
-    """A project with the guidelines in force."""
+    """A project with the guidelines in force; `open_reports` is 0 for labelers, who see none."""
 
     id: int
     slug: str
@@ -42,6 +46,7 @@ class ProjectView:
     guidelines_version: int
     guidelines: str
     screen: ScreenSettings
+    open_reports: int = 0
 
 
 async def project_for(tx: AsyncSession, viewer: Viewer, slug: str) -> ProjectView:

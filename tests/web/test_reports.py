@@ -72,6 +72,17 @@ async def test_reports_are_listed_with_what_they_are_about(admin, report):
     assert shown["response"].startswith("Answer")
 
 
+async def test_the_tabs_of_a_project_tell_admins_how_many_are_open(admin, admin_browser, report):
+    report_id = await report()
+    await report()
+    before = (await admin_browser.get("/projects/demo/prompts")).text
+    await resolve(admin, report_id, "fixed")
+    after = (await admin_browser.get("/projects/demo/prompts")).text
+
+    assert "(2 open reports)" in before
+    assert "(1 open report)" in after
+
+
 async def test_a_report_is_resolved_once(admin, report):
     report_id = await report()
 
