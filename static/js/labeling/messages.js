@@ -42,6 +42,7 @@ export function createMessages(region, announcer) {
         setTimeout(() => notice.remove(), PASSING_MS);
       }
     },
+    // Each of `points` is {text, button}; a button is {text, onClick}, or nothing.
     ask(title, { points, button }) {
       const notice = document.createElement("div");
       notice.className = "notice warn";
@@ -49,14 +50,11 @@ export function createMessages(region, announcer) {
       heading.className = "title";
       heading.append(title);
       const list = document.createElement("ul");
-      list.append(...points.map((point) => Object.assign(document.createElement("li"), { textContent: point })));
+      list.append(...points.map(toPoint));
       notice.append(heading, list);
       if (button) {
-        const element = Object.assign(document.createElement("button"), {
-          type: "button", className: "button", textContent: button.text, onclick: button.onClick,
-        });
         const actions = Object.assign(document.createElement("p"), { className: "actions" });
-        actions.append(element);
+        actions.append(toButton(button, "button"));
         notice.append(actions);
       }
       put(notice, {});
@@ -74,6 +72,16 @@ export function createMessages(region, announcer) {
       requestAnimationFrame(() => { announcer.textContent = text; });
     },
   };
+}
+
+function toPoint({ text, button }) {
+  const point = document.createElement("li");
+  point.append(text, ...(button ? [" ", toButton(button, "inline-action")] : []));
+  return point;
+}
+
+function toButton({ text, onClick }, className) {
+  return Object.assign(document.createElement("button"), { type: "button", className, textContent: text, onclick: onClick });
 }
 
 // The problem of a refused call as {text, link} for people. `next` is where the next task is, `task` the address of the

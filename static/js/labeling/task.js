@@ -74,11 +74,18 @@ export function openTask(root, { page, onReady, onClosed }) {
   const { boardView, cardView, render, foldLong } = createTaskView({ root, board, cards, letters, rules, page, store, log });
   const aids = createRankAids({ taskId: told.id, root, board, cards, rules, page, store, cardView, log, signal });
   const review = createReview(messages, {
+    letters,
     concerns: () => concernsOf(store.work(), letters, {
       unopened: cardView.unopened(), words, activeMs, gap: context.settings.conflict_gap,
     }),
     onShown: (found) => found.forEach(({ kind, ids: about }) => log("warning_shown", { kind, responses: about })),
-    onLook: (id) => perform(["focusOn", id], {}),
+    onOpen(id) {
+      perform(["focusOn", id], {});
+      if (cardView.unopened().includes(id)) {
+        perform(["expand"], { id });
+      }
+    },
+    onCompare: (wanted) => aids.compare.open({ wanted }),
   });
 
   function trySubmit({ isPausing = false } = {}) {
