@@ -94,6 +94,22 @@ async def test_an_answer_moves_nothing_until_the_labeler_says_so(open_page, engi
     assert all(one["ms"] >= 0 for one in stored)
 
 
+async def test_left_is_the_left_side_also_where_texts_run_from_the_right(open_page, engine):
+    _place, page, _screen = await opened(open_page, engine)
+    await page.evaluate("document.documentElement.dir = 'rtl'")
+    await page.keyboard.press("v")
+
+    layer = page.get_by_role("dialog", name="Compare two")
+    for name in ("pair-side", "pair-answer", "pair-tab"):
+        boxes = [
+            await layer.locator(f'[data-{name}="{side}"]').evaluate(
+                "it => it.getBoundingClientRect().left"
+            )
+            for side in ("left", "right")
+        ]
+        assert boxes == sorted(boxes), name
+
+
 async def test_what_differs_between_similar_responses_is_marked_on_demand(open_page, engine):
     _place, page, _screen = await opened(open_page, engine, texts=ALIKE)
     await page.get_by_role("button", name=re.compile("similar to")).first.click()
