@@ -28,6 +28,7 @@ class Label:
     round: int = 1
     tags: tuple[str, ...] = ()
     flags: tuple[int, ...] = ()
+    task_flags: int = 0
     id: int | None = None
     first_id: int | None = None
 
@@ -67,6 +68,7 @@ def columns(labels: Sequence[Label]) -> Labels:
         first_at=np.array(first_ids, dtype=np.float64),
         submitted_at=np.array(ids, dtype=np.float64),
         active_ms=np.full(len(labels), np.nan),
+        task_flags=np.array([label.task_flags for label in labels], dtype=np.uint8),
         flag_sets=np.arange(256, dtype=np.int64),
         **table,
     )

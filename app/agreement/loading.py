@@ -47,7 +47,10 @@ select r.id as ranking_id, coalesce(original.id, r.id) as first_id, r.slate_id, 
        r.purpose,
        cast(extract(epoch from coalesce(original.created_at, r.created_at)) as float8) as first_at,
        cast(extract(epoch from r.created_at) as float8) as submitted_at,
-       cast(r.active_ms as float8) as active_ms, items.number, items.packed
+       cast(r.active_ms as float8) as active_ms, items.number, items.packed,
+       case when r.flags = '{}' then 0::int8 else (
+           select coalesce(bit_or(1::int8 << bit::int), 0) from flag
+           where key = any(r.flags)) end as task_flags
 from rankings r
 join tasks t on t.id = r.task_id
 left join rankings original
@@ -164,7 +167,8 @@ def _columns(rows: Sequence[Row[Any]], of_slates: Sequence[Row[Any]]) -> Labels:
         return table
 
     flags = spread("flags", np.int64)
-    flag_sets = np.unique(np.append(flags, 0))
+    task_flags = np.array([row.task_flags for row in rows], dtype=np.int64)
+    flag_sets = np.unique(np.concatenate([flags.ravel(), task_flags, [0]]))
     labeler_ids, labeler = np.unique([row.labeler_id for row in rows], return_inverse=True)
     return Labels(
         slates=slates,
@@ -181,6 +185,7 @@ def _columns(rows: Sequence[Row[Any]], of_slates: Sequence[Row[Any]]) -> Labels:
         ratings=spread("rating", np.int8),
         positions=spread("place", np.int8),
         flags=coded(flags, flag_sets),
+        task_flags=coded(task_flags, flag_sets),
         flag_sets=flag_sets,
     )
 

@@ -29,9 +29,10 @@ with task as (
     where s.id = :slate_id returning *
 ), ranking as (
     insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
-                          request_hash, guideline_version_id, display_order, active_ms)
+                          request_hash, guideline_version_id, display_order, active_ms, flags)
     select task.id, task.slate_id, task.labeler_id, 1, true, gen_random_uuid(), '', g.id,
-           array(select id from responses where slate_id = :slate_id order by id desc), 9000
+           array(select id from responses where slate_id = :slate_id order by id desc), 9000,
+           cast(:task_flags as text[])
     from task join guideline_versions g on g.project_id = task.project_id returning id
 )
 insert into ranking_items (ranking_id, response_id, rank, rating, flags)
@@ -68,16 +69,18 @@ async def seeded(engine):
     ]
     async with transaction(engine) as tx:
         made = await seed(tx, slates)
-        for key in ("wrong", "rude"):
+        for key, scope in (("wrong", "response"), ("rude", "response"), ("trap", "task")):
             await tx.execute(
-                text("insert into flags (project_id, key, label, position)"
-                     " values (:project_id, :key, :key, 1)"),
-                {"project_id": made.project.id, "key": key},
+                text("insert into flags (project_id, key, label, position, scope)"
+                     " values (:project_id, :key, :key, 1, :scope)"),
+                {"project_id": made.project.id, "key": key, "scope": scope},
             )  # fmt: skip
     return made
 
 
-async def submit(tx, slate_id, labeler, ranks=(1, 2, 3, 4), ratings=(7, 5, 3, 1), flags=()):
+async def submit(
+    tx, slate_id, labeler, ranks=(1, 2, 3, 4), ratings=(7, 5, 3, 1), flags=(), task_flags=()
+):
     return await tx.scalar(
         SUBMIT,
         {
@@ -86,6 +89,7 @@ async def submit(tx, slate_id, labeler, ranks=(1, 2, 3, 4), ratings=(7, 5, 3, 1)
             "ranks": list(ranks),
             "ratings": list(ratings),
             "flags": list(flags),
+            "task_flags": list(task_flags),
         },
     )
 
@@ -102,7 +106,8 @@ async def test_what_is_read_bit_by_bit_is_what_is_read_at_once(engine, seeded, m
                 ranks = [chosen.choice((None, 1, 2, 3)) for _ in range(4)]
                 ratings = [chosen.choice((None, 1, 4, 7)) for _ in range(4)]
                 flags = chosen.sample(("wrong", "rude"), chosen.randint(0, 2))
-                await submit(tx, slate, labeler, ranks, ratings, flags)
+                trap = ["trap"] * chosen.randint(0, 1)
+                await submit(tx, slate, labeler, ranks, ratings, flags, trap)
             for slate, _ in chosen.sample(places[: 12 * step + 12], 3):
                 # K changes: what could not be judged now can, and the other way round.
                 await revise_ranking(tx, slate, [chosen.choice((None, 1, 2)) for _ in range(4)])
@@ -121,10 +126,12 @@ async def test_what_is_read_bit_by_bit_is_what_is_read_at_once(engine, seeded, m
     for name in ("slate", "labeler", "ranks", "ratings", "positions", "first_id", "active_ms"):
         one, two = getattr(kept.labels, name)[order], getattr(anew, name)[other]
         assert np.array_equal(one, two, equal_nan=name == "active_ms"), name
-    sets = [
-        part.flag_sets[part.flags[rows]] for part, rows in ((kept.labels, order), (anew, other))
-    ]
-    assert np.array_equal(*sets)
+    for name in ("flags", "task_flags"):
+        sets = [
+            part.flag_sets[getattr(part, name)[rows]]
+            for part, rows in ((kept.labels, order), (anew, other))
+        ]
+        assert np.array_equal(*sets), name
     assert kept.labels.version == anew.version
 
 
@@ -143,7 +150,8 @@ async def test_the_numbers_of_both_are_the_same(engine, seeded, monkeypatch):
     for labeler in (1, 2, 3):
         async with transaction(engine) as tx:
             for slate in seeded.slates:
-                await submit(tx, slate, labeler, [chosen.randint(1, 4) for _ in range(4)])
+                ranks = [chosen.randint(1, 4) for _ in range(4)]
+                await submit(tx, slate, labeler, ranks, task_flags=["trap"] * chosen.randint(0, 1))
             await revise_ranking(tx, chosen.choice(seeded.slates), (2, None, 1, 1))
         bit_by_bit = await numbers()
     async with transaction(engine) as tx:
@@ -158,13 +166,15 @@ async def test_the_numbers_of_both_are_the_same(engine, seeded, monkeypatch):
     assert '"L-02"' not in with_a_former_member
     async with transaction(engine) as tx:
         found = measure(await at_once(tx, project), sft={"sft"}, baseline=None)
+    trap = json.loads(bit_by_bit)["dashboard"]["flags"][-1]
+    assert (trap["key"], trap["ac1"]["units"]) == ("trap", 40)
     assert json.loads(bit_by_bit)["strict"]["value"] == found.headline["strict"].micro.value
 
 
 async def test_everything_of_a_label_is_read(engine, seeded):
     slate, responses = seeded.slates[1], seeded.responses[1]
     async with transaction(engine) as tx:
-        ranking = await submit(tx, slate, 2, (2, None, 1, 2), (3, None, 7, 4), ["rude"])
+        ranking = await submit(tx, slate, 2, (2, None, 1, 2), (3, None, 7, 4), ["rude"], ["trap"])
         labels = await at_once(tx, seeded.project)
 
     slates = labels.slates
@@ -173,6 +183,7 @@ async def test_everything_of_a_label_is_read(engine, seeded):
     assert labels.ratings.tolist() == [[3, 0, 7, 4]]
     assert labels.positions.tolist() == [[4, 3, 2, 1]]
     assert labels.flag_sets[labels.flags].tolist() == [[2, 2, 2, 2]]
+    assert labels.flag_sets[labels.task_flags].tolist() == [4]
     assert labels.active_ms.tolist() == [9000]
     assert (slates.ids.tolist(), slates.responses.tolist()) == ([slate], [responses])
     assert (slates.model_names, slates.models.tolist()) == (("ppo", "sft"), [[1, 2, 1, 0]])

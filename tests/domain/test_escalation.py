@@ -69,6 +69,21 @@ async def test_a_severe_flag_of_one_of_two_asks_a_third(here, flag, asked):
     assert (await purposes(here)).count("escalation") == asked
 
 
+@pytest.mark.parametrize(("flag", "asked"), [("harm", 1), ("dull", 0)])
+async def test_a_severe_flag_of_the_whole_task_asks_a_third_as_well(here, flag, asked):
+    async with transaction(here.engine) as tx:
+        await tx.execute(text("update flags set scope = 'task'"))
+    await here.work(0)
+    task = await here.ask(1)
+    ranking = ranked(task).model_copy(update={"flags": [flag]})
+    async with transaction(here.engine) as tx:
+        await submit_ranking(
+            tx, here.people[1], task_id=task.id, request_key=uuid.uuid4(), ranking=ranking
+        )
+
+    assert (await purposes(here)).count("escalation") == asked
+
+
 async def test_there_are_five_labels_at_most(here):
     for who in range(6):
         await here.work(who, reverse=who % 2 == 1)

@@ -39,7 +39,7 @@ def shared(prompts, *, labelers=2, orders=1, **more):
     ]
 
 
-def overview(labels, *, researchers=(), gold=None, flags=0):
+def overview(labels, *, researchers=(), gold=None, flags=()):
     unfolded = nothing_unfolded()
     work = work_of(labels, researchers=researchers, gold=gold or {}, unfolded=unfolded)
     return overview_of(labels, work, flags=flags, conflict_gap=2)
@@ -48,7 +48,7 @@ def overview(labels, *, researchers=(), gold=None, flags=0):
 def dashboard(labels, *, flags=(), tasks=None, **references):
     report = report_of(measure(labels, sft=(), baseline=None), name_of=str, intervals={})
     return dashboard_of(
-        overview(labels, flags=len(flags), **references),
+        overview(labels, flags=[scope for _, _, scope in flags], **references),
         report,
         tasks=tasks or Tasks(len(labels), len(labels), 0),
         flags=flags,
@@ -95,7 +95,7 @@ def estimate(value, prompts=40):
     ],
 )
 def test_nothing_is_ever_nan_or_an_alert_of_too_little(labels):
-    found = dashboard(labels, flags=[("rude", "Rude")])
+    found = dashboard(labels, flags=[("rude", "Rude", "response")])
 
     assert all(map(math.isfinite, numbers(found)))
     assert found.alerts == []
@@ -117,7 +117,7 @@ def test_a_third_label_is_not_in_the_overlap_that_flags_are_compared_on():
     third = [label(p, 3, flags=(0, 0, 0, 0), purpose="escalation") for p in range(1, 41)]
     labels = columns(shared(40, flags=(1, 0, 0, 0)) + third)
 
-    (rude,) = dashboard(labels, flags=[("rude", "Rude")]).flags
+    (rude,) = dashboard(labels, flags=[("rude", "Rude", "response")]).flags
 
     assert (rude.raw.value, rude.positive.value, rude.ac1.value) == (1, 1, 1)
     assert (rude.ac1.units, rude.ac1.prompts) == (160, 40)
@@ -127,11 +127,32 @@ def test_each_flag_has_the_bit_of_its_place():
     first, second = shared(40, flags=(2, 0, 0, 0)), shared(40, labelers=1, flags=(0, 2, 0, 0))
     labels = columns([one for one in first if one.labeler == 2] + second)
 
-    rude, false = dashboard(labels, flags=[("rude", "Rude"), ("false", "False")]).flags
+    rude, false = dashboard(
+        labels, flags=[("rude", "Rude", "response"), ("false", "False", "response")]
+    ).flags
 
     assert [rude.raw.value, rude.positive.value, rude.ac1.value] == [None] * 3
     assert rude.positive.reason == "not defined: nobody set this flag"
     assert (false.raw.value, false.positive.value) == (0.5, 0)
+
+
+def test_a_flag_of_whole_tasks_is_compared_slate_by_slate():
+    # Of 100 tasks 20 both yes, 30 one yes, 50 both no; the same bit on a response says nothing.
+    labels = columns(
+        [
+            label(p, u, flags=(2, 0, 0, 0), task_flags=2 if p <= 20 or (p <= 50 and u == 1) else 0)
+            for p in range(1, 101)
+            for u in (1, 2)
+        ]
+    )
+
+    unset, found = dashboard(labels, flags=[("dull", "Dull", "task"), ("odd", "Odd", "task")]).flags
+
+    assert (found.scope, found.ac1.units, found.ac1.prompts) == ("task", 100, 100)
+    assert (found.raw.value, found.positive.value) == (0.7, 40 / 70)
+    # By hand pi = 70 / 200, pe = 2 * 0.35 * 0.65.
+    assert found.ac1.value == pytest.approx((0.7 - 0.455) / 0.545)
+    assert unset.positive.reason == "not defined: nobody set this flag"
 
 
 def test_the_intraclass_correlation_is_of_what_all_labelers_rated():

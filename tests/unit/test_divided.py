@@ -44,6 +44,7 @@ def projects(draw):
                     tags=tags,
                     round=1 + slate % 2,
                     flags=tuple(draw(places)),
+                    task_flags=draw(st.integers(0, 3)),
                 )
             )
     return labels
@@ -130,12 +131,13 @@ def test_flags_and_splits_over_them_are_found(labels):
     assert set(flagged.ids.tolist()) == {
         slate
         for slate, here in of_slate.items()
-        if any(flag & 2 for one in here for flag in one.flags)
+        if any(flag & 2 for one in here for flag in (*one.flags, one.task_flags))
     }
     assert set(split.ids.tolist()) == {
         slate
         for slate in of_slate
         if any(len(set(judges(slate, i))) == 2 for i in range(RESPONSES))
+        or len({bool(one.task_flags) for one in of_slate[slate]}) == 2
     }
 
 

@@ -83,10 +83,30 @@ def test_a_check_of_a_slate_ranked_before_is_not_held_against_researchers_again(
     )
 
     of_labeler, of_researcher = evidence_of(work(labels, researchers=[8]))
-    on_flags = flags_with_researchers(labels, np.array([False, True]), [0])
+    on_flags = flags_with_researchers(labels, np.array([False, True]), {0: "response"})
 
     assert (of_labeler.researchers.units, of_researcher.researchers.units) == (6, 0)
     assert (on_flags[0].raw.units, on_flags[0].raw.value) == (6, pytest.approx(5 / 6))
+
+
+def test_flags_of_whole_tasks_are_held_against_researchers_task_by_task():
+    labels = columns(
+        [
+            Label(slate, slate, user, (1, 2, 3), (1, 2, 3), flags=flags, task_flags=task_flags)
+            for slate, user, flags, task_flags in [
+                (1, 5, (1, 0, 0), 2), (1, 8, (0, 0, 0), 2),
+                (2, 5, (0, 0, 0), 1), (2, 8, (2, 2, 2), 2),
+            ]
+        ]
+    )  # fmt: skip
+    is_researcher = np.array([False, True])
+
+    on_task = flags_with_researchers(labels, is_researcher, {1: "task"})[0]
+    on_both = flags_with_researchers(labels, is_researcher, {0: "response", 1: "task"})[0]
+
+    assert (on_task.raw.units, on_task.raw.prompts, on_task.raw.value) == (2, 2, 0.5)
+    # One of six responses and one of two tasks are flagged by one alone.
+    assert (on_both.raw.units, on_both.raw.value) == (8, 6 / 8)
 
 
 def test_without_labels_nothing_is_measured():

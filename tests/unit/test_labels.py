@@ -37,6 +37,7 @@ def histories(draw):
                 round=1 + slate % 2,
                 tags=(("x",), ("x", "y"), (), ("z",))[slate - 1],
                 flags=tuple(draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))),
+                task_flags=draw(st.integers(0, 7)),
                 id=number,
                 first_id=first_id,
             )

@@ -302,10 +302,10 @@ async def test_the_table_says_what_the_labelers_page_says(app, admin, seed_slate
     assert row["conflicts"]["value"] == {"2": pytest.approx(1 / 6), "3": 0, "null": None}[gap]
 
 
-async def test_flags_of_whole_tasks_are_not_said_to_be_set_by_nobody(
+async def test_flags_of_whole_tasks_are_compared_task_by_task(
     app, admin, admin_browser, seed_slates
 ):
-    await seed_slates([GivenSlate([Given(1, ALIKE), Given(2, ALIKE)]) for _ in range(3)])
+    await seed_slates([GivenSlate([Given(1, ALIKE), Given(2, ALIKE)]) for _ in range(60)])
     async with transaction(app.state.engine) as tx:
         await tx.execute(
             text(
@@ -314,10 +314,16 @@ async def test_flags_of_whole_tasks_are_not_said_to_be_set_by_nobody(
                 "scope where slug = 'seeded'"
             )
         )
+        await tx.execute(text("update rankings set flags = '{task}' where slate_id % 2 = 0"))
 
     answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
     page = await admin_browser.get(SEEDED)
 
-    assert [flag["key"] for flag in answer["dashboard"]["flags"]] == ["response"]
-    assert "About the response" in page.text
-    assert "About the task" not in page.text
+    on_task, on_response = answer["dashboard"]["flags"]
+    assert (on_task["key"], on_task["scope"]) == ("task", "task")
+    assert (on_task["raw"]["value"], on_task["ac1"]["value"]) == (1, 1)
+    assert (on_task["ac1"]["units"], on_task["positive"]["value"]) == (60, 1)
+    assert (on_response["scope"], on_response["raw"]["value"]) == ("response", None)
+    shown = " ".join(page.text.split())
+    assert 'About the task</a> <span class="muted small">whole task' in shown
+    assert "Set by nobody here: About the response" in re.sub("<[^>]*>", "", shown)

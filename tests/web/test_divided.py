@@ -84,6 +84,23 @@ async def test_prompts_come_by_disagreement_with_their_numbers(admin, seeded):
     assert answer["strict"]["reason"] == "not enough data: 3 of 10 shared prompts"
 
 
+async def test_flags_of_whole_tasks_are_found_like_those_of_responses(app, admin, seeded):
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update flags set scope = 'task' where key = 'dull'"))
+        await tx.execute(
+            text("update rankings set flags = '{dull}' where id = "
+                 "(select min(id) from rankings where slate_id = :slate)"),
+            {"slate": seeded.slates[3]},
+        )  # fmt: skip
+    assert await starts(admin, flag="dull") == ["All tied"]
+    assert await starts(admin, split_on_severe="true") == ["Of two minds"]
+
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update flags set is_severe = true where key = 'dull'"))
+
+    assert await starts(admin, split_on_severe="true") == ["Of two minds", "All tied"]
+
+
 async def test_every_filter_narrows_the_list_down(admin, seeded):
     assert await starts(admin, round=2) == ["Of two minds"]
     assert await starts(admin, tag="x") == ["Of two minds", "Of one mind"]

@@ -5,6 +5,7 @@ may be shown of it is decided in `dashboard_report`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from app.agreement.metrics.chance import FlagAgreement, flag_agreement, rating_a
 from app.agreement.metrics.estimates import Measured
 from app.agreement.metrics.intraclass import complete_block, intraclass
 from app.agreement.metrics.labels import ORDINARY, Labels, headline
+from app.projects.flags import Scope
 
 MOST_GROUPS = 100
 
@@ -89,13 +91,15 @@ class Overview:
     signals: dict[int, list[Signal]]
 
 
-def overview_of(labels: Labels, work: Work, *, flags: int, conflict_gap: int | None) -> Overview:
+def overview_of(
+    labels: Labels, work: Work, *, flags: Sequence[Scope], conflict_gap: int | None
+) -> Overview:
     """Compute everything.
 
     Args:
         labels: of a round or a tag, with all pairs of responses in.
         work: the same, as evidence of labelers' work is computed from.
-        flags: how many the project has.
+        flags: what each is said of, in the order of their bits.
         conflict_gap: which difference of ratings contradicts the opposite order; None is none.
     """
     overlap, ordinary = headline(labels), labels.of_purposes(ORDINARY)
@@ -115,7 +119,7 @@ def overview_of(labels: Labels, work: Work, *, flags: int, conflict_gap: int | N
         gold=_of_all(in_blocks(with_gold, work.ranks, work.gold), work.prompt),
         researchers=_of_all(_only(researched, ~is_researcher), work.prompt[both]),
         among_researchers=_of_all(_only(researched, is_researcher), work.prompt[both]),
-        flags=_flags(overlap, flags),
+        flags=[_flag(overlap, bit, scope) for bit, scope in enumerate(flags)],
         ties=_ties_by_round(ordinary),
         longer_wins=_longer_wins(ordinary),
         first_is_best=_first_is_best(ordinary),
@@ -169,25 +173,27 @@ def _jackknife(ratings: Integers, prompt: Integers, prompts: int) -> float | Non
     return math.sqrt((groups - 1) * float(np.var(values)))
 
 
-def _flags(overlap: Labels, flags: int) -> list[FlagAgreement]:
-    """Agreement on each flag, of the responses that two labelers saw; none where nobody set it."""
-    width = overlap.slates.width
+def _flag(overlap: Labels, bit: int, scope: Scope) -> FlagAgreement:
+    """Agreement on a flag: of the responses that two labelers saw, or of the tasks that they did.
+
+    None where nobody set it.
+    """
     slates, slate = np.unique(overlap.slate, return_inverse=True)
-    row, column = np.nonzero(overlap.positions > 0)
-    item = slate[row] * width + column
+    if scope == "task":
+        item, sets, width = slate, overlap.task_flags, 1
+    else:
+        width = overlap.slates.width
+        row, column = np.nonzero(overlap.positions > 0)
+        item, sets = slate[row] * width + column, overlap.flags[row, column]
+    has_flag = (overlap.flag_sets >> bit & 1 == 1)[sets]
+    if not has_flag.any():
+        return FlagAgreement(raw=NOTHING, positive=NOTHING, ac1=NOTHING)
     items = len(slates) * width
-    judged = np.bincount(item, minlength=items)
-    prompt = np.repeat(overlap.slates.prompt[slates], width)
-    sets = overlap.flag_sets[overlap.flags[row, column]]
-    found = []
-    for bit in range(flags):
-        has_flag = (sets >> bit) & 1 == 1
-        if has_flag.any():
-            yes = np.bincount(item[has_flag], minlength=items)
-            found.append(flag_agreement(yes, judged, prompt))
-        else:
-            found.append(FlagAgreement(raw=NOTHING, positive=NOTHING, ac1=NOTHING))
-    return found
+    return flag_agreement(
+        np.bincount(item[has_flag], minlength=items),
+        np.bincount(item, minlength=items),
+        np.repeat(overlap.slates.prompt[slates], width),
+    )
 
 
 def _ties_by_round(ordinary: Labels) -> dict[int, Measured]:

@@ -14,6 +14,7 @@ from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.agreement.quality import key_of, known_answers_of, researchers_of, unfolded_of
 from app.agreement.queries import ProjectAgreement, agreement_of
 from app.agreement.work import work_of
+from app.projects.flags import Scope
 from app.projects.queries import ProjectView
 
 TASKS = text("""
@@ -75,14 +76,15 @@ async def project_dashboard(
     whole = replace(slice_, models=None, margin=None)
     here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
     flags = (await tx.execute(FLAGS, here)).all()
-    overview = await _overview(tx, project, agreement.labels, whole, flags=len(flags))
+    scopes = tuple(flag.scope for flag in flags)
+    overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)
     counted = (await tx.execute(TASKS, here)).one()
     dashboard = await computed(
         lambda: dashboard_of(
             overview,
             agreement.report,
             tasks=Tasks(counted.prompts, counted.done, counted.skipped),
-            flags=[(flag.key, flag.label) if flag.scope == "response" else None for flag in flags],
+            flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,
             counts_conflicts=project.screen.conflict_gap is not None,
         )
@@ -91,7 +93,12 @@ async def project_dashboard(
 
 
 async def _overview(
-    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice, *, flags: int
+    tx: AsyncSession,
+    project: ProjectView,
+    labels: Labels,
+    slice_: Slice,
+    *,
+    flags: tuple[Scope, ...],
 ) -> Overview:
     """What the page shows beside the report, computed once for all who ask."""
     researchers, gold = await researchers_of(tx), await known_answers_of(tx, project)

@@ -10,6 +10,7 @@ from app.agreement.dashboard.overview import FirstIsBest, Overview
 from app.agreement.labelers.facts import conflicts
 from app.agreement.metrics.estimates import Estimate, Measured, shown
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
+from app.projects.flags import Scope
 from app.web.translation import gettext
 
 DriftState = Literal["stable", "down"]
@@ -56,6 +57,7 @@ class FlagRow:
 
     key: str
     label: str
+    scope: Scope
     raw: Estimate
     positive: Estimate
     ac1: Estimate
@@ -169,7 +171,7 @@ def dashboard_of(
     report: Report,
     *,
     tasks: Tasks,
-    flags: Sequence[tuple[str, str] | None],
+    flags: Sequence[tuple[str, str, Scope]],
     name_of: Callable[[int], str],
     counts_conflicts: bool,
 ) -> Dashboard:
@@ -179,8 +181,7 @@ def dashboard_of(
         overview: the numbers.
         report: of the same slice.
         tasks: counted.
-        flags: key and label of each flag, in the order of their bits; None for one on whole tasks,
-            which labels do not have.
+        flags: key, label and scope of each flag, in the order of their bits.
         name_of: the pseudonym of a user.
         counts_conflicts: whether the project says which ratings contradict an order.
     """
@@ -237,7 +238,7 @@ def _macro_gap(strict: Headline) -> float | None:
     return gap if gap > MAX_MACRO_GAP else None
 
 
-def _flags(overview: Overview, flags: Sequence[tuple[str, str] | None]) -> list[FlagRow]:
+def _flags(overview: Overview, flags: Sequence[tuple[str, str, Scope]]) -> list[FlagRow]:
     return [
         FlagRow(
             *named,
@@ -246,7 +247,6 @@ def _flags(overview: Overview, flags: Sequence[tuple[str, str] | None]) -> list[
             ac1=_flag(found.ac1, low=-1.0),
         )
         for named, found in zip(flags, overview.flags, strict=True)
-        if named is not None
     ]
 
 

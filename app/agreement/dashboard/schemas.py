@@ -7,6 +7,7 @@ from pydantic import Field
 from app.agreement.behaviour.alert_rules import Family, Key
 from app.agreement.dashboard.report import Dashboard, DriftState, LabelerRow
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
+from app.projects.flags import Scope
 from app.web.schemas import Answer
 
 
@@ -43,6 +44,7 @@ class FlagOut(Answer):
 
     key: str
     label: str
+    scope: Annotated[Scope, Field(description="what it is said of, and what its units are")]
     raw: EstimateOut
     positive: EstimateOut
     ac1: EstimateOut
@@ -153,6 +155,7 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
             FlagOut(
                 key=flag.key,
                 label=flag.label,
+                scope=flag.scope,
                 raw=estimate_out(flag.raw),
                 positive=estimate_out(flag.positive),
                 ac1=estimate_out(flag.ac1),

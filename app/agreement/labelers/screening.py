@@ -5,7 +5,7 @@ or off. Researchers are admins who rank as well; their known answers count apart
 asked of everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.measures import NOTHING
 from app.agreement.quality import Quality, quality_of
 from app.agreement.report import NO_CHANCE
+from app.projects.flags import Scope
 from app.projects.labelers import Cohort
 from app.projects.queries import ProjectView
 from app.projects.screenings import ScreeningView, screenings_of
@@ -32,7 +33,7 @@ CUTOFF_DEMONSTRATIONS = 6.0
 NO_FLAG = "not collected: no flag of the project is severe"
 
 FLAGS = text("""
-select label, is_severe from flags where project_id = :project_id order by id
+select label, is_severe, scope from flags where project_id = :project_id order by id
 """)
 
 CANDIDATES = text("""
@@ -87,14 +88,14 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     here = {"project_id": project.id}
     quality = await quality_of(tx, project)
     flags = (await tx.execute(FLAGS, here)).all()
-    bits = [bit for bit, flag in enumerate(flags) if flag.is_severe]
+    severe = {bit: flag.scope for bit, flag in enumerate(flags) if flag.is_severe}
     decisions = await screenings_of(tx, project)
     labels = quality.labels
     is_researcher = np.isin(labels.labeler_ids, sorted(quality.researchers))
-    on_flags = await computed(lambda: flags_with_researchers(labels, is_researcher, bits))
+    on_flags = await computed(lambda: flags_with_researchers(labels, is_researcher, severe))
     return Screening(
         candidates=[
-            _candidate(row, quality, on_flags, decisions.get(row.user_id), has_flags=bool(bits))
+            _candidate(row, quality, on_flags, decisions.get(row.user_id), has_flags=bool(severe))
             for row in await tx.execute(CANDIDATES, here)
         ],
         severe=[flag.label for flag in flags if flag.is_severe],
@@ -107,24 +108,24 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
 
 
 def flags_with_researchers(
-    labels: Labels, is_researcher: Booleans, bits: Sequence[int]
+    labels: Labels, is_researcher: Booleans, flags: Mapping[int, Scope]
 ) -> dict[int, FlagAgreement]:
     """Agreement of each labeler with researchers on some flags, by code.
 
-    An item is a flag on a response that a labeler and a researcher both saw, once for each
-    researcher.
+    An item is a flag on a response that a labeler and a researcher both saw, or on the whole of a
+    task that both did, once for each researcher.
 
     Args:
         labels: all.
         is_researcher: (u,) by code.
-        bits: of the flags.
+        flags: what each is said of, by its bit.
     """
     by_researcher = is_researcher[labels.labeler] if len(labels) else np.zeros(0, dtype=np.bool_)
     one, other = _pairs(labels, by_researcher)
     found = {}
-    for code in np.unique(labels.labeler[one]).tolist() if bits else []:
+    for code in np.unique(labels.labeler[one]).tolist() if flags else []:
         own = labels.labeler[one] == code
-        found[code] = _on_flags(labels, one[own], other[own], bits)
+        found[code] = _on_flags(labels, one[own], other[own], flags)
     return found
 
 
@@ -146,15 +147,23 @@ def _pairs(labels: Labels, by_researcher: Booleans) -> tuple[Integers, Integers]
     return table[:, 0], table[:, 1]
 
 
-def _on_flags(labels: Labels, one: Integers, other: Integers, bits: Sequence[int]) -> FlagAgreement:
-    both = (labels.positions[one] > 0) & (labels.positions[other] > 0)
-    pair, column = np.nonzero(both)
-    sets, theirs = (
-        labels.flag_sets[labels.flags[rows[pair], column]].astype(np.int64) for rows in (one, other)
-    )
-    yes = np.concatenate([(sets >> bit & 1) + (theirs >> bit & 1) for bit in bits])
-    prompt = np.unique(labels.prompt[one[pair]], return_inverse=True)[1].astype(np.int64)
-    return flag_agreement(yes, np.full(len(yes), 2), np.tile(prompt, len(bits)))
+def _on_flags(
+    labels: Labels, one: Integers, other: Integers, flags: Mapping[int, Scope]
+) -> FlagAgreement:
+    pair, column = np.nonzero((labels.positions[one] > 0) & (labels.positions[other] > 0))
+    # What a flag can be said of: of each pair of rows the responses, or the task.
+    items = {"response": pair, "task": np.arange(len(one))}
+    sets = {
+        "response": [labels.flags[rows[pair], column] for rows in (one, other)],
+        "task": [labels.task_flags[rows] for rows in (one, other)],
+    }
+    yes = [
+        sum((labels.flag_sets[given] >> bit & 1).astype(np.int64) for given in sets[scope])
+        for bit, scope in flags.items()
+    ]
+    of = np.concatenate([items[scope] for scope in flags.values()])
+    prompt = np.unique(labels.prompt[one[of]], return_inverse=True)[1].astype(np.int64)
+    return flag_agreement(np.concatenate(yes), np.full(len(of), 2), prompt)
 
 
 def _candidate(

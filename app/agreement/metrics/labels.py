@@ -46,7 +46,8 @@ class Labels:
         ranks: (n, width) int8, 1 is best, 0 is not judged or absent.
         ratings: (n, width) int8 1 to 7, 0 is none.
         positions: (n, width) int8 the place 1 to K at which the labeler saw the response, 0 absent.
-        flags: (n, width) place in `flag_sets`.
+        flags: (n, width) those of each response, as a place in `flag_sets`.
+        task_flags: (n,) those of the whole task, as a place in `flag_sets`.
         flag_sets: (f,) int64 ascending, from 0; bit b is for the project's b-th flag by id.
         left_out: (slates, pairs) which pairs of responses do not count here; None: all do.
     """
@@ -65,6 +66,7 @@ class Labels:
     ratings: Digits
     positions: Digits
     flags: NDArray[np.unsignedinteger[Any]]
+    task_flags: NDArray[np.unsignedinteger[Any]]
     flag_sets: Integers
     left_out: Booleans | None = None
 
@@ -165,6 +167,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
         "ratings": lambda part: widened(part.ratings, slates.width),
         "positions": lambda part: widened(part.positions, slates.width),
         "flags": lambda part: widened(coded(part.flag_sets[part.flags], flag_sets), slates.width),
+        "task_flags": lambda part: coded(part.flag_sets[part.task_flags], flag_sets),
     }
     order = _order(parts)
     # One column after the other, so that no more than one is in memory unsorted.
@@ -210,5 +213,6 @@ def no_labels() -> Labels:
         ratings=small,
         positions=small,
         flags=np.zeros((0, 0), dtype=np.uint8),
+        task_flags=np.zeros(0, dtype=np.uint8),
         flag_sets=np.zeros(1, dtype=np.int64),
     )

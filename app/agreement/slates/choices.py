@@ -37,7 +37,7 @@ class Asked:
         slice: the part of the project.
         labelers: pseudonyms of none, one, or two: the agreement of one with all, or of both.
         flag: key of a flag that somebody gave.
-        is_split_on_severe: some gave a response a severe flag, and others did not.
+        is_split_on_severe: some gave a response, or the task, a severe flag, and others did not.
         bin: tenth of agreement.
         is_headline: only what the headline counts.
         is_excluded: what is excluded instead of what counts, with the numbers it would have.

@@ -33,7 +33,8 @@ class Sought:
             theirs alone.
         flag: bit of a flag that somebody has given.
         severe: bits of the severe flags, when the labelers must be split over one: somebody gave
-            a response one, and somebody who judged the same response gave it none.
+            a response one, and somebody who judged the same response gave it none; or somebody
+            gave the whole task one, and somebody else did not.
         bin: tenth of agreement: 0 is below 10%, 9 is 90% and more.
         is_headline: whether only what the headline counts is looked at.
         has_single: whether slates with one label are there, too; they have no unit.
@@ -231,22 +232,32 @@ def _of_labelers(labels: Labels, labelers: tuple[int, ...]) -> Integers:
 def _are_flagged(labels: Labels, bit: int) -> Booleans:
     """(slates,) whether somebody has given this flag."""
     found = np.zeros(len(labels.slates.ids), dtype=np.bool_)
-    found[labels.slate[(_given(labels, 1 << bit)).any(axis=1)]] = True
+    is_given = _given(labels, 1 << bit).any(axis=1) | _given_to_task(labels, 1 << bit)
+    found[labels.slate[is_given]] = True
     return found
 
 
 def _are_split(labels: Labels, severe: int) -> Booleans:
-    """(slates,) whether some response has a severe flag from some who judged it, not from all."""
+    """(slates,) whether some judged response, or the task, has a severe flag from some, not all."""
     given = _given(labels, severe)
     shape = (len(labels.slates.ids), labels.slates.width)
     with_, all_ = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     np.add.at(with_, labels.slate, given)
     np.add.at(all_, labels.slate, given | (labels.ranks > 0))
+    on_task = np.bincount(labels.slate, _given_to_task(labels, severe), minlength=shape[0])
+    labelers = np.bincount(labels.slate, minlength=shape[0])
     found: Booleans = np.any((with_ > 0) & (with_ < all_), axis=1)
+    found |= (on_task > 0) & (on_task < labelers)
     return found
 
 
 def _given(labels: Labels, bits: int) -> Booleans:
     """(labels, width) whether the labeler gave the response one of these flags."""
     found: Booleans = (labels.flag_sets & bits != 0)[labels.flags]
+    return found
+
+
+def _given_to_task(labels: Labels, bits: int) -> Booleans:
+    """(labels,) whether the labeler gave the whole task one of these flags."""
+    found: Booleans = (labels.flag_sets & bits != 0)[labels.task_flags]
     return found

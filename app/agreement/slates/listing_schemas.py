@@ -33,7 +33,8 @@ class PromptParameters(Parameters):
     other_labeler: Line | None = Field(None, description="... or with this one alone")
     flag: Line | None = Field(None, description="key of a flag that somebody gave")
     split_on_severe: bool = Field(
-        default=False, description="some gave a response a severe flag, and others did not"
+        default=False,
+        description="some gave a response, or the whole task, a severe flag, and others did not",
     )
     tenth: Annotated[WholeNumber, Field(ge=0, lt=BINS)] | None = Field(
         None, description="of agreement: 0 is below 10%, 9 is 90% and more"
