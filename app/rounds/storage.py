@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.projects.queries import ProjectView
+from app.rounds.places import SEVERE_KINDS, WITHDRAWN
 from trainer.spec import Problem
 
 NEW_ROUND = text("""
@@ -57,9 +58,15 @@ left join models model on model.name = given.model
 order by given.slate_id, given.position
 """)
 
+# In a statement of its own: the next one then sees who excluded one of them meanwhile.
+HOLD_SLATES = text("""
+select id from slates where id = any(cast(:ids as bigint[])) order by id for no key update
+""")
+
 # A slate's status and its places change together, so that no slate is ready without tasks. The
-# round is held meanwhile: one that is being closed gets places that nobody is offered.
-FINISH_SLATES = text("""
+# round is held meanwhile: one that is being closed gets places that nobody is offered, and so does
+# a slate that was excluded while it was sampled.
+FINISH_SLATES = text(f"""
 with held as (
     select id, closed_at from rounds
     where id in (select round_id from slates where id = any(cast(:ids as bigint[])))
@@ -73,12 +80,13 @@ with held as (
 insert into tasks (project_id, slate_id, place, purpose, propensity, status)
 select :project_id, finished.id, place,
        case when finished.places > 1 then 'overlap' else 'fresh' end, finished.propensity,
-       case when held.closed_at is null then 'open' else 'void' end
+       case when held.closed_at is null and not {WITHDRAWN.format(slate_id="finished.id")}
+            then 'open' else 'void' end
 from finished join held on held.id = finished.round_id,
      generate_series(1, finished.places) as place
 where finished.status = 'ready'
 order by finished.id, place
-""")
+""")  # noqa: S608 - the column's name is ours
 
 
 @dataclass(frozen=True)
@@ -152,12 +160,14 @@ async def add_responses(tx: AsyncSession, responses: Sequence[NewResponse]) -> N
 
 
 async def finish_slates(tx: AsyncSession, project_id: int, statuses: dict[int, str]) -> None:
-    """Set the slates' statuses, and open the places of those that are ready."""
+    """Set the slates' statuses, and open the places of those that are ready and not withdrawn."""
+    await tx.execute(HOLD_SLATES, {"ids": list(statuses)})
     await tx.execute(
         FINISH_SLATES,
         {
             "project_id": project_id,
             "ids": list(statuses),
             "statuses": list(statuses.values()),
+            "severe_kinds": list(SEVERE_KINDS),
         },
     )

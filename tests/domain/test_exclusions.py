@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from app.agreement.slates.exclusions import exclude, exclusions_of, revoke
 from app.db import transaction
@@ -10,6 +11,7 @@ from app.errors import ConflictError
 from app.invariants import violations
 from app.labeling.slate_commands import ask_another_label, set_anchor
 from app.rounds.closing import close_round, reopen_round
+from app.rounds.storage import finish_slates
 from tests.asking import Asking, asking
 
 
@@ -116,3 +118,50 @@ async def test_two_admins_at_once_exclude_a_slate_once(engine):
     async with transaction(engine) as tx:
         stored = await exclusions_of(tx, here.project, slate)
     assert [one.reason for one in stored] == ["First."]
+
+
+async def being_sampled(engine) -> tuple[Asking, int]:
+    here = await asking(engine, count=1, places=2)
+    async with transaction(engine) as tx:
+        await tx.execute(text("delete from tasks"))
+        slate = await tx.scalar(text("update slates set status = 'pending' returning id"))
+    return here, slate
+
+
+async def sampled(here: Asking, slate: int) -> None:
+    async with transaction(here.engine) as tx:
+        await finish_slates(tx, here.project.id, {slate: "ready"})
+
+
+async def test_a_slate_excluded_while_it_is_sampled_is_offered_only_when_revoked(engine):
+    here, slate = await being_sampled(engine)
+    exclusion = await excluded(here, slate)
+
+    await sampled(here, slate)
+
+    assert await places(here) == ["void", "void"]
+    assert await here.ask(0) is None
+    await revoked(here, exclusion)
+    assert await places(here) == ["open", "open"]
+    assert await here.work(0) is not None
+    assert await violations(engine) == {}
+
+
+async def test_a_slate_finished_at_the_moment_of_its_exclusion_is_not_offered(engine):
+    here, slate = await being_sampled(engine)
+    async with transaction(engine) as tx:
+        made = await exclude(tx, here.admin, here.project, slate, ranking_id=None, reason="Leaked.")
+        finishing = asyncio.create_task(sampled(here, slate))
+        await asyncio.sleep(0.3)
+        assert not finishing.done()
+    await finishing
+    assert await places(here) == ["void", "void"]
+
+    async with transaction(engine) as tx:
+        await tx.execute(text("delete from tasks"))
+        await finish_slates(tx, here.project.id, {slate: "ready"})
+        revoking = asyncio.create_task(revoked(here, made.id))
+        await asyncio.sleep(0.3)
+        assert not revoking.done()
+    await revoking
+    assert await places(here) == ["open", "open"]

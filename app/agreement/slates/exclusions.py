@@ -44,6 +44,12 @@ values (:slate_id, :ranking_id, :reason, :viewer_id)
 returning id
 """)
 
+# So that a slate which is being finished, with places off offer, is finished when they are sought.
+LOCK_EXCLUDED = text("""
+select s.id from exclusions e join slates s on s.id = e.slate_id
+where e.id = :exclusion_id for no key update of s
+""")
+
 REVOKE = text("""
 update exclusions e set revoked_at = now(), revoked_by = :viewer_id
 from slates s join rounds d on d.id = s.round_id
@@ -126,9 +132,9 @@ async def revoke(
     Raises:
         NotFoundError: the project has no such exclusion that is in force.
     """
-    slate_id = await tx.scalar(
-        REVOKE, {"exclusion_id": exclusion_id, "project_id": project.id, "viewer_id": viewer.id}
-    )
+    names = {"exclusion_id": exclusion_id, "project_id": project.id, "viewer_id": viewer.id}
+    await tx.execute(LOCK_EXCLUDED, names)
+    slate_id = await tx.scalar(REVOKE, names)
     if slate_id is None:
         raise NotFoundError(gettext("The project has no such exclusion that is in force."))
     await reopen_places(tx, slate_id=slate_id)
