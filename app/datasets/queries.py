@@ -23,7 +23,7 @@ COMPARISONS = text("""
 select r.id as ranking, p.external_id as prompt_id, p.group_key, p.split,
        p.messages::text as messages, d.number as round,
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
-       coalesce(m.cohort, 'training') as cohort,
+       coalesce(cohorts.cohort, 'training') as cohort,
        to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as labeled_at,
        answers.ids as response_ids, answers.texts, answers.models, pairs.*
 from rounds d
@@ -31,6 +31,8 @@ join slates s on s.round_id = d.id
 join prompts p on p.id = s.prompt_id
 join rankings r on r.slate_id = s.id
 left join project_members m on m.project_id = d.project_id and m.user_id = r.labeler_id
+left join labeler_cohorts cohorts
+       on cohorts.project_id = d.project_id and cohorts.user_id = r.labeler_id
 cross join lateral (
     select array_agg(c.chosen_id) as chosen, array_agg(c.rejected_id) as rejected,
            array_agg(c.rank_gap) as rank_gap, array_agg(c.rating_chosen) as rating_chosen,
@@ -55,7 +57,7 @@ RANKINGS = text("""
 select r.id as ranking, s.id as slate, p.external_id as prompt_id, p.group_key, p.split,
        p.messages::text as messages, d.number as round,
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
-       coalesce(m.cohort, 'training') as cohort,
+       coalesce(cohorts.cohort, 'training') as cohort,
        to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as labeled_at,
        items.response_ids, items.texts, items.models, items.ranks, items.ratings,
        1.0::float8 / greatest(contributing.rankings, 1) as weight
@@ -67,6 +69,8 @@ join rankings r on r.slate_id = s.id and r.is_current and not r.is_check
                and (not :is_dataset or not exists (
                    select from left_out_rankings x where x.ranking_id = r.id))
 left join project_members m on m.project_id = d.project_id and m.user_id = r.labeler_id
+left join labeler_cohorts cohorts
+       on cohorts.project_id = d.project_id and cohorts.user_id = r.labeler_id
 cross join lateral (
     select array_agg(response.id order by response.position) as response_ids,
            array_agg(response.text order by response.position) as texts,

@@ -45,8 +45,10 @@ where id = :project_id
 SCREEN = text("update projects set screen = cast(:screen as jsonb) where id = :project_id")
 
 ADD_MEMBER = text("""
-insert into project_members (project_id, user_id, pseudonym)
-select :project_id, u.id, 'L-' || lpad(number, greatest(2, length(number)), '0')
+insert into project_members (project_id, user_id, pseudonym, cohort)
+select :project_id, u.id, 'L-' || lpad(number, greatest(2, length(number)), '0'),
+       coalesce((select cohort from labeler_cohorts
+                 where project_id = :project_id and user_id = u.id), 'training')
 from users u, (
     select cast(1 + coalesce(max(cast(substring(pseudonym from 3) as int)), 0) as text) as number
     from project_members where project_id = :project_id

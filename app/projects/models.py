@@ -82,7 +82,7 @@ class Member(Base):
     """A labeler of a project, with the pseudonym that exports show and their place in the queue.
 
     What a labeler of the cohort `heldout` ranks is in no dataset, so that it can be held against
-    what was trained without it.
+    what was trained without it. The view `labeler_cohorts` has those of former members as well.
     """
 
     __tablename__ = "project_members"

@@ -14,6 +14,7 @@ from app.datasets.export import comparison_chunks, ranking_chunks
 from app.datasets.frozen import dataset_folder
 from app.db import transaction
 from app.errors import ConflictError, NotFoundError
+from app.projects.commands import add_member
 from app.projects.labelers import lift_quarantine, quarantine, quarantines_of, set_cohort
 from tests.labeled_project import Given, GivenSlate, seed
 
@@ -100,6 +101,34 @@ async def test_a_held_out_labeler_is_in_agreement_and_in_exports_by_cohort(engin
     assert len(rankings) == len(labels) == 6
     assert {row["labeler"]: row["cohort"] for row in rankings} == cohorts
     assert {row["labeler"]: row["cohort"] for row in comparisons} == cohorts
+
+
+async def test_who_leaves_keeps_their_cohort_and_has_it_when_they_are_back(
+    engine, viewer, seeded, freeze, decide
+):
+    await decide(set_cohort, "L-02", "heldout")
+    await decide(set_cohort, "L-02", "training")
+    await decide(set_cohort, "L-03", "heldout")
+    await decide(quarantine, "L-01", reason="Drifts.")
+    before, _ = await freeze()
+    async with transaction(engine) as tx:
+        gone = "delete from project_members where pseudonym <> 'L-04' returning user_id"
+        one, two, three = sorted(await tx.scalars(text(gone)))
+
+    after, _ = await freeze()
+    rankings = await exported(engine, seeded.project.id, ranking_chunks)
+    comparisons = await exported(engine, seeded.project.id, comparison_chunks)
+    async with transaction(engine) as tx:
+        await add_member(tx, seeded.project, "l3@seeded.example")
+
+    assert after.manifest["filters"] == before.manifest["filters"]
+    assert (after.rankings, before.rankings) == (2, 2)
+    cohorts = {f"former-{one}": "training", f"former-{two}": "training", f"former-{three}": "heldout"}
+    assert {row["labeler"]: row["cohort"] for row in rankings} == cohorts
+    assert {row["labeler"]: row["cohort"] for row in comparisons} == cohorts
+    async with transaction(engine) as tx:
+        back = text("select cohort from project_members where user_id = :id")
+        assert await tx.scalar(back, {"id": three}) == "heldout"
 
 
 async def test_lifting_a_quarantine_brings_everything_back(freeze, decide):
