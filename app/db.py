@@ -60,6 +60,15 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         await session.commit()
 
 
+async def let_go(tx: AsyncSession) -> None:
+    """Give the transaction's connection back to the pool, before a long wait that needs none.
+
+    For readers: what was written up to here (that somebody was seen) is committed. The next
+    statement takes a connection again.
+    """
+    await tx.commit()
+
+
 @asynccontextmanager
 async def outside_pool(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """The same database without the pool, for who holds one of its connections already.

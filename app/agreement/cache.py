@@ -1,11 +1,14 @@
 """What a process keeps of projects, so that a page reads only what is new: labels and numbers.
 
-Bounded by memory: the projects that were looked at longest ago are forgotten.
+Bounded by memory: the projects that were looked at longest ago are forgotten. Who waits here for
+others holds no connection of the pool, and one project at a time is read from the start: however
+many open pages in a process that has just started, labelers go on.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -13,11 +16,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.loading import Loaded, loaded_since, nothing_loaded
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.measures import Measures, measure
 from app.agreement.metrics.slices import Slice, sliced
+from app.db import let_go
 
 MOST_BYTES = 64 * 2**20
 MOST_MEASURES = 32
@@ -28,13 +32,15 @@ T = TypeVar("T")
 class _Project:
     """A project; the lock keeps many who open a page at once from reading the same."""
 
-    loaded: Loaded = field(default_factory=nothing_loaded)
+    loaded: Loaded | None = None
     measures: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 # By database: a process of tests sees many, and each has a project 1.
 _kept: WeakKeyDictionary[Engine | Connection, OrderedDict[int, _Project]] = WeakKeyDictionary()
+# Held by who reads a project from the start, which takes a connection for seconds.
+_first_reads: WeakKeyDictionary[Engine | Connection, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
@@ -45,10 +51,15 @@ async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
     kept = _kept.setdefault(tx.get_bind(), OrderedDict())
     project = kept.setdefault(project_id, _Project())
     kept.move_to_end(project_id)
-    async with project.lock:
-        loaded = await loaded_since(tx, project_id, project.loaded)
-        if loaded.labels.version != project.loaded.labels.version:
-            project.measures.clear()
+    async with _turn(tx, project.lock):
+        before = project.loaded
+        if before is None:
+            async with _turn(tx, _first_reads.setdefault(tx.get_bind(), asyncio.Lock())):
+                loaded = await loaded_since(tx, project_id, nothing_loaded())
+        else:
+            loaded = await loaded_since(tx, project_id, before)
+            if loaded.labels.version != before.labels.version:
+                project.measures.clear()
         project.loaded = loaded
     _forget(kept)
     return loaded
@@ -66,7 +77,9 @@ async def measures_of(
     """The numbers of a slice of these labels, computed once for all who ask."""
 
     async def compute() -> Measures:
-        return await computed(lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline))
+        return await computed_beside(
+            tx, lambda: measure(sliced(labels, slice_), sft=sft, baseline=baseline)
+        )
 
     key = ("measures", labels.version, slice_.key, sft, baseline)
     return await computed_once(tx, project_id, key, compute)
@@ -77,7 +90,7 @@ async def computed_once(
 ) -> T:
     """What was computed for this key, or is now; kept while the project's labels stay the same."""
     project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
-    async with project.lock:
+    async with _turn(tx, project.lock):
         if key not in project.measures:
             project.measures[key] = await compute()
         project.measures.move_to_end(key)
@@ -87,9 +100,22 @@ async def computed_once(
         return found
 
 
+@asynccontextmanager
+async def _turn(tx: AsyncSession, lock: asyncio.Lock) -> AsyncIterator[None]:
+    """The lock; who has to wait for it does so without a connection."""
+    if lock.locked():
+        await let_go(tx)
+    async with lock:
+        yield
+
+
 def _forget(kept: OrderedDict[int, _Project]) -> None:
     """Drop the projects looked at longest ago until the rest fits; the last one always stays."""
-    held = sum(project.loaded.every.bytes_held for project in kept.values())
+    held = sum(_bytes_held(project) for project in kept.values())
     while held > MOST_BYTES and len(kept) > 1:
         _, dropped = kept.popitem(last=False)
-        held -= dropped.loaded.every.bytes_held
+        held -= _bytes_held(dropped)
+
+
+def _bytes_held(project: _Project) -> int:
+    return 0 if project.loaded is None else project.loaded.every.bytes_held

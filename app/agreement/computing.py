@@ -11,6 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import let_go
+
 T = TypeVar("T")
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agreement")
@@ -18,6 +22,12 @@ _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agreement")
 
 # Of glibc alone: hands the holes that large arrays leave in the heap back to the system.
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+async def computed_beside(tx: AsyncSession, function: Callable[[], T]) -> T:
+    """What the function returns, for a request: others have its connection meanwhile."""
+    await let_go(tx)
+    return await computed(function)
 
 
 async def computed(function: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.cache import labels_of, measures_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.metrics.estimates import NORMAL_975
 from app.agreement.metrics.labels import headline
 from app.agreement.metrics.planner import SIMULATED_SD, Spread, spread
@@ -116,7 +116,7 @@ async def plan_of(tx: AsyncSession, project: ProjectView, wish: Wish) -> Plan:
     found = spread(measures.headline["strict"].micro, responses=responses)
     of_round = None
     if row is not None and number is not None:
-        both = await computed(lambda: headline(sliced(labels, Slice(round=number))))
+        both = await computed_beside(tx, lambda: headline(sliced(labels, Slice(round=number))))
         se = found.se_of(row.planned)
         of_round = RoundPlan(
             number=row.number,

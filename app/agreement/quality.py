@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agreement.behaviour.alerts import Signal, signals_of
 from app.agreement.behaviour.evidence import Evidence, Followed, evidence_of, followed
 from app.agreement.cache import computed_once, labels_of, measures_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.loading import Loaded
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.measures import Measures
@@ -128,7 +128,9 @@ async def _found(
 
     async def compute() -> _Found:
         unfolded = await unfolded_of(tx, project)
-        return await computed(lambda: _measured(loaded.labels, researchers, gold, unfolded, gap))
+        return await computed_beside(
+            tx, lambda: _measured(loaded.labels, researchers, gold, unfolded, gap)
+        )
 
     key = ("quality", loaded.labels.version, researchers, key_of(gold), gap)
     return await computed_once(tx, project.id, key, compute)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of, measures_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.metrics.bootstrap import FEW_LABELERS, Interval, Statistic
 from app.agreement.metrics.estimates import LIMITS
 from app.agreement.metrics.labels import Labels
@@ -100,14 +100,15 @@ async def agreement_of(
     has_numbers = measures.headline["half"].micro.prompts >= LIMITS["agreement_card"].prompts
     if has_numbers:
         intervals = await bootstrap_of(tx, project.id, slice_, label_version=labels.version)
-    report = await computed(
+    report = await computed_beside(
+        tx,
         lambda: report_of(
             measures,
             name_of=name_of,
             intervals=intervals or {},
             is_of_pairs=slice_.is_of_pairs,
             is_wider_awaited=intervals is None and measures.overlap_labelers < FEW_LABELERS,
-        )
+        ),
     )
     return ProjectAgreement(
         slice=slice_,

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.metrics.labels import ORDINARY, Labels
 from app.agreement.strengths.standings import Board, board_of
 from app.errors import NotFoundError
@@ -25,7 +25,7 @@ async def board_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> B
         raise NotFoundError("There is no such page, or it is not yours to see.")
     labels = (await labels_of(tx, project.id)).labels
     sft = set(await tx.scalars(text("select name from models where kind = 'sft'")))
-    return await computed(lambda: _board(labels, sft))
+    return await computed_beside(tx, lambda: _board(labels, sft))
 
 
 def _board(labels: Labels, sft: set[str]) -> Board:

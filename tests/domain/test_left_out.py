@@ -123,7 +123,11 @@ async def test_who_leaves_keeps_their_cohort_and_has_it_when_they_are_back(
 
     assert after.manifest["filters"] == before.manifest["filters"]
     assert (after.rankings, before.rankings) == (2, 2)
-    cohorts = {f"former-{one}": "training", f"former-{two}": "training", f"former-{three}": "heldout"}
+    cohorts = {
+        f"former-{one}": "training",
+        f"former-{two}": "training",
+        f"former-{three}": "heldout",
+    }
     assert {row["labeler"]: row["cohort"] for row in rankings} == cohorts
     assert {row["labeler"]: row["cohort"] for row in comparisons} == cohorts
     async with transaction(engine) as tx:

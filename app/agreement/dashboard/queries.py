@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.cache import computed_once
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.dashboard.overview import Overview, overview_of
 from app.agreement.dashboard.report import Dashboard, Tasks, dashboard_of
 from app.agreement.metrics.labels import Labels
@@ -79,7 +79,8 @@ async def project_dashboard(
     scopes = tuple(flag.scope for flag in flags)
     overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)
     counted = (await tx.execute(TASKS, here)).one()
-    dashboard = await computed(
+    dashboard = await computed_beside(
+        tx,
         lambda: dashboard_of(
             overview,
             agreement.report,
@@ -87,7 +88,7 @@ async def project_dashboard(
             flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,
             counts_conflicts=project.screen.conflict_gap is not None,
-        )
+        ),
     )
     return ProjectDashboard(agreement, dashboard)
 
@@ -112,7 +113,7 @@ async def _overview(
             work = work_of(part, researchers=researchers, gold=gold, unfolded=unfolded)
             return overview_of(part, work, flags=flags, conflict_gap=gap)
 
-        return await computed(overview)
+        return await computed_beside(tx, overview)
 
     key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap)
     return await computed_once(tx, project.id, key, compute)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.behaviour.drift_chart import DriftChart, drift_chart
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.labelers.facts import (
     NO_EVIDENCE,
     NO_MEASURES,
@@ -129,8 +129,8 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
         hidden = replace(facts, agreement=not_told(), leave_one_out=not_told())
         return OwnWork(hidden, DriftChart([], reason=why_not_told()))
     since = known_before(quality.now, project)
-    measured = await computed(
-        lambda: measure_labeler(quality.labels.not_ranked_since(since), viewer.id)
+    measured = await computed_beside(
+        tx, lambda: measure_labeler(quality.labels.not_ranked_since(since), viewer.id)
     )
     return OwnWork(
         replace(

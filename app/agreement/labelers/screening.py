@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.labelers.facts import NO_EVIDENCE, checks_of
 from app.agreement.metrics.arrays import Booleans, Integers, first_of_each
 from app.agreement.metrics.chance import FlagAgreement, flag_agreement
@@ -92,7 +92,9 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     decisions = await screenings_of(tx, project)
     labels = quality.labels
     is_researcher = np.isin(labels.labeler_ids, sorted(quality.researchers))
-    on_flags = await computed(lambda: flags_with_researchers(labels, is_researcher, severe))
+    on_flags = await computed_beside(
+        tx, lambda: flags_with_researchers(labels, is_researcher, severe)
+    )
     return Screening(
         candidates=[
             _candidate(row, quality, on_flags, decisions.get(row.user_id), has_flags=bool(severe))

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.agreement.cache import labels_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.metrics.labels import ORDINARY
 from app.agreement.own.feedback import is_told, not_told, told_of
 from app.agreement.own.numbers import Habits, Judged, OwnNumbers, own_numbers
@@ -74,7 +74,7 @@ async def own_numbers_for(tx: AsyncSession, viewer: Viewer, project: ProjectView
             conflict_gap=project.screen.conflict_gap,
         )
 
-    found = await computed(numbers)
+    found = await computed_beside(tx, numbers)
     if await is_told(tx, project):
         return found
     return replace(found, agreement=not_told(), team_agreement=not_told())

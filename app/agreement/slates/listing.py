@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.cache import labels_of
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.disagreements import letters_of
 from app.agreement.loading import Loaded
 from app.agreement.metrics.consensus import pair_splits, preferences
@@ -167,13 +167,18 @@ async def divided_slates_of(
     """
     loaded = await labels_of(tx, project.id)
     choices, sought = await resolved(tx, project, asked, loaded.every)
-    tables = await computed(
-        lambda: _tables(_of_excluded(loaded) if asked.is_excluded else loaded.labels, sought, after)
+    tables = await computed_beside(
+        tx,
+        lambda: _tables(
+            _of_excluded(loaded) if asked.is_excluded else loaded.labels, sought, after
+        ),
     )
     found, page = tables.found, tables.page[:PAGE_SIZE]
     ids = {"ids": found.ids[page].tolist(), "project_id": project.id}
     about = {row.id: row for row in await tx.execute(SLATES, ids)}
-    rows = await computed(lambda: [_row(found, row, about[int(found.ids[row])]) for row in page])
+    rows = await computed_beside(
+        tx, lambda: [_row(found, row, about[int(found.ids[row])]) for row in page]
+    )
     unranked = await tx.scalars(UNRANKED, ids) if asked == Asked(is_excluded=True) else ()
     kind = KINDS[len(asked.labelers)]
     return SlateList(

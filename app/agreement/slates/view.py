@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.computing import computed
+from app.agreement.computing import computed_beside
 from app.agreement.disagreements import letters_of
 from app.agreement.metrics.orders import written
 from app.agreement.remarks import SlateRemark, remarks_about
@@ -199,8 +199,8 @@ async def slate_of(
         for id_, text_, model in zip(slate.ids, slate.texts, slate.models, strict=True)
     ]
     counted = [one for one in rankings if one.counts]
-    numbers = await computed(
-        lambda: numbers_of([one.ranks for one in counted], "".join(letters.values()))
+    numbers = await computed_beside(
+        tx, lambda: numbers_of([one.ranks for one in counted], "".join(letters.values()))
     )
     chosen = pair or numbers.most_divided
     return SlateView(
@@ -212,7 +212,7 @@ async def slate_of(
         responses=responses,
         rankings=rankings,
         numbers=numbers,
-        pair=None if chosen is None else await _pair(chosen, responses, counted, numbers),
+        pair=None if chosen is None else await _pair(tx, chosen, responses, counted, numbers),
         exclusions=await exclusions_of(tx, project, slate_id),
         remarks=await remarks_about(tx, project, slate_id),
         decided=await decided_about(tx, slate_id, letters),
@@ -221,6 +221,7 @@ async def slate_of(
 
 
 async def _pair(
+    tx: AsyncSession,
     letters: tuple[str, str],
     responses: list[SlateResponse],
     counted: list[SlateRanking],
@@ -245,7 +246,7 @@ async def _pair(
         right,
         [Side(one, majority is not None and one != majority, sides[one]) for one in ordered],
         has_majority=majority is not None,
-        differences=await computed(lambda: differences(left.text, right.text)),
+        differences=await computed_beside(tx, lambda: differences(left.text, right.text)),
     )
 
 
