@@ -6,6 +6,7 @@ many open pages in a process that has just started, labelers go on.
 """
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ class _Project:
 
     loaded: Loaded | None = None
     measures: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
+    lately: dict[Hashable, tuple[float, Any]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -98,6 +100,34 @@ async def computed_once(
             project.measures.popitem(last=False)
         found: T = project.measures[key]
         return found
+
+
+async def computed_lately(
+    tx: AsyncSession,
+    project_id: int,
+    key: Hashable,
+    compute: Callable[[], Awaitable[T]],
+    *,
+    now: float,
+    seconds: float,
+) -> T:
+    """What was computed for this key in the last seconds, whatever labels came since; or anew.
+
+    Args:
+        tx: the transaction.
+        project_id: the project; `labels_of` has been called for it.
+        key: of the number.
+        compute: makes it; it must hold no labels, which would stay in memory.
+        now: when that is by the database's clock, in seconds since 1970.
+        seconds: how old it may be.
+    """
+    project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
+    at, found = project.lately.get(key, (-math.inf, None))
+    if not 0 <= now - at < seconds:
+        found = await compute()
+        project.lately[key] = (now, found)
+    lately: T = found
+    return lately
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Reads of what is known of each labeler's work in a project, computed once for all who ask."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import text
@@ -9,15 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.behaviour.alerts import Signal, signals_of
 from app.agreement.behaviour.evidence import Evidence, Followed, evidence_of, followed
-from app.agreement.cache import computed_once, labels_of, measures_of
+from app.agreement.cache import computed_lately, computed_once, labels_of, measures_of
 from app.agreement.computing import computed_beside
 from app.agreement.loading import Loaded
+from app.agreement.metrics.arrays import Integers
 from app.agreement.metrics.labels import Labels
-from app.agreement.metrics.measures import Measures
+from app.agreement.metrics.measures import LabelerMeasures, Measures
 from app.agreement.metrics.slices import EVERYTHING
 from app.agreement.queries import SFT
 from app.agreement.work import KnownAnswers, Unfolded, work_of
 from app.projects.queries import ProjectView
+
+# Of so few labels everything is measured for whoever looks. Of more, labelers see what was measured
+# lately: many of them look at their page after each label.
+FEW_LABELS = 5000
+LATELY_SECONDS = 300.0
 
 # A retired answer is asked no more; what was answered stays.
 KNOWN = text("""
@@ -72,6 +78,61 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class OwnQuality:
+    """What is known of one labeler's work, in a large project a few minutes old.
+
+    Attributes:
+        labels: all of the project, as they are now.
+        now: when that was by the database's clock, in seconds since 1970.
+        measures: theirs; None when there were none.
+        evidence: theirs; None when there was none.
+        drift: what drift is seen in, of them alone, as if their code were 0.
+    """
+
+    labels: Labels
+    now: float
+    measures: LabelerMeasures | None
+    evidence: Evidence | None
+    drift: Followed
+
+
+@dataclass(frozen=True)
+class _Lately:
+    """What was measured of everybody, without the labels; `first_id` names those of the drift."""
+
+    measures: dict[int, LabelerMeasures]
+    evidence: dict[int, Evidence]
+    drift: Followed
+    drift_user: Integers
+    first_id: Integers
+
+    @classmethod
+    def of(cls, quality: Quality) -> "_Lately":
+        users, drift = quality.labels.labeler_ids, quality.drift
+        return cls(
+            quality.measures.labelers,
+            dict(zip(users.tolist(), quality.evidence, strict=True)),
+            drift,
+            users[drift.labeler],
+            quality.labels.first_id[drift.row],
+        )
+
+    def drift_of(self, user_id: int, labels: Labels) -> Followed:
+        """Of one labeler, as rows of the labels that there are now."""
+        own = np.flatnonzero(self.drift_user == user_id)
+        theirs = np.flatnonzero(np.isin(labels.first_id, self.first_id[own]))
+        order = theirs[np.argsort(labels.first_id[theirs])]
+        known = labels.first_id[order]
+        own = own[np.isin(self.first_id[own], known)]
+        return replace(
+            self.drift,
+            row=order[np.searchsorted(known, self.first_id[own])],
+            labeler=np.zeros(len(own), dtype=np.int64),
+            share=self.drift.share[own],
+        )
+
+
+@dataclass(frozen=True)
 class _Found:
     evidence: list[Evidence]
     signals: list[list[Signal]]
@@ -90,6 +151,30 @@ async def quality_of(tx: AsyncSession, project: ProjectView) -> Quality:
         loaded.labels, loaded.now, researchers, gold, measures,
         found.evidence, found.signals, found.drift,
     )  # fmt: skip
+
+
+async def own_quality_of(tx: AsyncSession, project: ProjectView, user_id: int) -> OwnQuality:
+    """The work of one labeler; two statements where everybody's was measured lately."""
+    loaded = await labels_of(tx, project.id)
+
+    async def measured() -> _Lately:
+        return _Lately.of(await quality_of(tx, project))
+
+    lately = await computed_lately(
+        tx,
+        project.id,
+        ("quality", project.screen.conflict_gap),
+        measured,
+        now=loaded.now,
+        seconds=LATELY_SECONDS if len(loaded.every) > FEW_LABELS else 0.0,
+    )
+    return OwnQuality(
+        loaded.labels,
+        loaded.now,
+        lately.measures.get(user_id),
+        lately.evidence.get(user_id),
+        lately.drift_of(user_id, loaded.labels),
+    )
 
 
 async def researchers_of(tx: AsyncSession) -> frozenset[int]:

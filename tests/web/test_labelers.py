@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.accounts.commands import open_session
 from app.accounts.deps import cookie_name
+from app.agreement import quality
 from app.db import transaction
 from tests.labeled_project import Given, GivenSlate, seed
 
@@ -299,6 +300,37 @@ async def test_drift_is_told_after_the_delay_and_where_it_is_anonymous(
     assert "as a table" not in of_two
     assert "shown from 3 labelers on" in of_two
     assert len((await admin.get(f"{API}/L-01")).json()["drift"]["points"]) == 40
+
+
+async def test_labelers_of_a_large_project_see_what_was_measured_lately(
+    labeler_of, seed_slates, run_sql, monkeypatch
+):
+    measured, measure = [], quality._measured
+
+    def noted(*args):
+        measured.append(args)
+        return measure(*args)
+
+    monkeypatch.setattr(quality, "_measured", noted)
+    monkeypatch.setattr(quality, "FEW_LABELS", 10)
+    seeded = await seed_slates(shared(40), labelers=4)
+    await run_sql("""update projects set screen = '{"feedback_delay_hours": 0}'""")
+    labeler = await labeler_of(1)
+
+    first = words(await labeler.get("/projects/seeded/me"))
+    await run_sql("insert into exclusions (slate_id, reason, created_by) "
+                  "select :slate_id, 'Spam', min(id) from users",
+                  slate_id=seeded.slates[20])  # fmt: skip
+    lately = words(await labeler.get("/projects/seeded/me"))
+    of_another = words(await (await labeler_of(2)).get("/projects/seeded/me"))
+    assert len(measured) == 1
+    monkeypatch.setattr(quality, "LATELY_SECONDS", 0)
+    anew = words(await labeler.get("/projects/seeded/me"))
+
+    assert len(measured) == 2
+    assert "40 prompts as a table" in first
+    # What does not count any more is not shown, even of what was measured before.
+    assert all("39 prompts as a table" in page for page in (lately, of_another, anew))
 
 
 # --- Cohort and quarantine --------------------------------------------------------------------

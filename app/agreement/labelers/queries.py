@@ -20,7 +20,7 @@ from app.agreement.labelers.facts import (
 )
 from app.agreement.metrics.measures import measure_labeler
 from app.agreement.own.feedback import is_told, known_before, not_told, why_not_told
-from app.agreement.quality import Quality, quality_of
+from app.agreement.quality import Quality, own_quality_of, quality_of
 from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
 from app.projects.queries import ProjectView
 from app.projects.screenings import ScreeningView, screenings_of
@@ -123,8 +123,12 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
     Agreement is told after the project's delay, and only where nobody can tell whose answers it was
     with.
     """
-    quality = await quality_of(tx, project)
-    facts = _facts(quality, viewer.id, project)
+    quality = await own_quality_of(tx, project, viewer.id)
+    facts = facts_of(
+        quality.measures or NO_MEASURES,
+        quality.evidence or NO_EVIDENCE,
+        counts_conflicts=project.screen.conflict_gap is not None,
+    )
     if not await is_told(tx, project):
         hidden = replace(facts, agreement=not_told(), leave_one_out=not_told())
         return OwnWork(hidden, DriftChart([], reason=why_not_told()))
@@ -138,7 +142,7 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
             agreement=agreement(measured.strict),
             leave_one_out=agreement(measured.leave_one_out),
         ),
-        drift_chart(quality.drift, quality.labels, quality.code_of(viewer.id), known_before=since),
+        drift_chart(quality.drift, quality.labels, 0, known_before=since),
     )
 
 

@@ -27,7 +27,7 @@ class LabelerHome:
 
 
 async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> LabelerHome:
-    """The viewer's own page of a project, with sixteen statements however much there is.
+    """The viewer's own page of a project, with a few statements however much there is.
 
     Raises:
         NotFoundError: they are not a labeler of this project.
