@@ -1,5 +1,8 @@
 """The `podium` command: one function per subcommand; the work is done by the domains.
 
+A subcommand imports what only it needs: all of Podium takes several times as long to load as most
+subcommands take.
+
 Exit codes: 0 done, 1 a check or command failed, 2 the environment or arguments are not usable.
 """
 
@@ -11,24 +14,16 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import demo as demonstration
-from app.accounts.commands import create_api_token_for_email, create_user
 from app.accounts.viewer import Viewer
-from app.datasets.export import write_comparisons, write_rankings
 from app.datasets.formats import ExportFormat
 from app.db import create_engine, migrate, transaction
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from app.errors import DomainError
-from app.invariants import violations
-from app.projects.queries import project_for
-from app.prompts.commands import ImportResult, import_prompts
 from app.settings import Settings, SettingsError, describe_settings
-from app.worker import run_worker
 
 T = TypeVar("T")
 UNUSABLE = 2
@@ -107,6 +102,8 @@ def demo(
     data_dir: Annotated[Path | None, typer.Option(help="default: PODIUM_DATA_DIR")] = None,
 ) -> None:
     """Run everything on this machine, with a demo project; Ctrl-C stops it, the data stays."""
+    from app import demo as demonstration
+
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     demonstration.run(settings, port=port)
 
@@ -118,6 +115,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
 ) -> None:
     """Run the web server."""
+    import uvicorn
+
     with _database(Settings()):
         uvicorn.run(
             "app.main:create_app",
@@ -134,6 +133,8 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run the background worker."""
+    from app.worker import run_worker
+
     settings = Settings()
     with _database(settings) as url:
         asyncio.run(run_worker(settings, database_url=url))
@@ -149,6 +150,8 @@ def migrate_schema() -> None:
 @app.command()
 def check() -> None:
     """Check the invariants; exit 1 with the names of those that are broken."""
+    from app.invariants import violations
+
     broken = _in_transaction(violations)
     for name, rows in broken.items():
         print(f"{name}: {'; '.join(rows)}")
@@ -163,6 +166,8 @@ def create_user_command(
     name: str = "",
 ) -> None:
     """Make a user; the password comes from stdin or a prompt."""
+    from app.accounts.commands import create_user
+
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -181,6 +186,7 @@ def create_token_command(
     days: Annotated[int, typer.Option(min=1, max=366)] = 90,
 ) -> None:
     """Print a new API token, once."""
+    from app.accounts.commands import create_api_token_for_email
 
     async def work(engine: AsyncEngine) -> str:
         async with transaction(engine) as tx:
@@ -194,6 +200,9 @@ def create_token_command(
 @imports.command(name="prompts")
 def import_prompts_command(project: str, file: Path, *, strict: bool = False) -> None:
     """Import prompts from a file with one JSON object per line."""
+    from app.projects.queries import project_for
+    from app.prompts.commands import ImportResult, import_prompts
+
     data = file.read_bytes()
 
     async def work(engine: AsyncEngine) -> ImportResult:
@@ -218,6 +227,9 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="default: stdout")] = None,
 ) -> None:
     """Export a project's rankings or comparisons."""
+    from app.datasets.export import write_comparisons, write_rankings
+    from app.projects.queries import project_for
+
     write = write_rankings if what == "rankings" else write_comparisons
 
     async def work(engine: AsyncEngine) -> None:
