@@ -67,12 +67,19 @@ async def get_round(
     *,
     after: Annotated[WholeNumber, Query(ge=0, le=MAX_ID)] = 0,
     limit: Annotated[WholeNumber, Query(ge=1, le=200)] = 50,
-    status: Literal["pending", "ready", "unusable"] | None = None,
+    status: Literal["pending", "ready", "unusable", "problems"] | None = None,
 ) -> RoundWithSlates:
     """Show a round with its slates, page by page."""
     project = await project_for(tx, viewer, slug)
     row = await round_of(tx, project, number)
-    found = await slates_of(tx, row.id, after=after, limit=limit, status=status)
+    found = await slates_of(
+        tx,
+        row.id,
+        after=after,
+        limit=limit,
+        status=None if status == "problems" else status,
+        with_problems=status == "problems",
+    )
     return RoundWithSlates(
         round=RoundOut.of(row),
         slates=[SlateOut.of(slate) for slate in found.slates],

@@ -145,6 +145,8 @@ async def test_a_labeler_finds_nothing_of_another_project(app, admin, member, la
                 extra = {"data": {"version": "1"}}
             if call.is_api and "{task_id}" in call.template:
                 extra = task_body(call)
+            if call.template.endswith("/{ranking_id}/remarks"):
+                extra = {"json": {"text": "x"}}
             if call.template.endswith("/differences"):
                 extra = {"params": {"left": 1, "right": 2}}
             answer = await client.request(call.method, path, **extra)

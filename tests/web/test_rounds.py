@@ -303,7 +303,7 @@ async def test_polling_ends_with_the_run(admin_browser, model, app):
     assert "out of &lt;luck&gt;" in shown.text
 
 
-async def test_only_slates_with_problems_are_shown_when_asked_for(admin_browser, project):
+async def test_only_slates_with_problems_are_shown_when_asked_for(admin, admin_browser, project):
     good = json.dumps({"prompt": "Good?", "responses": [{"text": "a"}, {"text": "b"}]})
     data = good + "\n" + answers("Nile", "Nile", "Rhine")
     await admin_browser.post("/projects/demo/rounds/upload", files={"file": ("a.jsonl", data)})
@@ -313,3 +313,5 @@ async def test_only_slates_with_problems_are_shown_when_asked_for(admin_browser,
     assert "Name a river." in shown.text
     assert "Good?" not in shown.text
     assert "duplicate" in shown.text
+    found = (await admin.get("/api/v1/projects/demo/rounds/1?status=problems")).json()["slates"]
+    assert [slate["messages"][-1]["content"] for slate in found] == ["Name a river."]
