@@ -269,6 +269,9 @@ async def test_an_objection_is_answered(
     assert "L-01" in listed
     assert "Which fruit?" in listed
     assert "A date is no berry." in listed
+    (slate,) = await run_sql("select min(slate_id) from remarks")
+    to_texts = f'href="/projects/seeded/agreement/slates/{slate}#remarks"'
+    assert to_texts in (await admin_browser.get("/projects/seeded/remarks")).text
     for page in (HOME, path):
         shown = await first.get(page)
         assert "Ripe ones are &lt;b&gt;best&lt;/b&gt;." in shown.text
