@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from app.agreement.metrics.bootstrap import Interval, Statistic
-from app.agreement.metrics.estimates import Estimate, Measured, shown
+from app.agreement.metrics.estimates import Estimate, Kind, Measured, shown
 from app.agreement.metrics.measures import RULES, Measures, Rule
 from app.web.translation import gettext
 
@@ -89,10 +89,8 @@ def report_of(
     """
     drawn = {name: (one.low, one.high) for name, one in intervals.items()}
 
-    def alpha(name: Statistic, measured: Measured, undefined: str) -> Estimate:
-        found = shown(
-            "agreement_card", measured, low=-1.0, undefined=undefined, bootstrap=drawn.get(name)
-        )
+    def alpha(name: Statistic, kind: Kind, measured: Measured, undefined: str) -> Estimate:
+        found = shown(kind, measured, low=-1.0, undefined=undefined, bootstrap=drawn.get(name))
         return _awaiting(found) if is_wider_awaited else found
 
     strict, half, three_way = (_headline(measures, rule, drawn.get(rule)) for rule in RULES)
@@ -108,9 +106,12 @@ def report_of(
         strict=strict,
         half=half,
         three_way=three_way,
-        alpha=alpha("alpha", measures.alpha, NO_CHANCE),
+        alpha=alpha("alpha", "agreement_card", measures.alpha, NO_CHANCE),
         ratings_alpha=alpha(
-            "ratings_alpha", of_ratings, NO_RATINGS_OF_PAIRS if is_of_pairs else NO_CHANCE
+            "ratings_alpha",
+            "ratings_card",
+            of_ratings,
+            NO_RATINGS_OF_PAIRS if is_of_pairs else NO_CHANCE,
         ),
         tie_share=measures.tie_share if half.estimate.value is not None else None,
         labelers=_labelers(measures, name_of),
@@ -127,6 +128,12 @@ def report_of(
 def _headline(measures: Measures, rule: Rule, bootstrap: tuple[float, float] | None) -> Headline:
     average = measures.headline[rule]
     estimate = shown("agreement_card", average.micro, undefined=NO_PREFERENCE, bootstrap=bootstrap)
+    both_judged = measures.headline["half"].micro
+    if not average.micro.units and both_judged.units:
+        # Enough prompts are shared, but somebody ties everything: "0 of 10 shared" would be wrong.
+        tied = Measured(None, None, both_judged.units, both_judged.prompts)
+        reason = shown("agreement_card", tied, undefined=NO_PREFERENCE).reason
+        estimate = replace(estimate, reason=reason)
     if estimate.value is None:
         return Headline(estimate, None, None)
     return Headline(estimate, average.macro_prompt, average.macro_labeler_pair)

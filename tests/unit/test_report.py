@@ -78,12 +78,27 @@ def test_who_labels_alone_still_says_which_model_wins():
 def test_of_ties_alone_agreement_is_not_defined_and_the_other_rules_are_full():
     made = report(columns([ranked(p, u, (1, 1, 1)) for p in range(1, 41) for u in (1, 2)]))
 
-    # Prompts without a unit are no shared prompts of the strict rule.
-    assert made.strict.estimate.value is None
-    assert made.strict.estimate.reason == "not enough data: 0 of 10 shared prompts"
+    assert (made.strict.estimate.value, made.strict.estimate.units) == (None, 0)
+    assert made.strict.estimate.reason == (
+        "not defined: no pair of responses was ordered by both labelers"
+    )
     assert (made.half.estimate.value, made.three_way.estimate.value) == (1.0, 1.0)
     assert made.alpha.reason == "not defined: all labels are the same"
     assert made.tie_share == 1.0
+
+
+def test_of_few_ties_it_says_how_many_prompts_are_shared():
+    made = report(columns([ranked(p, u, (1, 1, 1)) for p in range(1, 4) for u in (1, 2)]))
+
+    assert made.strict.estimate.reason == "not enough data: 3 of 10 shared prompts"
+
+
+def test_too_few_ratings_are_counted_as_such():
+    made = report(columns([ranked(p, u) for p in range(1, 13) for u in (1, 2)]))
+
+    assert made.ratings_alpha.reason == (
+        "not enough data: 36 of 50 responses that two labelers rated"
+    )
 
 
 def test_a_labeler_who_contradicts_everybody_is_reported_as_such():

@@ -16,6 +16,7 @@ from app.web.translation import gettext
 
 Kind = Literal[
     "agreement_card",
+    "ratings_card",
     "labeler",
     "labeler_pair",
     "win_rate",
@@ -48,6 +49,7 @@ class Limits:
 
 SHARED = "not enough data: %(count)s of %(least)s shared prompts"
 COMPARED = "not enough data: %(count)s of %(least)s compared prompts"
+RATED = "not enough data: %(count)s of %(least)s responses that two labelers rated"
 GOLD = "not enough data: %(count)s of %(least)s prompts with a known answer"
 RESEARCHED = "not enough data: %(count)s of %(least)s prompts ranked by researchers"
 RANKED = "not enough data: %(count)s of %(least)s ranked prompts"
@@ -55,6 +57,7 @@ REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
 PAIRS = "not enough data: %(count)s of %(least)s pairs"
 LIMITS: dict[Kind, Limits] = {
     "agreement_card": Limits(10, 50, 30, SHARED),
+    "ratings_card": Limits(10, 50, 30, SHARED, RATED),
     "labeler": Limits(10, 50, 30, SHARED),
     "labeler_pair": Limits(5, 30, 15, SHARED),
     "win_rate": Limits(30, 0, 100, COMPARED),
