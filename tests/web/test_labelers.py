@@ -19,6 +19,9 @@ ALIKE, OPPOSITE = (1, 2, 3, 4), (4, 3, 2, 1)
 FACTS = re.compile(r'<dl class="own-numbers">.*?</dl>', re.DOTALL)
 
 
+DEFINED = ("agreement", "leave_one_out", "ties", "conflicts", "position", "pace")
+
+
 def shared(number, *, reversed_from=10**6, ratings=(7, 5, 3, 1), labelers=(1, 2)):
     """Slates that two labelers rank alike; the first one the other way round from some on."""
     one, *others = labelers
@@ -247,8 +250,15 @@ async def test_labelers_see_the_same_facts_of_themselves(admin_browser, labeler_
     theirs = FACTS.findall((await admin_browser.get(f"{PAGE}/L-01")).text)
     own = FACTS.findall((await (await labeler_of(1)).get("/projects/seeded/me")).text)
 
-    assert theirs[0] in own
+    # Admins are led on to definitions and cases.
+    links = set(re.findall(r'<a class="quiet" href="([^"]*)"', theirs[0]))
+    assert re.sub(r"</?a\b[^>]*>", "", theirs[0]) in own
     assert "90.0%" in theirs[0]
+    cases = "/projects/seeded/agreement/prompts?labeler=L-01"
+    assert links == {cases, *(f"/projects/seeded/agreement#definition-{name}" for name in DEFINED)}
+    assert (await admin_browser.get(cases)).status_code == 200
+    defined = (await admin_browser.get("/projects/seeded/agreement")).text
+    assert all(f'id="definition-{name}"' in defined for name in DEFINED)
 
 
 async def test_an_excluded_ranking_counts_neither_here_nor_in_the_last_days(
