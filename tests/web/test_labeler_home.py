@@ -409,6 +409,7 @@ async def test_agreement_tells_nothing_of_a_slate_before_the_delay_is_over(
     # 5 * 40 of 5 * 40 + 6 pairs: of the last days, of the team, of all, with the consensus.
     assert before.count("97.1%") == 4
     assert before.count("41 prompts, 206 pairs") == 3
+    assert home.count("24 hours after its last ranking") == 2
     assert "97.1%" not in home
     assert home.count("40 prompts, 200 pairs") == 3
     assert "The team: 100.0%" in home

@@ -186,7 +186,7 @@ def dashboard_of(
         counts_conflicts: whether the project says which ratings contradict an order.
     """
     block = overview.block
-    icc2 = shown("agreement_card", block.icc2, low=-1.0, undefined=NO_CHANCE)
+    icc2 = shown("ratings_card", block.icc2, low=-1.0, undefined=NO_CHANCE)
     if block.icc2.units == 0:
         icc2 = Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_BLOCK))
     users = {name_of(user): user for user in overview.evidence}
@@ -198,7 +198,7 @@ def dashboard_of(
         doubly_ranked=overview.doubly_ranked,
         headline_labelers=overview.labelers,
         macro_gap=_macro_gap(report.strict),
-        ac2=shown("agreement_card", overview.ac2, low=-1.0, undefined=NO_CHANCE),
+        ac2=shown("ratings_card", overview.ac2, low=-1.0, undefined=NO_CHANCE),
         icc2=icc2,
         icc2k=None if icc2.value is None else block.icc2k,
         block_labelers=block.labelers,
