@@ -196,6 +196,17 @@ DEGENERATE = {
 }
 
 
+def hidden_in(answer, place=""):
+    """Where an answer has no number though it could have one, and the reason."""
+    if isinstance(answer, list):
+        answer = dict(enumerate(answer))
+    if isinstance(answer, dict):
+        if answer.get("value", answer.get("share", 0)) is None:
+            yield place, answer.get("reason")
+        for key, value in answer.items():
+            yield from hidden_in(value, f"{place}.{key}")
+
+
 @pytest.mark.parametrize("name", DEGENERATE)
 async def test_degenerate_projects_have_reasons_instead_of_numbers(
     admin, admin_browser, seed_slates, name
@@ -208,6 +219,7 @@ async def test_degenerate_projects_have_reasons_instead_of_numbers(
     assert (answer["strict"]["value"], answer["dashboard"]["alerts"]) == (None, [])
     assert answer["strict"]["reason"].startswith(("not enough data: ", "not defined: "))
     assert answer["strict"]["reason"] in words(page)
+    assert {place for place, reason in hidden_in(answer) if not reason} == set()
     assert "nan" not in re.findall(r"\w+", page.text.lower())
 
 

@@ -26,6 +26,7 @@ from app.agreement.metrics.estimates import Measured
 from app.agreement.metrics.intraclass import complete_block, intraclass
 from app.agreement.metrics.labels import ORDINARY, Labels, headline
 from app.projects.flags import Scope
+from app.web.translation import gettext
 
 MOST_GROUPS = 100
 
@@ -52,6 +53,13 @@ class FirstIsBest:
     chance: float | None
     z: float | None
     """Kendall's S of ranks against places, in standard errors."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no share."""
+        if self.share is not None:
+            return None
+        return gettext("not enough data: fewer than five rankings per place")
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class FirstIsBestOut(Answer):
     share: float | None
     chance: float | None
     z: Annotated[float | None, Field(description="Kendall's S of ranks against places, in SE")]
+    reason: str | None
 
 
 class WatchOut(Answer):
@@ -183,7 +184,9 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
         watch=WatchOut(
             ties=[RoundTiesOut(round=number, **vars(ties)) for number, ties in watch.ties.items()],
             longer_wins=estimate_out(watch.longer_wins),
-            first_is_best=FirstIsBestOut(**vars(watch.first_is_best)),
+            first_is_best=FirstIsBestOut(
+                **vars(watch.first_is_best), reason=watch.first_is_best.reason
+            ),
             skipped=estimate_out(watch.skipped),
         ),
     )
