@@ -32,6 +32,15 @@ SOURCES = {
     "position": ("z = Σ S / √(Σ Var S)", "Kendall 1970"),
     "drift": ("S_t = max(0, S_t−1 + p₀ − x_t − 0.05)", "Page 1954"),
     "win_rate": ("(wins + ties / 2) / n", ""),
+    "strength": (
+        "1000 + 400 t / ln 10, P(i > j) = 1 / (1 + exp(t_j − t_i))",
+        "Bradley and Terry 1952",
+    ),
+    "ties_of_models": ("P(tie) ∝ ν √(π_i π_j)", "Davidson 1970"),
+    "at_equal_length": (
+        "t_i − t_j + β (l_i − l_j) / (l_i + l_j) / s",
+        "Li et al. 2024, style control",
+    ),
 }
 
 
@@ -40,6 +49,46 @@ def definitions() -> dict[str, Definition]:
     return {
         name: Definition(title, words, *SOURCES.get(name, ("", "")))
         for name, (title, words) in _words().items()
+    }
+
+
+def leaderboard_definitions() -> dict[str, Definition]:
+    """The same of the numbers that models are compared by."""
+    return {
+        name: Definition(title, words, *SOURCES.get(name, ("", "")))
+        for name, (title, words) in _of_models().items()
+    }
+
+
+def _of_models() -> dict[str, tuple[str, str]]:
+    return {
+        "strength": (
+            gettext("Strength"),
+            gettext(
+                "Each two responses of different models in one ranking are a comparison. Strengths "
+                "are Bradley-Terry's on a scale like Elo's, where the baseline has 1000: 100 "
+                "points more win 64% of comparisons. Intervals come from 1,000 bootstrap samples "
+                "of prompts; the rank is 1 plus the number of models whose interval lies above "
+                "this one's."
+            ),
+        ),
+        "ties_of_models": (
+            gettext("Ties"),
+            gettext(
+                "A tie is half a win of each. Where more than 20% of comparisons are ties, how "
+                "often models tie is a parameter of its own, and strengths say who wins where "
+                "labelers decide."
+            ),
+        ),
+        "at_equal_length": (
+            gettext("At equal length"),
+            gettext(
+                "The strength that remains when the length of responses is held fixed: the "
+                "relative gap of length, in its standard deviations, is part of the logit. The "
+                "95% interval is by standard errors with prompts as clusters, a tie is half a "
+                "win, and nothing is shown where length cannot be told from the models."
+            ),
+        ),
     }
 
 

@@ -1,11 +1,12 @@
 """The call that answers how labelers rank the models; for admins only."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from app.accounts.deps import SignedIn
+from app.agreement.definitions import leaderboard_definitions
 from app.agreement.estimate_schemas import EstimateOut
 from app.agreement.metrics.estimates import Status
 from app.agreement.standing_queries import board_for
@@ -16,6 +17,13 @@ from app.web.json_body import StrictJSONRoute
 from app.web.schemas import Answer
 
 router = APIRouter(tags=["lineage"], route_class=StrictJSONRoute)
+
+
+class IntervalOut(Answer):
+    """A number with its 95% interval, by standard errors over prompts."""
+
+    value: float
+    ci95: tuple[float, float] | None
 
 
 class EntryOut(Answer):
@@ -30,6 +38,9 @@ class EntryOut(Answer):
     comparisons: int
     prompts: int
     win_rate: Annotated[EstimateOut | None, Field(description="null of the baseline itself")]
+    at_equal_length: Annotated[
+        IntervalOut | None, Field(description="elo with the length of responses held fixed")
+    ]
 
 
 class LeaderboardOut(Answer):
@@ -40,6 +51,16 @@ class LeaderboardOut(Answer):
     models: list[EntryOut]
     groups: list[list[str]]
     left_out: Annotated[int, Field(description="models compared less often than these")]
+    tie_share: Annotated[float | None, Field(description="of all comparisons")]
+    ties: Annotated[
+        Literal["half", "davidson"],
+        Field(description="half a win of both, or modeled where more than 20% are ties"),
+    ]
+    length_effect: Annotated[
+        IntervalOut | None,
+        Field(description="what one standard deviation more of relative length adds to elo"),
+    ]
+    definitions: Annotated[dict[str, str], Field(description="what the numbers mean, by name")]
 
 
 @router.get("/projects/{slug}/leaderboard")
@@ -56,4 +77,10 @@ def _out(board: Board) -> LeaderboardOut:
         models=[EntryOut.model_validate(entry, from_attributes=True) for entry in board.entries],
         groups=board.groups,
         left_out=board.left_out,
+        tie_share=board.tie_share,
+        ties="davidson" if board.has_tie_model else "half",
+        length_effect=None
+        if board.length_effect is None
+        else IntervalOut.model_validate(board.length_effect, from_attributes=True),
+        definitions={name: one.words for name, one in leaderboard_definitions().items()},
     )

@@ -32,6 +32,9 @@ COLUMNS = (
     "win_rate_high",
     "win_rate_status",
     "win_rate_reason",
+    "elo_at_equal_length",
+    "elo_at_equal_length_low",
+    "elo_at_equal_length_high",
 )
 
 
@@ -104,7 +107,7 @@ def board_csv(board: Board) -> bytes:
 
 
 def _cells(entry: Entry, anchor: str | None) -> tuple[str | float | None, ...]:
-    rate = entry.win_rate
+    rate, equal = entry.win_rate, entry.at_equal_length
     return (
         entry.rank,
         entry.model,
@@ -120,6 +123,7 @@ def _cells(entry: Entry, anchor: str | None) -> tuple[str | float | None, ...]:
             if rate is not None
             else (None,) * 6
         ),
+        *((None,) * 3 if equal is None else (equal.value, *(equal.ci95 or (None, None)))),
     )
 
 

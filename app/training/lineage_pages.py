@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.accounts.deps import SignedIn
 from app.accounts.viewer import Viewer
+from app.agreement.definitions import leaderboard_definitions
 from app.agreement.standing_queries import board_for
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView, project_for
@@ -35,6 +36,7 @@ async def show_lineage(
         "rows": rows_of(lineage, base),
         "board": board,
         "board_picture": board_picture(board),
+        "board_definitions": leaderboard_definitions(),
         "shown": shown,
         "origin": "",
     }

@@ -4,8 +4,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy.stats import t as t_dist
 
-from app.agreement.strengths.standings import MOST_CLUSTERS, MOST_MODELS, board_of
+from app.agreement.strengths.bradley_terry import bradley_terry, davidson
+from app.agreement.strengths.rating import MOST_CLUSTERS, MOST_MODELS, rating_of
+from app.agreement.strengths.standings import board_of as shown_board
 from tests.vectors import VECTORS
 
 V16 = VECTORS["V16"]
@@ -25,6 +29,11 @@ def duels(wins, *, prompts):
     order = np.argsort(prompt, kind="stable")
     ranks = np.tile(np.array([1, 2], np.int8), (len(pairs), 1))
     return ranks, models[order], prompt[order]
+
+
+def board_of(ranks, models, prompt, *, lengths=None, **more):
+    lengths = np.full(models.shape, 100) if lengths is None else lengths
+    return shown_board(rating_of(ranks, models, prompt, lengths, **more))
 
 
 def board(wins, names=MODELS, *, prompts=100, sft=("sft",)):
@@ -190,3 +199,107 @@ def test_the_same_labels_give_the_same_numbers():
     wins = V16["input"]["wins_row_beats_column"]
 
     assert board(wins) == board(wins)
+
+
+# --- Ties and length --------------------------------------------------------------------------
+
+
+def with_ties(wins, ties, *, prompts=100):
+    """Duels with ties beside them, of which the matrix has each twice."""
+    ranks, models, prompt = duels(wins, prompts=prompts)
+    tied = [
+        (one, other)
+        for one, row in enumerate(ties)
+        for other, count in enumerate(row[:one])
+        for _ in range(count)
+    ]
+    return (
+        np.concatenate([ranks, np.ones((len(tied), 2), np.int8)]),
+        np.concatenate([models, np.array(tied)]),
+        np.concatenate([prompt, np.arange(len(tied)) % prompts]),
+    )
+
+
+@pytest.mark.parametrize(("ties", "is_modeled"), [(25, False), (27, True)])
+def test_ties_are_modeled_from_a_fifth_of_the_comparisons_on(ties, is_modeled):
+    wins = np.array([[0, 10, 15], [20, 0, 15], [30, 15, 0]])
+    table = np.zeros((3, 3), int)
+    table[1, 0] = table[0, 1] = ties  # of 105 decided ones
+    decided = davidson(wins.astype(float), table.astype(float), anchor=0)
+
+    found = board_of(*with_ties(wins, table), names=["sft", "a", "b"], sft={"sft"})
+
+    plain = bradley_terry(wins + table / 2, anchor=0)
+    expected = (decided.strengths if is_modeled else plain)[2].elo
+    assert (found.has_tie_model, found.tie_share) == (is_modeled, ties / (105 + ties))
+    assert entries(found)["b"].elo == pytest.approx(expected, abs=1e-6)
+    low, high = entries(found)["b"].ci95
+    # Here almost no two comparisons are of one prompt, so that the error is that of the model.
+    error = 173.717793 * (decided.strengths if is_modeled else plain)[2].se
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.2)
+    assert entries(found)["a"].win_rate.value == (20 + ties / 2) / (30 + ties)
+
+
+def test_ties_are_half_a_win_where_one_model_has_won_all_that_was_decided():
+    wins, ties = np.array([[0, 0], [60, 0]]), np.array([[0, 50], [50, 0]])
+
+    found = board_of(*with_ties(wins, ties), names=["sft", "ppo"], sft={"sft"})
+
+    assert (found.has_tie_model, found.tie_share) == (False, 50 / 110)
+    assert entries(found)["ppo"].elo == pytest.approx(1000 + 400 * np.log10(85 / 25), abs=1e-6)
+
+
+def lengthy(prompts=300, *, seed=1):
+    """Two rankings a prompt, alike: whoever is longer wins, and ppo is mostly longer."""
+    rng = np.random.default_rng(seed)
+    lengths = np.stack([rng.integers(100, 500, prompts), rng.integers(190, 680, prompts)], axis=1)
+    is_longer = lengths[:, 1] > lengths[:, 0]
+    wins = np.where(rng.random(prompts) < 0.8, is_longer, ~is_longer)
+    ranks = np.where(wins[:, None], [[2, 1]], [[1, 2]]).astype(np.int8)
+    models = np.tile([0, 1], (prompts, 1))
+    return [np.repeat(one, 2, axis=0) for one in (ranks, models, np.arange(prompts), lengths)]
+
+
+def test_at_equal_length_a_model_that_wins_by_length_is_no_better():
+    ranks, models, prompt, lengths = lengthy()
+
+    found = board_of(ranks, models, prompt, lengths=lengths, names=["sft", "ppo"], sft={"sft"})
+
+    ppo, sft = entries(found)["ppo"], entries(found)["sft"]
+    low, high = ppo.at_equal_length.ci95
+    assert ppo.ci95[0] > 1000
+    assert low < 1000 < high
+    assert sft.at_equal_length.value == 1000
+    assert found.length_effect.ci95[0] > 100
+
+
+def test_errors_at_equal_length_are_those_of_clusters_of_prompts():
+    ranks, models, prompt, lengths = lengthy()
+    gap = (lengths[:, 1] - lengths[:, 0]) / lengths.sum(axis=1)
+    gap = np.round(gap * 256) / 256
+    design = np.stack([np.ones(len(gap)), gap / np.sqrt((gap**2).mean())], axis=1)
+    glm = sm.GLM((ranks[:, 1] == 1).astype(float), design, family=sm.families.Binomial())
+    fit = glm.fit(
+        tol=1e-12,
+        cov_type="cluster",
+        cov_kwds={"groups": prompt, "use_correction": True, "df_correction": False},
+    )
+
+    found = board_of(ranks, models, prompt, lengths=lengths, names=["sft", "ppo"], sft={"sft"})
+
+    ppo = entries(found)["ppo"].at_equal_length
+    # statsmodels' correction has (n - 1) / (n - k) besides P / (P - 1).
+    factor = t_dist.ppf(0.975, 299) / np.sqrt((len(gap) - 1) / (len(gap) - 2))
+    half = 173.717793 * fit.bse * factor
+    assert ppo.value == pytest.approx(1000 + 173.717793 * fit.params[0], abs=1e-4)
+    assert (ppo.ci95[1] - ppo.ci95[0]) / 2 == pytest.approx(half[0], rel=1e-4)
+    effect = found.length_effect
+    assert effect.value == pytest.approx(173.717793 * fit.params[1], abs=1e-4)
+    assert (effect.ci95[1] - effect.ci95[0]) / 2 == pytest.approx(half[1], rel=1e-4)
+
+
+def test_of_equal_lengths_nothing_is_said():
+    found = board(V16["input"]["wins_row_beats_column"])
+
+    assert found.length_effect is None
+    assert {entry.at_equal_length for entry in found.entries} == {None}

@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from app.agreement import standing_queries
 from app.db import transaction
-from tests.labeled_project import Given, GivenSlate, seed
+from tests.labeled_project import Given, GivenSlate, revise_ranking, seed
 
 PAGE = "/projects/seeded/lineage"
 FILE = "/projects/seeded/leaderboard"
@@ -164,3 +165,78 @@ async def test_labelers_find_no_leaderboard(labeler, labeler_browser, admin, see
     assert (await labeler.get(CALL)).status_code == 404
     for path in (f"{FILE}.svg", f"{FILE}.csv"):
         assert (await labeler_browser.get(path)).status_code == 404
+
+
+async def test_strengths_at_equal_length_are_on_the_page_in_the_call_and_in_the_file(
+    admin, admin_browser, seed_slates
+):
+    texts = [("x" * n, "y" * (40 + n % 7), "x" * 50, "y" * (30 + n % 11)) for n in range(20, 130)]
+    await seed_slates(
+        [
+            GivenSlate(
+                [Given(1, [(4, 3, 2, 1) if n % 10 == 0 else (1, 2, 3, 4)])],
+                models=("ppo", "sft", "ppo", "sft"),
+                texts=slate,
+            )
+            for n, slate in enumerate(texts)
+        ]
+    )
+
+    answer = (await admin.get(CALL)).json()
+    page = await admin_browser.get(PAGE)
+    german = await admin_browser.get(PAGE, headers={"accept-language": "de"})
+    rows = list(csv.DictReader(io.StringIO((await admin_browser.get(f"{FILE}.csv")).text)))
+
+    ppo, sft = answer["models"]
+    low, high = ppo["at_equal_length"]["ci95"]
+    assert low < ppo["at_equal_length"]["value"] < high
+    assert sft["at_equal_length"]["value"] == 1000
+    assert answer["length_effect"]["ci95"][0] < answer["length_effect"]["value"]
+    assert (answer["tie_share"], answer["ties"]) == (0, "half")
+    assert set(answer["definitions"]) == {"strength", "ties_of_models", "at_equal_length"}
+    assert float(rows[0]["elo_at_equal_length"]) == ppo["at_equal_length"]["value"]
+    assert float(rows[0]["elo_at_equal_length_low"]) == low
+    assert f"{ppo['at_equal_length']['value']:,.0f}" in page.text
+    assert "At equal length" in page.text
+    assert "A response longer by one standard deviation" in page.text
+    assert "Bei gleicher Länge" in german.text
+
+
+async def test_many_ties_are_modeled(admin, admin_browser, seed_slates):
+    tied = [
+        GivenSlate([Given(1, [(1, 1, 2, 2)])], models=("ppo", "sft", "ppo", "sft"))
+        for _ in range(60)
+    ]
+    await seed_slates([*slates(60, opposed=20), *tied])
+
+    answer = (await admin.get(CALL)).json()
+    page = await admin_browser.get(PAGE)
+
+    # By hand: of 480 comparisons two in each of 60 are ties.
+    assert (answer["tie_share"], answer["ties"]) == (0.25, "davidson")
+    assert "25.0% are ties, more than a fifth" in page.text
+
+
+async def test_the_numbers_are_computed_once_until_labels_come(
+    admin, admin_browser, app, seed_slates, monkeypatch
+):
+    rated, rating_of = [], standing_queries.rating_of
+
+    def noted(*args, **more):
+        rated.append(args)
+        return rating_of(*args, **more)
+
+    monkeypatch.setattr(standing_queries, "rating_of", noted)
+    seeded = await seed_slates(slates(3, opposed=0))
+
+    await admin.get(CALL)
+    english = await admin_browser.get(PAGE)
+    german = await admin_browser.get(PAGE, headers={"accept-language": "de"})
+    assert len(rated) == 1
+    async with transaction(app.state.engine) as tx:
+        await revise_ranking(tx, seeded.slates[0], (4, 3, 2, 1))
+    await admin.get(CALL)
+
+    assert len(rated) == 2
+    assert "not enough data: 3 of 30 compared prompts" in english.text
+    assert "zu wenig Daten: 3 von 30" in german.text

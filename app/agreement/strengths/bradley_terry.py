@@ -90,13 +90,24 @@ def bradley_terry(wins: Floats, *, anchor: int) -> list[Strength | None]:
     )
     if not converged[0]:
         return [None] * len(wins)
-    return anchored(theta[0], information[0], group, anchor=anchor, size=len(wins))
+    covariance = np.linalg.inv(information[0])
+    return anchored(theta[0], covariance, group, anchor=anchor, size=len(wins))
 
 
 def log_strengths(wins: Floats) -> Floats:
     """(b, m) log-strengths, centered at 0, of (b, m, m) wins in each of which all are connected."""
     theta, _information, _converged = maximize(_bradley_terry(wins), np.zeros(wins.shape[:2]))
     return theta
+
+
+def log_strengths_with_ties(wins: Floats, ties: Floats) -> Floats:
+    """(b, m) Davidson's log-strengths of (b, m, m) wins and ties; NaN where there is no maximum.
+
+    A maximum there is where all are connected by decided comparisons, and some are tied.
+    """
+    start = np.zeros((len(wins), wins.shape[1] + 1))
+    theta, _information, converged = maximize(_davidson(wins, ties), start)
+    return np.where(converged[:, None], theta[:, :-1], np.nan)
 
 
 def davidson(wins: Floats, ties: Floats, *, anchor: int) -> Davidson | None:
@@ -115,10 +126,11 @@ def davidson(wins: Floats, ties: Floats, *, anchor: int) -> Davidson | None:
     if not tied.any():
         return Davidson(bradley_terry(wins, anchor=anchor), nu=0.0)
     start = np.zeros((1, len(group) + 1))
-    theta, information, converged = maximize(_davidson(inside, tied), start)
+    theta, information, converged = maximize(_davidson(inside[None], tied[None]), start)
     if not converged[0]:
         return None
-    strengths = anchored(theta[0], information[0], group, anchor=anchor, size=len(wins))
+    covariance = np.linalg.inv(information[0])
+    strengths = anchored(theta[0], covariance, group, anchor=anchor, size=len(wins))
     return Davidson(strengths, nu=float(np.exp(theta[0, -1])))
 
 
@@ -128,18 +140,17 @@ def group_of(wins: Floats, anchor: int) -> list[int]:
 
 
 def anchored(
-    theta: Floats, information: Floats, group: list[int], *, anchor: int, size: int
+    theta: Floats, covariance: Floats, group: list[int], *, anchor: int, size: int
 ) -> list[Strength | None]:
     """Strengths over the anchor's, with errors, of a fit of the models of `group`.
 
     Args:
         theta: (k,) parameters, of which the first are the strengths of `group`.
-        information: (k, k) their information, made invertible by `laplacian`.
+        covariance: (k, k) of them; only differences of strengths count.
         group: the models that were fitted.
         anchor: the one whose strength becomes 0.
         size: how many models there are.
     """
-    covariance = np.linalg.inv(information)
     a = group.index(anchor)
     strengths: list[Strength | None] = [None] * size
     for i, model in enumerate(group):
@@ -175,27 +186,30 @@ def _bradley_terry(wins: Floats) -> Evaluate:
 
 
 def _davidson(wins: Floats, ties: Floats) -> Evaluate:
-    """The log-likelihood of wins and ties (m, m) in (strengths, log nu).
+    """The log-likelihood of wins and ties (b, m, m) in (strengths, log nu).
 
     A comparison is a choice of three: win exp(d / 2), loss exp(-d / 2), tie nu, with d = t_i - t_j.
     """
-    counts = wins + wins.T + ties
+    counts = wins + wins.swapaxes(1, 2) + ties
+    pairs = (1, 2)
 
     def evaluate(theta: Floats) -> Evaluated:
-        t, log_nu = theta[0, :-1], theta[0, -1]
-        half = (t[:, None] - t[None, :]) / 2
+        t, log_nu = theta[:, :-1], theta[:, -1, None, None]
+        half = (t[:, :, None] - t[:, None, :]) / 2
         log_total = np.logaddexp(np.logaddexp(half, -half), log_nu)
         win, loss, tie = (np.exp(x - log_total) for x in (half, -half, log_nu))
         # Every pair stands twice in the tables: what is not of one side only is halved.
-        value = (wins * (half - log_total)).sum() + (ties * (log_nu - log_total)).sum() / 2
-        of_strength = (wins - wins.T - counts * (win - loss)).sum(axis=1) / 2
-        of_nu = (ties - counts * tie).sum() / 2
-        cross = (-counts * tie * (win - loss) / 2).sum(axis=1)
+        value = (wins * (half - log_total)).sum(pairs)
+        value += (ties * (log_nu - log_total)).sum(pairs) / 2
+        of_strength = (wins - wins.swapaxes(1, 2) - counts * (win - loss)).sum(axis=2) / 2
+        of_nu = (ties - counts * tie).sum(pairs) / 2
+        cross = (-counts * tie * (win - loss) / 2).sum(axis=2)
         variance = counts * (win + loss - (win - loss) ** 2) / 4
-        information = np.empty((len(t) + 1, len(t) + 1))
-        information[:-1, :-1] = laplacian(variance)
-        information[-1, :-1] = information[:-1, -1] = cross
-        information[-1, -1] = (counts * tie * (1 - tie)).sum() / 2
-        return np.array([value]), np.append(of_strength, of_nu)[None], information[None]
+        information = np.empty((len(t), theta.shape[1], theta.shape[1]))
+        information[:, :-1, :-1] = laplacian(variance)
+        information[:, -1, :-1] = information[:, :-1, -1] = cross
+        information[:, -1, -1] = (counts * tie * (1 - tie)).sum(pairs) / 2
+        gradient = np.concatenate([of_strength, of_nu[:, None]], axis=1)
+        return value, gradient, information
 
     return evaluate

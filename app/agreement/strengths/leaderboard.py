@@ -11,9 +11,18 @@ from itertools import combinations
 import numpy as np
 
 from app.agreement.metrics.arrays import MISSING, Floats, Integers, Signs
-from app.agreement.strengths.bradley_terry import bradley_terry, components, log_strengths, reaches
+from app.agreement.strengths.bradley_terry import (
+    Strength,
+    bradley_terry,
+    components,
+    davidson,
+    log_strengths,
+    log_strengths_with_ties,
+    reaches,
+)
 
 RESAMPLES = 1000
+MANY_TIES = 0.2
 MIN_CONNECTED = 0.975
 DRAWN_AT_ONCE = 500_000  # row numbers: a few megabytes
 
@@ -58,8 +67,46 @@ def prompt_wins(
     return wins.reshape(prompts, size, size)
 
 
+def prompt_ties(
+    signs: Signs, models: Integers, prompt: Integers, *, prompts: int, size: int
+) -> Floats:
+    """(prompts, size, size) ties of two models, symmetric; arguments as of `prompt_wins`."""
+    ties = np.zeros(prompts * size * size)
+    for pair, (i, j) in enumerate(combinations(range(models.shape[1]), 2)):
+        meet = (signs[:, pair] == 0) & (models[:, i] != models[:, j])
+        meet &= (models[:, i] >= 0) & (models[:, j] >= 0)
+        one, other, start = models[meet, i], models[meet, j], prompt[meet] * size * size
+        np.add.at(ties, start + one * size + other, 1)
+        np.add.at(ties, start + other * size + one, 1)
+    return ties.reshape(prompts, size, size)
+
+
+def tie_share(wins: Floats, ties: Floats) -> float:
+    """The share of comparisons that are ties; 0 without any. (..., m, m) each."""
+    compared = float(wins.sum())
+    return float(ties.sum()) / 2 / compared if compared else 0.0
+
+
+def has_tie_model(wins: Floats, ties: Floats, *, anchor: int) -> bool:
+    """Whether ties are so many that they are modeled, and can be (B.9 of the design's statistics).
+
+    Davidson's likelihood has no maximum when one model has won all decided comparisons.
+    """
+    total, tied = wins.sum(axis=0), ties.sum(axis=0)
+    if tie_share(total, tied) <= MANY_TIES:
+        return False
+    group = next(one for one in components(total) if anchor in one)
+    decided = (total - tied / 2)[np.ix_(group, group)]
+    return len(group) > 1 and bool(reaches(decided[None]).all())
+
+
 def leaderboard(
-    wins: Floats, *, anchor: int, resamples: int = RESAMPLES, seed: int = 0
+    wins: Floats,
+    *,
+    anchor: int,
+    ties: Floats | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> list[Standing]:
     """Every model's standing, in the order of the models.
 
@@ -67,13 +114,15 @@ def leaderboard(
         wins: (prompts, m, m) as of `prompt_wins`.
         anchor: the model whose strength is 0, as a rule the SFT model; only models that are
             connected with it have a strength.
+        ties: (prompts, m, m) as of `prompt_ties`, to model them as Davidson does (1970) where
+            `has_tie_model`; None to take each for half a win of both.
         resamples: how many bootstrap samples of prompts.
         seed: of the generator; the same prompts in the same order give the same intervals.
     """
     total = wins.sum(axis=0)
-    strengths = bradley_terry(total, anchor=anchor)
+    strengths = _strengths(total, None if ties is None else ties.sum(axis=0), anchor)
     group = [model for model, strength in enumerate(strengths) if strength is not None]
-    spreads = _bootstrap(wins, group, anchor, resamples=resamples, seed=seed)
+    spreads = _bootstrap(wins, ties, group, anchor, resamples=resamples, seed=seed)
     component = {model: number for number, one in enumerate(components(total)) for model in one}
     met = wins + wins.swapaxes(1, 2)
     standings = []
@@ -94,28 +143,53 @@ def leaderboard(
     return standings
 
 
+def _strengths(total: Floats, tied: Floats | None, anchor: int) -> list[Strength | None]:
+    if tied is None:
+        return bradley_terry(total, anchor=anchor)
+    found = davidson(total - tied / 2, tied, anchor=anchor)
+    return [None] * len(total) if found is None else found.strengths
+
+
 def _bootstrap(
-    wins: Floats, group: list[int], anchor: int, *, resamples: int, seed: int
+    wins: Floats,
+    ties: Floats | None,
+    group: list[int],
+    anchor: int,
+    *,
+    resamples: int,
+    seed: int,
 ) -> dict[int, tuple[float, float, float]]:
     """Standard error, lower and upper bound of each model of the group; empty if not defined.
 
     A resample in which some model wins or loses everything has no strengths. Those few that may
     be are left out; where there are more, a bound would be infinite.
     """
-    inside = wins[:, group][:, :, group].reshape(len(wins), -1)
+    tables = [wins] if ties is None else [wins - ties / 2, ties]
+    inside = np.stack([table[:, group][:, :, group] for table in tables], axis=1)
+    inside = inside.reshape(len(wins), -1)
     inside = inside[inside.any(axis=1)]
     if len(inside) < 2:  # noqa: PLR2004 one prompt says nothing of others
         return {}
     size = len(group)
-    drawn = np.concatenate(list(_resampled(inside, resamples, seed))).reshape(-1, size, size)
-    connected = drawn[reaches(drawn).all(axis=(1, 2))]
+    drawn = np.concatenate(list(_resampled(inside, resamples, seed)))
+    drawn = drawn.reshape(-1, len(tables), size, size)
+    connected = drawn[reaches(drawn[:, 0]).all(axis=(1, 2))]
     if len(connected) < MIN_CONNECTED * resamples:
         return {}
-    theta = log_strengths(connected)
+    theta = log_strengths(connected[:, 0]) if ties is None else _with_ties(connected)
+    if len(theta) < MIN_CONNECTED * resamples:
+        return {}
     theta -= theta[:, [group.index(anchor)]]
     low, high = np.percentile(theta, [2.5, 97.5], axis=0)
     columns = zip(theta.std(axis=0, ddof=1).tolist(), low.tolist(), high.tolist(), strict=True)
     return dict(zip(group, columns, strict=True))
+
+
+def _with_ties(drawn: Floats) -> Floats:
+    """(some, m) strengths of (b, 2, m, m) wins and ties, of those that have any."""
+    tied = drawn[drawn[:, 1].any(axis=(1, 2))]
+    theta = log_strengths_with_ties(tied[:, 0], tied[:, 1])
+    return theta[~np.isnan(theta[:, 0])]
 
 
 def _resampled(rows: Floats, resamples: int, seed: int) -> Iterator[Floats]:
