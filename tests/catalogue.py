@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from app.agreement import report
 from app.agreement.behaviour import alert_rules
 from app.agreement.dashboard import report as dashboard_report
+from app.agreement.dashboard import watch
 from app.agreement.labelers import facts as labeler_facts
 from app.agreement.labelers import screening
 from app.agreement.metrics import estimates
@@ -50,8 +51,9 @@ TABLES = (
     [rule.missing for rule in alert_rules.RULES.values()],
     (alert_rules.TEAM, alert_rules.WIDE),
     "not defined",
-    (dashboard_report.NO_BLOCK, dashboard_report.NO_FLAG, dashboard_report.NO_PAIR),
-    (dashboard_report.TASKS, dashboard_report.FEW_TASKS),
+    (dashboard_report.NO_BLOCK, dashboard_report.NO_FLAG, watch.NO_PAIR),
+    (watch.TASKS, watch.FEW_TASKS),
+    (watch.NO_ANCHOR, watch.RANKINGS, watch.FEW_RANKINGS),
     (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
     (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     report.NO_CHANCE,

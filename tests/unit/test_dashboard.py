@@ -9,12 +9,11 @@ import pytest
 from app.agreement.dashboard.overview import overview_of
 from app.agreement.dashboard.report import (
     FEW_IN_HEAT_MAP,
-    Tasks,
-    counted,
     dashboard_of,
     heat_map,
     sorted_rows,
 )
+from app.agreement.dashboard.watch import Tasks, counted
 from app.agreement.metrics.estimates import Estimate
 from app.agreement.metrics.labels import no_labels
 from app.agreement.metrics.measures import measure
@@ -42,7 +41,7 @@ def shared(prompts, *, labelers=2, orders=1, **more):
 def overview(labels, *, researchers=(), gold=None, flags=()):
     unfolded = nothing_unfolded()
     work = work_of(labels, researchers=researchers, gold=gold or {}, unfolded=unfolded)
-    return overview_of(labels, work, flags=flags, conflict_gap=2)
+    return overview_of(labels, work, flags=flags, conflict_gap=2, sft={"sft"})
 
 
 def dashboard(labels, *, flags=(), tasks=None, **references):

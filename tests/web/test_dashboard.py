@@ -339,3 +339,55 @@ async def test_flags_of_whole_tasks_are_compared_task_by_task(
     shown = " ".join(page.text.split())
     assert 'About the task</a> <span class="muted small">whole task' in shown
     assert "Set by nobody here: About the response" in re.sub("<[^>]*>", "", shown)
+
+
+@pytest.mark.parametrize(("late", "drifts"), [((4, 3, 2, 1), True), (None, False)])
+async def test_the_moving_win_rate_of_anchors_is_on_the_watch_list(
+    app, admin, admin_browser, seed_slates, late, drifts
+):
+    by_turns = [(1, 2, 3, 4), (1, 3, 2, 4), (2, 1, 3, 4)]
+    early = [by_turns[(i + i // 15) % 3] for i in range(60)]
+    orders = [*early, *([late] * 60 if late else early)]
+    # One anchor after the other; a labeler ranks each once.
+    await seed_slates(
+        [
+            GivenSlate([Given(1, ALIKE), Given(2, ALIKE)]),
+            *(
+                GivenSlate(
+                    [Given(i + 1, [orders[15 * i + slate]], purpose="anchor") for i in range(8)],
+                    models=("ppo", "sft", "ppo", "sft"),
+                )
+                for slate in range(15)
+            ),
+        ],
+        labelers=8,
+    )
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update rankings set created_at = now() - make_interval(hours => 9 - "
+                 "cast(right(pseudonym, 1) as int)) "
+                 "from project_members where user_id = labeler_id")
+        )  # fmt: skip
+
+    watch = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"]["watch"]
+    page = " ".join(re.sub("<[^>]*>", " ", (await admin_browser.get(SEEDED)).text).split())
+
+    anchors = watch["anchors"]
+    assert anchors["model"] == "sft"
+    assert anchors["is_drifting"] == drifts
+    assert "Anchors: wins over sft" in page
+    assert ("labelers judge otherwise than before" in page) == drifts
+    assert ("no drift" in page) != drifts
+
+
+async def test_without_anchors_the_watch_list_says_why(admin, admin_browser, seed_slates):
+    await seed_slates([GivenSlate([Given(1, ALIKE), Given(2, ALIKE)])])
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()
+    page = await admin_browser.get(SEEDED)
+
+    anchors = answer["dashboard"]["watch"]["anchors"]
+    reason = "not defined: no anchor holds responses of an SFT model and of another one"
+    assert (anchors["lately"]["value"], anchors["lately"]["reason"]) == (None, reason)
+    assert (anchors["z"], anchors["is_drifting"]) == (None, None)
+    assert reason in page.text

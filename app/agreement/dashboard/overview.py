@@ -5,12 +5,13 @@ may be shown of it is decided in `dashboard_report`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.agreement.behaviour.alerts import Signal, signals_of
+from app.agreement.behaviour.anchors import AnchorWins, anchor_wins
 from app.agreement.behaviour.by_labeler import Share, in_blocks, shares
 from app.agreement.behaviour.effort import tied_pairs
 from app.agreement.behaviour.evidence import Evidence, Work, evidence_of, with_every_researcher
@@ -79,6 +80,7 @@ class Overview:
         ties: share of tied pairs, by round.
         longer_wins: share of pairs that the longer response wins.
         first_is_best: the effect of the place, pooled over labelers.
+        anchors: the moving win rate of anchors over the SFT model.
         evidence: of each labeler.
         signals: of each labeler, in the order of `alerts.RULES`.
     """
@@ -95,12 +97,18 @@ class Overview:
     ties: dict[int, Measured]
     longer_wins: Measured
     first_is_best: FirstIsBest
+    anchors: AnchorWins
     evidence: dict[int, Evidence]
     signals: dict[int, list[Signal]]
 
 
 def overview_of(
-    labels: Labels, work: Work, *, flags: Sequence[Scope], conflict_gap: int | None
+    labels: Labels,
+    work: Work,
+    *,
+    flags: Sequence[Scope],
+    conflict_gap: int | None,
+    sft: Collection[str],
 ) -> Overview:
     """Compute everything.
 
@@ -109,6 +117,7 @@ def overview_of(
         work: the same, as evidence of labelers' work is computed from.
         flags: what each is said of, in the order of their bits.
         conflict_gap: which difference of ratings contradicts the opposite order; None is none.
+        sft: names of the SFT models.
     """
     overlap, ordinary = headline(labels), labels.of_purposes(ORDINARY)
     by_labeler = evidence_of(work, conflict_gap=conflict_gap)
@@ -131,6 +140,7 @@ def overview_of(
         ties=_ties_by_round(ordinary),
         longer_wins=_longer_wins(ordinary),
         first_is_best=_first_is_best(ordinary),
+        anchors=anchor_wins(labels, sft=sft),
         evidence={user: by_labeler[code] for code, user in here},
         signals={user: signals[code] for code, user in here},
     )

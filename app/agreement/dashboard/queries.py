@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agreement.cache import computed_once
 from app.agreement.computing import computed_beside
 from app.agreement.dashboard.overview import Overview, overview_of
-from app.agreement.dashboard.report import Dashboard, Tasks, dashboard_of
+from app.agreement.dashboard.report import Dashboard, dashboard_of
+from app.agreement.dashboard.watch import Tasks
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.agreement.quality import key_of, known_answers_of, researchers_of, unfolded_of
-from app.agreement.queries import ProjectAgreement, agreement_of
+from app.agreement.queries import SFT, ProjectAgreement, agreement_of
 from app.agreement.work import work_of
 from app.projects.flags import Scope
 from app.projects.queries import ProjectView
@@ -103,6 +104,7 @@ async def _overview(
 ) -> Overview:
     """What the page shows beside the report, computed once for all who ask."""
     researchers, gold = await researchers_of(tx), await known_answers_of(tx, project)
+    sft = frozenset(await tx.scalars(SFT))
     gap = project.screen.conflict_gap
 
     async def compute() -> Overview:
@@ -111,9 +113,9 @@ async def _overview(
         def overview() -> Overview:
             part = sliced(labels, slice_)
             work = work_of(part, researchers=researchers, gold=gold, unfolded=unfolded)
-            return overview_of(part, work, flags=flags, conflict_gap=gap)
+            return overview_of(part, work, flags=flags, conflict_gap=gap, sft=sft)
 
         return await computed_beside(tx, overview)
 
-    key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap)
+    key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap, sft)
     return await computed_once(tx, project.id, key, compute)

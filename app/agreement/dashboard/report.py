@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 from app.agreement.behaviour.alerts import Signal, alert_of
 from app.agreement.behaviour.drift import Drift
-from app.agreement.dashboard.overview import FirstIsBest, Overview
+from app.agreement.dashboard.overview import Overview
+from app.agreement.dashboard.watch import NO_PAIR, Tasks, Watch, counted, watch_of
 from app.agreement.labelers.facts import conflicts
 from app.agreement.metrics.estimates import Estimate, Measured, shown
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
@@ -34,21 +35,8 @@ MAX_MACRO_GAP = 0.03
 MOST_IN_HEAT_MAP = 60
 # So few fit a screen, even if all they have is "not enough data".
 FEW_IN_HEAT_MAP = 12
-LEAST_TASKS, OK_TASKS = 10, 30
 NO_BLOCK = "not defined: no response was rated by all labelers"
 NO_FLAG = "not defined: nobody set this flag"
-NO_PAIR = "not defined: there is no such pair of responses"
-TASKS = "not enough data: %(count)s of %(least)s tasks"
-FEW_TASKS = "provisional: %(count)s of %(least)s tasks"
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """What the tables say beside the labels: prompts that can be ranked, tasks done and skipped."""
-
-    prompts: int
-    done: int
-    skipped: int
 
 
 @dataclass(frozen=True)
@@ -111,16 +99,6 @@ class HeatMap:
     shown: list[str]
     folded: list[str]
     cells: dict[tuple[str, str], Estimate]
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is worth watching over time."""
-
-    ties: dict[int, Estimate]
-    longer_wins: Estimate
-    first_is_best: FirstIsBest
-    skipped: Estimate
 
 
 @dataclass(frozen=True)
@@ -218,14 +196,7 @@ def dashboard_of(
             for name in sorted(users)
         ],
         alerts=[AlertRow(name, alert.signals) for name, alert in sorted(alerts.items()) if alert],
-        watch=Watch(
-            ties={number: shown("own_work", ties) for number, ties in overview.ties.items()},
-            longer_wins=shown("own_work", overview.longer_wins, undefined=NO_PAIR),
-            first_is_best=overview.first_is_best,
-            skipped=counted(
-                tasks.skipped / max(tasks.done + tasks.skipped, 1), tasks.done + tasks.skipped
-            ),
-        ),
+        watch=watch_of(overview, tasks),
     )
 
 
@@ -254,17 +225,6 @@ def _flag(measured: Measured, *, low: float = 0.0) -> Estimate:
     if measured.units == 0:
         return Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_FLAG))
     return shown("agreement_card", measured, low=low, undefined=NO_FLAG)
-
-
-def counted(value: float | None, tasks: int) -> Estimate:
-    """A number without an interval, of so many tasks: hidden below 10, provisional below 30."""
-    if value is None or tasks < LEAST_TASKS:
-        reason = gettext(TASKS, count=tasks, least=LEAST_TASKS)
-        return Estimate(None, None, None, tasks, tasks, "not_enough_data", reason)
-    if tasks < OK_TASKS:
-        reason = gettext(FEW_TASKS, count=tasks, least=OK_TASKS)
-        return Estimate(value, None, None, tasks, tasks, "provisional", reason)
-    return Estimate(value, None, None, tasks, tasks, "ok", None)
 
 
 def _labeler(

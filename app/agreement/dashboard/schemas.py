@@ -97,9 +97,20 @@ class FirstIsBestOut(Answer):
     reason: str | None
 
 
+class AnchorsOut(Answer):
+    """Wins of other models over the SFT model in anchors; `prompts` count rankings."""
+
+    model: Annotated[str | None, Field(description="the SFT model")]
+    lately: EstimateOut
+    before: EstimateOut
+    z: Annotated[float | None, Field(description="change within slates, in standard errors")]
+    is_drifting: Annotated[bool | None, Field(description="beyond 3 standard errors")]
+
+
 class WatchOut(Answer):
     """What is worth watching over time."""
 
+    anchors: AnchorsOut
     ties: list[RoundTiesOut]
     longer_wins: EstimateOut
     first_is_best: FirstIsBestOut
@@ -182,6 +193,13 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
             for alert in found.alerts
         ],
         watch=WatchOut(
+            anchors=AnchorsOut(
+                model=watch.anchors.model,
+                lately=estimate_out(watch.anchors.lately),
+                before=estimate_out(watch.anchors.before),
+                z=watch.anchors.z,
+                is_drifting=watch.anchors.is_drifting,
+            ),
             ties=[RoundTiesOut(round=number, **vars(ties)) for number, ties in watch.ties.items()],
             longer_wins=estimate_out(watch.longer_wins),
             first_is_best=FirstIsBestOut(

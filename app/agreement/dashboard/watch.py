@@ -1,0 +1,104 @@
+"""The watch list of the dashboard as it may be shown: pure, from what was measured."""
+
+from dataclasses import dataclass, replace
+
+from app.agreement.behaviour.anchors import AnchorWins
+from app.agreement.dashboard.overview import FirstIsBest, Overview
+from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, shown
+from app.web.translation import gettext
+
+LEAST_TASKS, OK_TASKS = 10, 30
+NO_PAIR = "not defined: there is no such pair of responses"
+NO_ANCHOR = "not defined: no anchor holds responses of an SFT model and of another one"
+RANKINGS = "not enough data: %(count)s of %(least)s rankings of anchors"
+FEW_RANKINGS = "provisional: %(count)s of %(least)s rankings of anchors"
+# Of the change of the anchors' win rate, in standard errors.
+MAX_Z = 3.0
+TASKS = "not enough data: %(count)s of %(least)s tasks"
+FEW_TASKS = "provisional: %(count)s of %(least)s tasks"
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What the tables say beside the labels: prompts that can be ranked, tasks done and skipped."""
+
+    prompts: int
+    done: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class AnchorWatch:
+    """The moving win rate of anchors, and whether it moved; `prompts` of it count rankings.
+
+    Attributes:
+        model: the SFT model that the others win over; None where no anchor has one.
+        lately: in the last rankings of anchors.
+        before: in the earlier ones.
+        z: of the change, slate by slate, in standard errors.
+        is_drifting: whether it is beyond the limit; None while the change is not known.
+    """
+
+    model: str | None
+    lately: Estimate
+    before: Estimate
+    z: float | None
+    is_drifting: bool | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is worth watching over time."""
+
+    anchors: AnchorWatch
+    ties: dict[int, Estimate]
+    longer_wins: Estimate
+    first_is_best: FirstIsBest
+    skipped: Estimate
+
+
+def watch_of(overview: Overview, tasks: Tasks) -> Watch:
+    """What may be shown, in the language of the request."""
+    return Watch(
+        anchors=_anchors(overview.anchors),
+        ties={number: shown("own_work", ties) for number, ties in overview.ties.items()},
+        longer_wins=shown("own_work", overview.longer_wins, undefined=NO_PAIR),
+        first_is_best=overview.first_is_best,
+        skipped=counted(
+            tasks.skipped / max(tasks.done + tasks.skipped, 1), tasks.done + tasks.skipped
+        ),
+    )
+
+
+def _anchors(found: AnchorWins) -> AnchorWatch:
+    lately, before = (_of_rankings(one) for one in (found.lately, found.before))
+    if found.model is None:
+        nothing = Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_ANCHOR))
+        return AnchorWatch(None, nothing, nothing, None, None)
+    is_known = found.z is not None and None not in (lately.value, before.value)
+    z = found.z if is_known else None
+    return AnchorWatch(found.model, lately, before, z, None if z is None else abs(z) > MAX_Z)
+
+
+def _of_rankings(measured: Measured) -> Estimate:
+    """As a win rate, of which here rankings and not prompts are what is sampled."""
+    estimate = shown("win_rate", measured)
+    limit, count = LIMITS["win_rate"], measured.prompts
+    if count < limit.prompts:
+        reason = gettext(RANKINGS, count=count, least=limit.prompts)
+    elif count < limit.ok_prompts:
+        reason = gettext(FEW_RANKINGS, count=count, least=limit.ok_prompts)
+    else:
+        return estimate
+    return replace(estimate, reason=reason)
+
+
+def counted(value: float | None, tasks: int) -> Estimate:
+    """A number without an interval, of so many tasks: hidden below 10, provisional below 30."""
+    if value is None or tasks < LEAST_TASKS:
+        reason = gettext(TASKS, count=tasks, least=LEAST_TASKS)
+        return Estimate(None, None, None, tasks, tasks, "not_enough_data", reason)
+    if tasks < OK_TASKS:
+        reason = gettext(FEW_TASKS, count=tasks, least=OK_TASKS)
+        return Estimate(value, None, None, tasks, tasks, "provisional", reason)
+    return Estimate(value, None, None, tasks, tasks, "ok", None)
