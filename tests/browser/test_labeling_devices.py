@@ -172,6 +172,29 @@ async def test_a_swipe_over_chips_moves_nothing_and_a_long_press_drags(open_page
     await screen.is_in_row("A", 2)
 
 
+async def test_what_was_dragged_in_firefox_is_not_picked_up_again(open_page, engine):
+    place = await make_place(engine, slates=1)
+    page = await open_page(place.labeler_id, user_agent="Mozilla/5.0 Gecko/20100101 Firefox/140.0")
+    screen = Screen(page)
+    await screen.open(place.label)
+    await page.wait_for_function("() => Boolean(window.Sortable)")
+    # Firefox makes a click of the release, as the chip is under the pointer again.
+    await page.evaluate("""document.addEventListener("mouseup", () => {
+        setTimeout(() => document.querySelector('.chip[data-letter="A"]').click());
+    }, { capture: true, once: true })""")
+    chip, row = await screen.chip("A").bounding_box(), await screen.row(2).bounding_box()
+
+    await page.mouse.move(chip["x"] + 10, chip["y"] + 10)
+    await page.mouse.down()
+    await page.mouse.move(row["x"] + 60, row["y"] + 20, steps=8)
+    await page.mouse.up()
+
+    await screen.is_in_row("A", 2)
+    await expect(screen.chip("A")).to_have_attribute("aria-pressed", "false")
+    await screen.chip("B").click()
+    await expect(screen.chip("B")).to_have_attribute("aria-pressed", "true")
+
+
 @pytest.mark.parametrize("mode", ["check_all", "forced_yes_no"])
 async def test_without_scripts_a_refused_form_keeps_what_was_typed(
     open_page, engine, complaints, mode

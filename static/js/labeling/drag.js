@@ -22,7 +22,10 @@ export function enableDrag(root, { onStart, onEnd }) {
     delay: TOUCH_DELAY_MS,
     delayOnTouchOnly: true,
     onStart: (event) => onStart(Number(event.item.dataset.chip)),
-    onEnd: (event) => onEnd(Number(event.item.dataset.chip), targetOf(event.to)),
+    onEnd(event) {
+      ignoreClick(root);
+      onEnd(Number(event.item.dataset.chip), targetOf(event.to));
+    },
   });
   // Before the press reaches the containers as a mouse's or a finger's.
   const begin = () => {
@@ -39,6 +42,13 @@ export function enableDrag(root, { onStart, onEnd }) {
     root.removeEventListener("pointerdown", begin, { capture: true });
     setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.
   };
+}
+
+// Where dragging is not native, the release is a click as well, and would pick the chip up again.
+function ignoreClick(root) {
+  const ignoring = new AbortController();
+  root.addEventListener("click", (event) => event.stopPropagation(), { capture: true, signal: ignoring.signal });
+  setTimeout(() => ignoring.abort());
 }
 
 function targetOf(container) {
