@@ -11,8 +11,15 @@ from app.accounts.preferences import preferences_of
 from app.errors import InvalidError
 from app.labeling.commands import submit_ranking
 from app.labeling.drafts import draft_of
+from app.labeling.leasing import report_task, skip_task
 from app.labeling.next_task import lease_next_task
-from app.labeling.plain_form import complaints, ranking_from_form, typed_values
+from app.labeling.plain_form import (
+    complaints,
+    ranking_from_form,
+    report_from_form,
+    skip_from_form,
+    typed_values,
+)
 from app.labeling.queries import (
     earlier_task_of,
     guidelines_read_by,
@@ -24,6 +31,7 @@ from app.projects.queries import ProjectView, project_for
 from app.web.deps import AppSettings, Tx
 from app.web.render import page
 from app.web.schemas import MAX_ID, PathId
+from app.web.translation import gettext
 
 router = APIRouter(include_in_schema=False)
 MAX_HELD = 4  # one at work and some that are submitted but, without a network, not stored yet
@@ -33,9 +41,15 @@ TaskId = Annotated[int, Query(ge=1, le=MAX_ID)]
 
 @router.get("/projects/{slug}/label")
 async def show_next_task(
-    request: Request, slug: str, tx: Tx, viewer: SignedIn, settings: AppSettings
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: SignedIn,
+    settings: AppSettings,
+    *,
+    reported: bool = False,
 ) -> Response:
-    """Show the task that the viewer holds, or lease the next one."""
+    """Show the task that the viewer holds, or lease the next one; `reported` says thanks."""
     project = await project_for(tx, viewer, slug)
     if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
         return page(request, "labeling/guidelines.html", {"project": project})
@@ -44,7 +58,8 @@ async def show_next_task(
         progress = await progress_of(tx, viewer, project.id)
         return page(request, "labeling/empty.html", {"project": project, "progress": progress})
     draft = await draft_of(tx, viewer, task.id)
-    return await _task_page(request, tx, viewer, project, workplace_of(project, task, draft))
+    workplace = workplace_of(project, task, draft)
+    return await _task_page(request, tx, viewer, project, workplace, is_reported=reported)
 
 
 @router.post("/projects/{slug}/label/ahead")
@@ -92,9 +107,13 @@ async def _task_page(
     workplace: Workplace,
     *,
     missing: Sequence[str] = (),
+    title: str | None = None,
+    is_reported: bool = False,
 ) -> Response:
     context = {
         "missing": missing,
+        "title": title,
+        "is_reported": is_reported,
         "project": project,
         "workplace": workplace,
         "progress": await progress_of(tx, viewer, project.id),
@@ -125,3 +144,57 @@ async def post_plain_ranking(
         missing = complaints(error, form, workplace.task)
         return await _task_page(request, tx, viewer, project, workplace, missing=missing)
     return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)
+
+
+@router.post("/projects/{slug}/label/{task_id}/skip")
+async def post_plain_skip(
+    request: Request, slug: str, task_id: PathId, tx: Tx, viewer: SignedIn
+) -> Response:
+    """Give the task back, from the form of a browser without scripts."""
+    project = await project_for(tx, viewer, slug)
+    try:
+        skip = skip_from_form(await request.form())
+    except InvalidError as error:
+        return await _refused_page(
+            request, tx, viewer, project, task_id, error, gettext("The task was not skipped")
+        )
+    await skip_task(
+        tx, viewer, task_id=task_id, lease_token=skip.lease_token, reason=skip.reason,
+        note=skip.note,
+    )  # fmt: skip
+    return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)
+
+
+@router.post("/projects/{slug}/label/{task_id}/report")
+async def post_plain_report(
+    request: Request, slug: str, task_id: PathId, tx: Tx, viewer: SignedIn
+) -> Response:
+    """Tell the admins what is wrong, from the form of a browser without scripts."""
+    project = await project_for(tx, viewer, slug)
+    try:
+        report = report_from_form(await request.form())
+        await report_task(
+            tx, viewer, task_id=task_id, kind=report.kind, response_id=report.response,
+            note=report.note,
+        )  # fmt: skip
+    except InvalidError as error:
+        return await _refused_page(
+            request, tx, viewer, project, task_id, error, gettext("Nothing was reported")
+        )
+    return RedirectResponse(f"/projects/{project.slug}/label?reported=true", status_code=303)
+
+
+async def _refused_page(
+    request: Request,
+    tx: Tx,
+    viewer: SignedIn,
+    project: ProjectView,
+    task_id: int,
+    error: InvalidError,
+    title: str,
+) -> Response:
+    task = await own_task_for(tx, viewer, project.id, task_id)
+    workplace = workplace_of(project, task, await draft_of(tx, viewer, task_id))
+    return await _task_page(
+        request, tx, viewer, project, workplace, missing=[gettext(error.detail)], title=title
+    )

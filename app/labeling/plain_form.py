@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 from starlette.datastructures import FormData
 
 from app.errors import Fault, InvalidError
-from app.labeling.schemas import RankingIn, ShownTask
+from app.labeling.schemas import RankingIn, ReportIn, ShownTask, SkipIn
+from app.web.forms import checked
 from app.web.schemas import Body
 from app.web.translation import gettext
 
@@ -66,6 +67,39 @@ def ranking_from_form(form: FormData) -> PlainForm:
             code="invalid",
             faults=faults,
         ) from None
+
+
+def skip_from_form(form: FormData) -> SkipIn:
+    """Why the task is given back: `lease_token`, `reason` and `skip-note`.
+
+    Raises:
+        InvalidError: there is no reason, or it is another one that the note does not say.
+    """
+    note = _text(form, "skip-note")
+    typed = {"lease_token": _text(form, "lease_token"), "reason": form.get("reason"), "note": note}
+    skip, _ = checked(SkipIn, typed)
+    if skip is None:
+        raise InvalidError("Choose a reason.", code="invalid")
+    if skip.reason == "other" and note is None:
+        raise InvalidError("Say in the note what the reason is.", code="invalid")
+    return skip
+
+
+def report_from_form(form: FormData) -> ReportIn:
+    """What is wrong with the task: `kind`, `report-response` and `report-note`.
+
+    Raises:
+        InvalidError: it is not said what.
+    """
+    typed = {
+        "kind": form.get("kind"),
+        "response": _number(_text(form, "report-response")),
+        "note": _text(form, "report-note"),
+    }
+    report, _ = checked(ReportIn, typed)
+    if report is None:
+        raise InvalidError("Choose what is wrong.", code="invalid")
+    return report
 
 
 def typed_values(form: FormData) -> dict[str, list[str]]:

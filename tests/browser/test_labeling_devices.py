@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.labeling_data import make_place, stored_rankings
+from tests.browser.labeling_data import make_place, stored_rankings, task_states
 from tests.browser.screen import Screen
 from tests.browser.test_labeling_access import set_screen
 
@@ -234,5 +234,33 @@ async def test_without_scripts_a_refused_form_keeps_what_was_typed(
     assert [ranking.items[ids[letter]].rank for letter in "ABCD"] == [2, 1, 2, None]
     assert ranking.items[ids["A"]].note == "As I said."
     assert ranking.items[ids["A"]].flags == (["hallucination"] if mode == "check_all" else [])
+    assert all("422" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_without_scripts_a_task_is_reported_and_skipped(open_page, engine, complaints):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id, java_script_enabled=False)
+    await page.goto(place.label)
+    screen = Screen(page)
+    task = await screen.task()
+    skip = page.locator("#skip")
+    await page.get_by_role("link", name="Skip…").click()
+    await skip.get_by_role("button", name="Skip and go on").click()
+    await expect(page.locator(".refused")).to_contain_text("Choose a reason.")
+    assert await task_states(engine, place) == [("leased", None), ("open", None)]
+
+    report = page.locator("#report")
+    await report.get_by_label("It is not displayed right").check()
+    await report.get_by_label("Where").select_option("In response B")
+    await report.get_by_role("button", name="Report", exact=True).click()
+    await expect(page.get_by_text("Reported. An admin looks at it.")).to_be_visible()
+    assert await screen.task() == task
+    await skip.get_by_label("I do not know the language").check()
+    await skip.get_by_role("button", name="Skip and go on").click()
+
+    await expect(page.locator(f'[data-labeling]:not([data-task="{task}"])')).to_be_visible()
+    states = await task_states(engine, place)
+    assert states[:2] == [("skipped", "language"), ("leased", None)]
     assert all("422" in line for line in complaints)
     complaints.clear()
