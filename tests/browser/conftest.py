@@ -22,12 +22,22 @@ from tests.conftest import CLONE_NUMBERS
 from tests.processes import Podium, podium_processes
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Chromium takes the last of several such arguments: these are Playwright's own, which keep it off
+# the network, and two pages behind the address bar that every window would load, seen or not.
+DISABLED_FEATURES = (
+    "WebUIOmniboxAimPopup", "WebUIOmniboxPopup",
+    "AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades",
+    "LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints",
+    "PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning",
+)  # fmt: skip
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=" + ",".join(DISABLED_FEATURES),
 ]
 PATIENCE_MS = 20_000  # machines that run these tests are often busy
 
