@@ -107,21 +107,34 @@ async def open_page(
     async with AsyncExitStack() as stack:
 
         async def opened(user_id: int | None = None, **options: Any) -> Page:  # noqa: ANN401
-            context = await browser.new_context(base_url=podium.url, **options)
-            stack.push_async_callback(context.close)
-            context.set_default_timeout(PATIENCE_MS)
-            if user_id is not None:
-                async with transaction(engine) as tx:
-                    token = await open_session(tx, user_id=user_id, max_days=1)
-                await context.add_cookies([{"name": "podium", "value": token, "url": podium.url}])
-            page = await context.new_page()
-            _listen(page, complaints)
+            page = await new_page(browser, podium, engine, user_id, **options)
+            stack.push_async_callback(page.context.close)
+            listen(page, complaints)
             return page
 
         yield opened
 
 
-def _listen(page: Page, complaints: list[str]) -> None:
+async def new_page(
+    browser: Browser,
+    podium: Podium,
+    engine: AsyncEngine,
+    user_id: int | None,
+    **options: Any,  # noqa: ANN401
+) -> Page:
+    """An empty page in a fresh profile, which closes with the page's context."""
+    context = await browser.new_context(base_url=podium.url, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    if user_id is not None:
+        async with transaction(engine) as tx:
+            token = await open_session(tx, user_id=user_id, max_days=1)
+        await context.add_cookies([{"name": "podium", "value": token, "url": podium.url}])
+    return await context.new_page()
+
+
+def listen(page: Page, complaints: list[str]) -> None:
+    """Write down what the browser complains about on this page."""
+
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             complaints.append(f"{message.type}: {message.text}")
