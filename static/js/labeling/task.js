@@ -7,9 +7,8 @@ import { enableBoardClicks } from "./board-clicks.js";
 import { enableCardInputs } from "./card-inputs.js";
 import { concernsOf } from "./concerns.js";
 import { enableDrag } from "./drag.js";
-import { newerDraft, openDraft, windowName } from "./draft.js";
 import { enableFlagKeys } from "./flag-keys.js";
-import { keepDraft } from "./task-draft.js";
+import { keepDraft, readDrafts } from "./task-draft.js";
 import { createTaskView } from "./task-view.js";
 import { createEventLog } from "./events.js";
 import { emptyWork, firstIncomplete, isComplete, missingText } from "./judgments.js";
@@ -25,7 +24,7 @@ import { t } from "../words.js";
 
 // `root` is the element with the prompt, the responses and the board. `page` has what is shared by all tasks: context,
 // messages, stepView, saveState, askWhichDraft; `onReady(entry)` gets the ranking that is to be sent.
-export function openTask(root, { page, onReady, onClosed }) {
+export function openTask(root, { page, onReady }) {
   const told = JSON.parse(root.dataset.workplace);
   const { context, messages } = page;
   const ending = new AbortController();
@@ -41,16 +40,12 @@ export function openTask(root, { page, onReady, onClosed }) {
   const words = wordsToRead(root);
   const board = root.querySelector("[data-board]");
   let lease = { token: told.leaseToken, expiresAt: told.leaseExpiresAt };
-  let activeMs = 0;
 
   const log = createEventLog(told.id, { signal });
-  const draft = openDraft(context.labeler, told.id);
-  const local = draft.read();
-  const chosen = newerDraft(local, told.draft, windowName());
-  const saved = chosen === "server" ? { ...told.draft.body, base: told.draft.version, isSynced: true } : local;
+  const { draft, saved, isAsking } = readDrafts(told, context.labeler);
   const seen = watchCards(cards, { signal });
   seen.restore(saved);
-  activeMs = Number(saved?.activeMs) || 0;
+  let activeMs = Number(saved?.activeMs) || 0;
 
   const store = createStore({
     ids,
@@ -69,7 +64,7 @@ export function openTask(root, { page, onReady, onClosed }) {
     },
     onSaved: (isKept) => page.saveState(isKept ? "kept" : "not kept"),
   });
-  const autosave = keepDraft({ told, page, store, letters, isAsking: chosen === "ask", signal });
+  const autosave = keepDraft({ told, page, store, letters, isAsking, signal });
 
   const { boardView, cardView, render, foldLong } = createTaskView({ root, board, cards, letters, rules, page, store, log });
   const aids = createRankAids({ taskId: told.id, root, board, cards, rules, page, store, cardView, log, signal });
@@ -148,7 +143,6 @@ export function openTask(root, { page, onReady, onClosed }) {
     close() {
       endDrag();
       ending.abort();
-      onClosed?.();
     },
   };
 }
