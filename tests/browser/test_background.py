@@ -128,6 +128,7 @@ async def test_without_a_network_rankings_wait_and_are_sent_by_themselves(
     await screen.is_another_than(task)
     alert = screen.page.get_by_role("alert")
     await expect(alert).to_contain_text("A ranking waits in this browser and will be sent again.")
+    assert await alert.get_by_text("submitted").count() == 0
     await screen.rate("A", 6)
     await expect(screen.page.locator("[data-save-state]")).to_have_text(
         "Offline, kept on this device"

@@ -81,7 +81,7 @@ export function createOutbox(labelerId, { onStored, onRefused, onWaiting }) {
 
   window.addEventListener("online", send);
   window.addEventListener("focus", send);
-  return { add, send, entries };
+  return { add, send, entries, isWaiting: () => failures > 0 };
 }
 
 // A hold that has ended is taken again if nobody else has the task; then the same ranking is sent once more.

@@ -4,6 +4,8 @@ import { explain } from "./messages.js";
 import { createOutbox } from "./outbox.js";
 import { t, tn } from "../words.js";
 
+const SUBMITTED = "submitted"; // What the message is about that passes when another one is submitted, or has to wait.
+
 // `task()` is the open task; `leave(where)` goes on when it is stored, `letGo()` gives it back when it is refused.
 export function createSending({ page, next, base, task, leave, letGo }) {
   const { context, messages } = page;
@@ -23,22 +25,32 @@ export function createSending({ page, next, base, task, leave, letGo }) {
       const { text, link } = explain(status, problem, { next, task: `${next}/${taskId}`, number, here });
       messages.show(text, { link, about: taskId });
     },
-    onWaiting(entries) {
-      const text = tn({
-        one: "The server cannot be reached. A ranking waits in this browser and will be sent again.",
-        other: "The server cannot be reached. {count} rankings wait in this browser and will be sent again.",
-      }, entries.length);
-      messages.show(text, { tone: "warn", about: entries[0].taskId });
-    },
+    onWaiting: tellWaiting,
   });
+
+  function tellWaiting(entries) {
+    const text = tn({
+      one: "The server cannot be reached. A ranking waits in this browser and will be sent again.",
+      other: "The server cannot be reached. {count} rankings wait in this browser and will be sent again.",
+    }, entries.length);
+    messages.clearFor(SUBMITTED);
+    messages.show(text, { tone: "warn", about: entries[0].taskId });
+  }
+
   return {
     ...outbox,
     // `goesOn`: the next task is there, and takes the place of this one.
     add(entry, { goesOn }) {
       outbox.add(entry);
-      if (goesOn) {
+      messages.clear();
+      if (outbox.isWaiting()) {
+        tellWaiting(outbox.entries());
+      } else if (goesOn) {
         messages.show(t("Task {number} submitted.", { number: entry.number }), {
-          tone: "good", link: { href: `${next}/${entry.taskId}`, text: t("Change it") }, isPassing: true,
+          tone: "good",
+          link: { href: `${next}/${entry.taskId}`, text: t("Change it") },
+          about: SUBMITTED,
+          isPassing: true,
         });
       } else {
         messages.show(t("Submitting…"), { tone: "plain", isPassing: true });
