@@ -29,6 +29,17 @@ SOURCES = {
     ),
     "flags": ("2 n₁₁ / (2 n₁₁ + n₁₀ + n₀₁); (p_a − p_e) / (1 − p_e)", "Gwet 2008, AC1"),
     "leave_one_out": ("sign(Σ_v≠u x_v) = x_u", ""),
+    "tau_b": ("(C − D) / √((n₀ − n₁)(n₀ − n₂))", "Kendall 1945"),
+    "kendall_w": (
+        "(12 Σ R² − 3 m² n (n+1)²) / (m² n (n²−1) − m Σ T); (m W − 1) / (m − 1)",
+        "Kendall and Babington Smith 1939",
+    ),
+    "dawid_skene": ("q_u = mean P(z = x_u)", "Dawid and Skene 1979, one coin"),
+    "crowd_bradley_terry": (
+        "P(i > j | u) = η_u s(t_i − t_j) + (1 − η_u) s(t_j − t_i)",
+        "Chen et al. 2013",
+    ),
+    "windows": ("z = (p₁ − p₂) / √(p (1 − p) (1/n₁ + 1/n₂))", "Rao and Scott 1992"),
     "position": ("z = Σ S / √(Σ Var S)", "Kendall 1970"),
     "drift": ("S_t = max(0, S_t−1 + p₀ − x_t − 0.05)", "Page 1954"),
     "win_rate": ("(wins + ties / 2) / n", ""),
@@ -146,6 +157,23 @@ def _of_the_top() -> dict[str, tuple[str, str]]:
                 "interval is a jackknife over prompts."
             ),
         ),
+        "tau_b": (
+            gettext("Tau-b"),
+            gettext(
+                "Kendall's correlation of two whole rankings with ties: 1 is the same order, 0 is "
+                "chance, −1 is reversed. The mean over prompts; of the first two labels at the "
+                "top, of each labeler with every other one in the tables."
+            ),
+        ),
+        "kendall_w": (
+            gettext("Kendall's W"),
+            gettext(
+                "How far three or more rankings of the same responses go together, from 0 to 1. By "
+                "chance it is 1 / labelers, so beside it stands the mean correlation of two of "
+                "them, which is 0 by chance. The mean over slates with three or more labels; where "
+                "a third was asked for because two disagreed, both are lower."
+            ),
+        ),
         "ac2": (
             gettext("AC2 of ratings"),
             gettext(
@@ -246,6 +274,34 @@ def _of_labelers() -> dict[str, tuple[str, str]]:
                 "Whether agreement with the others has fallen since the first 30 prompts: a "
                 "cumulative sum against the labeler's own usual share, set to one false alarm in "
                 "500 prompts."
+            ),
+        ),
+        "windows": (
+            gettext("Two windows"),
+            gettext(
+                "Agreement with the others' consensus in the last 30 days of a labeler's shared "
+                "prompts, and before. z compares the two with prompts as clusters; beyond ±3 it is "
+                "hardly chance. It sets nothing off."
+            ),
+        ),
+        "dawid_skene": (
+            gettext("Dawid-Skene q"),
+            gettext(
+                "How often a labeler's preference is the right one, if every pair has a right "
+                "answer that all labelers know with a probability of their own; estimated together "
+                "with the answers. It needs pairs with three labels and takes the pairs of a "
+                "ranking as independent, so it is a hint where to look and sets nothing off. The "
+                "interval has prompts as clusters and takes the others' q as given."
+            ),
+        ),
+        "crowd_bradley_terry": (
+            gettext("Crowd Bradley-Terry η"),
+            gettext(
+                "How likely a labeler's comparison is the right way round, if responses have "
+                "strengths and close ones are easily confused: near 50% is noise, below it the "
+                "scale may be reversed, near 100% differences are explained by close responses. "
+                "Of slates with three or more labels, the newest 2,000; a hint, which sets nothing "
+                "off. The interval has prompts as clusters and takes the strengths as given."
             ),
         ),
         "longer_wins": (

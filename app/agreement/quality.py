@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.behaviour.alerts import Signal, signals_of
+from app.agreement.behaviour.diagnostics import Diagnostics, diagnostics_of
 from app.agreement.behaviour.evidence import Evidence, Followed, evidence_of, followed
 from app.agreement.cache import computed_lately, computed_once, labels_of, measures_of
 from app.agreement.computing import computed_beside
@@ -15,7 +16,7 @@ from app.agreement.loading import Loaded
 from app.agreement.metrics.arrays import Integers
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.measures import LabelerMeasures, Measures
-from app.agreement.metrics.slices import EVERYTHING
+from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.agreement.queries import SFT
 from app.agreement.work import KnownAnswers, Unfolded, work_of
 from app.projects.queries import ProjectView
@@ -129,6 +130,7 @@ class _Lately:
             row=order[np.searchsorted(known, self.first_id[own])],
             labeler=np.zeros(len(own), dtype=np.int64),
             share=self.drift.share[own],
+            units=self.drift.units[own],
         )
 
 
@@ -175,6 +177,17 @@ async def own_quality_of(tx: AsyncSession, project: ProjectView, user_id: int) -
         lately.evidence.get(user_id),
         lately.drift_of(user_id, loaded.labels),
     )
+
+
+async def diagnosed(
+    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice = EVERYTHING
+) -> Diagnostics:
+    """What models say of each labeler by these labels of the project, or of a slice of them."""
+
+    async def compute() -> Diagnostics:
+        return await computed_beside(tx, lambda: diagnostics_of(sliced(labels, slice_)))
+
+    return await computed_once(tx, project.id, ("diagnostics", labels.version, slice_.key), compute)
 
 
 async def researchers_of(tx: AsyncSession) -> frozenset[int]:

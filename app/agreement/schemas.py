@@ -164,6 +164,7 @@ class PairOut(EstimateOut):
     """Strict agreement of two labelers."""
 
     labelers: Annotated[tuple[str, str], Field(description="pseudonyms")]
+    tau_b: Annotated[EstimateOut, Field(description="of whole rankings, mean over prompts")]
 
 
 class WinRateOut(Answer):
@@ -238,7 +239,14 @@ def agreement_out(shown: ProjectDashboard) -> AgreementOut:
             )
             for row in report.labelers
         ],
-        pairs=[PairOut(labelers=row.labelers, **vars(row.strict)) for row in report.pairs],
+        pairs=[
+            PairOut(
+                labelers=row.labelers,
+                tau_b=estimate_out(shown.dashboard.correlation.of_two(row.labelers)),
+                **vars(row.strict),
+            )
+            for row in report.pairs
+        ],
         baseline=report.baseline,
         win_rates=[
             WinRateOut(

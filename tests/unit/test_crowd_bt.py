@@ -79,21 +79,33 @@ def test_a_careless_labeler_is_near_a_half_and_a_reversed_one_below():
     assert got[5] < 0.2
 
 
-def test_with_two_labels_a_slate_nobody_has_a_reliability():
+def test_two_labels_of_a_slate_are_none_to_go_by():
     ranks, slate, labeler = ranked(0)
     two = labeler % 3 != 0  # the first and the fourth go
     some = np.isin(labeler, [3, 4])
 
-    got = reliabilities(ranks[two], slate[two], labeler[two], 6)
-    with_one = reliabilities(ranks[some], slate[some], labeler[some], 6)
+    got = reliabilities(ranks[two], slate[two], slate[two], labeler[two], 6)
+    with_one = reliabilities(ranks[some], slate[some], slate[some], labeler[some], 6)
 
     assert [one.value is None for one in got] == [True, False, False, True, False, False]
-    assert [one.pairs for one in got] == [0, 400, 400, 0, 400, 400]
+    assert [one.units for one in got] == [0, 400, 400, 0, 400, 400]
+    assert {(one.units, one.half_width) for one in with_one} == {(0, None)}
     # Two who differ could both be right, so eta would be high.
     assert crowd_bradley_terry(ranks[some], slate[some], labeler[some], 6).reliability[4] > 0.9
-    assert {(one.value, one.reason) for one in with_one} == {
-        (None, "not enough data: 0 of 50 pairs with three labels")
-    }
+
+
+def test_the_error_is_that_of_prompts_drawn_again():
+    def found(seed):
+        ranks, slate, labeler = ranked(seed)
+        return reliabilities(ranks, slate, slate, labeler, 6)
+
+    parts = [found(seed) for seed in range(30)]
+
+    spreads = np.std([[one.value for one in part] for part in parts], axis=0, ddof=1)
+    errors = np.mean([[one.se for one in part] for part in parts], axis=0)
+    assert errors[4] / spreads[4] == pytest.approx(1, abs=0.25)
+    # At the ends of the scale the prior leaves little to vary, and the error is on the safe side.
+    assert (errors > 0.75 * spreads).all()
 
 
 def test_names_and_the_order_of_responses_change_nothing():

@@ -6,6 +6,8 @@ from dataclasses import astuple, is_dataclass
 import numpy as np
 import pytest
 
+from app.agreement.behaviour.diagnostics import diagnostics_of
+from app.agreement.dashboard.correlation import named
 from app.agreement.dashboard.overview import overview_of
 from app.agreement.dashboard.report import (
     FEW_IN_HEAT_MAP,
@@ -49,6 +51,7 @@ def dashboard(labels, *, flags=(), tasks=None, **references):
     return dashboard_of(
         overview(labels, flags=[scope for _, _, scope in flags], **references),
         report,
+        diagnostics=named(diagnostics_of(labels), labels, str),
         tasks=tasks or Tasks(len(labels), len(labels), 0),
         flags=flags,
         name_of=str,

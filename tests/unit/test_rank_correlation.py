@@ -1,5 +1,6 @@
 """Tau-b, Kendall's W and intraclass correlations: V09, V10, V12, against scipy, and degenerate."""
 
+from dataclasses import astuple
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,14 @@ from scipy.stats import chi2, friedmanchisquare, kendalltau
 
 from app.agreement.metrics.arrays import signs_of
 from app.agreement.metrics.intraclass import complete_block, intraclass
-from app.agreement.metrics.rank_correlation import kendall_w, mean_tau_b, tau_b
+from app.agreement.metrics.rank_correlation import (
+    NO_TAU,
+    kendall_w,
+    mean_kendall_w,
+    mean_tau_b,
+    mean_tau_b_of_labelers,
+    tau_b,
+)
 from tests.vectors import VECTORS
 
 
@@ -192,3 +200,37 @@ def test_labelers_who_only_differ_in_leniency_have_no_consistency_to_measure():
     found = intraclass(np.tile([1, 4, 6], (5, 1)))
 
     assert (found.icc2, found.icc3, found.icc3k) == (0.0, None, None)
+
+
+def test_tau_b_of_labelers_is_that_of_each_alone():
+    for ranks, _rng in random_ranks(30, seed=5, labels=12, width=5):
+        slate, labeler = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
+        prompt = slate // 2
+
+        with_all, of_two = mean_tau_b_of_labelers(signs_of(ranks), slate, prompt, labeler)
+
+        for u, v in combinations(range(3), 2):
+            rows = labeler != 3 - u - v
+            alone = mean_tau_b(signs_of(ranks[rows]), slate[rows], prompt[rows])
+            assert astuple(of_two.get((u, v), NO_TAU)) == pytest.approx(astuple(alone))
+        for u, found in with_all.items():
+            taus = {}
+            for i, j in combinations(range(12), 2):
+                if slate[i] == slate[j] and u in (labeler[i], labeler[j]):
+                    tau = tau_b(ranks[i], ranks[j])
+                    taus.setdefault(prompt[i], []).extend([] if tau is None else [tau])
+            assert found.value == pytest.approx(np.mean([np.mean(t) for t in taus.values() if t]))
+
+
+def test_the_mean_w_is_that_of_slates_with_three_labels():
+    for ranks, rng in random_ranks(50, seed=6, labels=12, width=5):
+        slate = rng.permutation(np.array([0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3]))
+        each = [kendall_w(ranks[slate == one]) for one in (1, 2, 3)]
+        known = [one for one in each if one is not None]
+
+        w, spearman = mean_kendall_w(ranks, slate, slate)
+
+        assert w.units == spearman.prompts == len(known)
+        if known:
+            assert w.value == pytest.approx(np.mean([one.w for one in known]))
+            assert spearman.value == pytest.approx(np.mean([one.mean_spearman for one in known]))

@@ -99,6 +99,56 @@ async def test_an_alert_names_its_two_signals_and_leads_to_cases(app, admin, adm
     assert "! beyond its limit" in row_of(page, "L-03")
 
 
+async def test_models_of_labelers_are_folded_hints_beside_rank_correlation(
+    admin, admin_browser, team
+):
+    answer = (await admin.get(CALL)).json()
+    page = await admin_browser.get(PAGE)
+
+    dashboard = answer["dashboard"]
+    tau = dashboard["rank_correlation"]["tau_b"]
+    assert (tau["prompts"], tau["units"]) == (54, 54)
+    assert f"Tau-b {tau['value']:.2f}" in words(page)
+    assert dashboard["rank_correlation"]["kendall_w"]["reason"] == (
+        "not enough data: 0 of 10 prompts with three labels"
+    )
+    own = dashboard["labelers"][0]["diagnostics"]
+    assert own["dawid_skene"]["value"] is own["weight"] is own["crowd_bradley_terry"]["value"]
+    assert own["dawid_skene"]["reason"] == "not enough data: 0 of 10 prompts with three labels"
+    assert own["tau_b"]["value"] is not None
+    assert {"tau_b", "dawid_skene", "crowd_bradley_terry"} <= answer["definitions"].keys()
+    assert answer["pairs"][0]["tau_b"]["prompts"] == answer["pairs"][0]["prompts"]
+    folded = re.search(
+        r"<details>(?:(?!</details>).)*Dawid-Skene.*?</details>", page.text, re.DOTALL
+    )[0]
+    assert "0 of 10 prompts with three labels" in folded
+
+
+async def test_with_three_labels_a_prompt_the_models_have_numbers(
+    admin, admin_browser, seed_slates
+):
+    up, down = (1, 2, 3, 4), (4, 3, 2, 1)
+    await seed_slates(
+        [
+            GivenSlate([Given(1, [up]), Given(2, [up]), Given(3, [down if i % 3 else up])])
+            for i in range(36)
+        ]
+    )
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"]
+    page = await admin_browser.get("/projects/seeded/labelers/L-03")
+    detail = (await admin.get("/api/v1/projects/seeded/labelers/L-03")).json()
+
+    assert answer["rank_correlation"]["kendall_w"]["prompts"] == 36
+    third = answer["labelers"][2]["diagnostics"]
+    assert third == detail["diagnostics"]
+    assert third["dawid_skene"]["value"] < 0.5
+    assert third["crowd_bradley_terry"]["value"] < 0.5
+    assert third["tau_b"]["value"] == pytest.approx(-1 / 3)
+    assert f"Dawid-Skene q {100 * third['dawid_skene']['value']:.1f}%" in words(page)
+    assert answer["alerts"] == []
+
+
 async def test_every_number_leads_to_its_definition(admin_browser, team):
     page = await admin_browser.get(PAGE)
 

@@ -126,6 +126,24 @@ async def test_drift_is_followed_prompt_by_prompt(admin, seed_slates):
     assert "40 prompts as a table" in page
 
 
+async def test_the_last_month_is_held_against_what_was_before(
+    admin, admin_browser, seed_slates, run_sql
+):
+    await seed_slates(shared(45, reversed_from=30))
+    await run_sql("update rankings set created_at = created_at - interval '60 days' "
+                  "where slate_id <= (select min(slate_id) + 29 from rankings)")  # fmt: skip
+
+    drift = (await admin.get(f"{API}/L-01")).json()["drift"]
+    page = words(await admin_browser.get(f"{PAGE}/L-01"))
+
+    windows = drift["windows"]
+    assert (windows["before"]["value"], windows["lately"]["value"]) == (1, 0)
+    assert (windows["before"]["prompts"], windows["lately"]["prompts"]) == (30, 15)
+    assert windows["z"] == pytest.approx(45**0.5)
+    assert "Last 30 days 0.0%" in page
+    assert "Difference z = 6.71" in page
+
+
 async def test_known_answers_and_repeats_are_shown_to_admins(admin, seed_slates, run_sql):
     checks = [
         GivenSlate([Given(1, [ALIKE if i else OPPOSITE], purpose="gold"),

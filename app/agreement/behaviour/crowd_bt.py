@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.agreement.behaviour.dawid_skene import full_pairs, too_few
+from app.agreement.behaviour.dawid_skene import of_full_pairs
 from app.agreement.metrics.arrays import MISSING, Floats, Integers, Signs, signs_of
+from app.agreement.metrics.estimates import Measured
 
 RIDGE = 0.05
 # Beta(4, 2): labelers are right more often than not, which keeps off the solution with all signs
@@ -26,49 +27,65 @@ class CrowdBradleyTerry:
     reliability: Floats  # (labelers,) eta; the prior's mode 0.75 for one who compared nothing
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """A labeler's eta; None with a reason."""
-
-    value: float | None
-    pairs: int
-    reason: str | None
-
-
 def reliabilities(
-    ranks: Signs, slate: Integers, labeler: Integers, labelers: int
-) -> list[Reliability]:
+    ranks: Signs, slate: Integers, prompt: Integers, labeler: Integers, labelers: int
+) -> list[Measured]:
     """Estimate each labeler's eta from all rankings (n, w) of shared slates.
 
-    As in `dawid_skene`, from 50 pairs with three labels on: of two labels that differ, strengths
-    between them explain both, and everybody would look reliable.
+    As in `dawid_skene`, `units` and `prompts` are those pairs only that three or more order: of two
+    labels that differ, strengths between them explain both, and everybody would look reliable. The
+    standard error is the sandwich of the likelihood's score with prompts as clusters (Liang and
+    Zeger 1986); it takes the estimated strengths as given.
     """
-    found = crowd_bradley_terry(ranks, slate, labeler, labelers)
-    told = full_pairs(signs_of(ranks), slate, labeler, labelers)
-    reasons = [too_few(pairs) for pairs in told]
-    return [
-        Reliability(eta if reason is None else None, pairs, reason)
-        for eta, pairs, reason in zip(found.reliability.tolist(), told, reasons, strict=True)
+    signs = signs_of(ranks)
+    found, comparisons = _fitted(ranks, signs, slate, labeler, labelers)
+    rows, better, worse = comparisons
+    eta = found.reliability
+    s = _logistic(found.strength[slate[rows], better] - found.strength[slate[rows], worse])
+    own = eta[labeler[rows]]
+    score = (2 * s - 1) / (own * s + (1 - own) * (1 - s))
+    information = np.bincount(labeler[rows], weights=score**2, minlength=labelers)
+    width = int(prompt.max(initial=0)) + 1
+    cells, cell = np.unique(labeler[rows] * width + prompt[rows], return_inverse=True)
+    clusters = np.bincount(cell, weights=score, minlength=len(cells))
+    squares = np.bincount(cells // width, weights=clusters**2, minlength=labelers)
+    error = np.sqrt(squares) / np.maximum(information, np.finfo(np.float64).tiny)
+    made = np.bincount(labeler[rows], minlength=labelers)
+    measured = [
+        Measured(one if n else None, se if inverse else None, n, 0)
+        for one, se, inverse, n in zip(
+            eta.tolist(), error.tolist(), information.tolist(), made.tolist(), strict=True
+        )
     ]
+    return of_full_pairs(measured, signs, slate, prompt, labeler)
 
 
 def crowd_bradley_terry(
     ranks: Signs, slate: Integers, labeler: Integers, labelers: int
 ) -> CrowdBradleyTerry:
     """Fit the preferences (n, w) of all labelers; strengths are those of a slate's responses."""
-    signs = signs_of(ranks)
+    return _fitted(ranks, signs_of(ranks), slate, labeler, labelers)[0]
+
+
+def _fitted(
+    ranks: Signs, signs: Signs, slate: Integers, labeler: Integers, labelers: int
+) -> tuple[CrowdBradleyTerry, tuple[Integers, Integers, Integers]]:
+    """The fit, and of each comparison (m,) the ranking, the better response, and the worse."""
     first, second = np.triu_indices(ranks.shape[1], k=1)
     rows, pairs = np.nonzero((signs != 0) & (signs != MISSING))
     is_first = signs[rows, pairs] > 0
-    return fit(
+    winner = np.where(is_first, first[pairs], second[pairs])
+    loser = np.where(is_first, second[pairs], first[pairs])
+    found = fit(
         slate=slate[rows],
-        winner=np.where(is_first, first[pairs], second[pairs]),
-        loser=np.where(is_first, second[pairs], first[pairs]),
+        winner=winner,
+        loser=loser,
         labeler=labeler[rows],
         count=np.ones(len(rows)),
         shape=(int(slate.max(initial=-1)) + 1, ranks.shape[1]),
         labelers=labelers,
     )
+    return found, (rows, winner, loser)
 
 
 def fit(
@@ -121,7 +138,8 @@ def fit(
         if moved < tolerance:
             break
     strength = t.reshape(shape)
-    return CrowdBradleyTerry(strength - strength.mean(axis=1, keepdims=True), eta)
+    mean = strength.sum(axis=1, keepdims=True) / max(shape[1], 1)
+    return CrowdBradleyTerry(strength - mean, eta)
 
 
 def _newton(t: Floats, wins: Floats) -> Floats:

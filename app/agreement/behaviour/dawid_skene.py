@@ -4,19 +4,19 @@ Dawid and Skene 1979 with a single accuracy q_u per labeler. The pairs of one ra
 each other, so q is a diagnostic and no verdict.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.agreement.behaviour.by_labeler import sums_of_slates
+from app.agreement.behaviour.by_labeler import shares, sums_of_slates
 from app.agreement.metrics.arrays import MISSING, Floats, Integers, Signs, signs_of
-from app.web.translation import gettext
+from app.agreement.metrics.estimates import Measured
 
 EPSILON = 1e-10
 MIN_ACCURACY, MAX_ACCURACY = 0.05, 0.95
 MIN_LABELS_OF_A_PAIR = 3
-MIN_PAIRS = 50
 
 
 @dataclass(frozen=True)
@@ -28,52 +28,65 @@ class DawidSkene:
     prior: float
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """A labeler's q, and the log odds that an answer weighs; None with a reason."""
+def accuracies(
+    ranks: Signs, slate: Integers, prompt: Integers, labeler: Integers, labelers: int
+) -> list[Measured]:
+    """Estimate each labeler's accuracy q from all pair labels (n, w) of shared slates.
 
-    value: float | None
-    weight: float | None
-    pairs: int
-    reason: str | None
-
-
-def accuracies(ranks: Signs, slate: Integers, labeler: Integers, labelers: int) -> list[Accuracy]:
-    """Estimate each labeler's accuracy from all pair labels (n, w) of shared slates.
-
-    Ties are missing. A labeler has a value from 50 pairs with three labels on: with two labels a
-    pair, EM cannot tell which of the two errs and drives somebody to q = 1.
+    Ties are missing. With two labels a pair, EM cannot tell which of the two errs and drives
+    somebody to q = 1, so `units` and `prompts` are those pairs only that three or more order. The
+    standard error has prompts as clusters. It is that of known answers over the share of the
+    information that is left without them (Louis 1982), and takes the others' accuracies as given.
     """
     signs = signs_of(ranks)
     rows, columns = np.nonzero((signs != 0) & (signs != MISSING))
     _pairs, item = np.unique(slate[rows] * signs.shape[1] + columns, return_inverse=True)
+    answer = signs[rows, columns] > 0
     # Which response of a pair is called the first says nothing, so the prior is even.
-    found = dawid_skene(item, labeler[rows], signs[rows, columns] > 0, labelers=labelers, prior=0.5)
-    told = full_pairs(signs, slate, labeler, labelers)
-    return [
-        _shown(accuracy, pairs)
-        for accuracy, pairs in zip(found.accuracy.tolist(), told, strict=True)
+    found = dawid_skene(item, labeler[rows], answer, labelers=labelers, prior=0.5)
+    is_right = np.where(answer, found.posterior[item], 1 - found.posterior[item])
+    right = np.bincount(rows, weights=is_right, minlength=len(ranks))
+    answers = np.bincount(rows, minlength=len(ranks)).astype(np.float64)
+    unsure = np.bincount(rows, weights=is_right * (1 - is_right), minlength=len(ranks))
+    missing = np.bincount(labeler, weights=unsure, minlength=labelers)
+    measured = [
+        replace(one, se=_without_the_answers(one, own))
+        for one, own in zip(
+            shares((right.astype(np.float64), answers), prompt, labeler, labelers),
+            missing.tolist(),
+            strict=True,
+        )
     ]
+    return of_full_pairs(measured, signs, slate, prompt, labeler)
 
 
-def full_pairs(signs: Signs, slate: Integers, labeler: Integers, labelers: int) -> list[int]:
-    """Count each labeler's preferences (n, p) on pairs on which three or more have one."""
+def _without_the_answers(measured: Measured, missing: float) -> float | None:
+    """The standard error when only sum p (1 - p) = `missing` is known of how right answers are."""
+    q = measured.value
+    if q is None or measured.se is None:
+        return None
+    complete = measured.units * q * (1 - q)
+    return measured.se * complete / (complete - missing) if complete > missing else None
+
+
+def of_full_pairs(
+    measured: Sequence[Measured], signs: Signs, slate: Integers, prompt: Integers, labeler: Integers
+) -> list[Measured]:
+    """The same numbers, with each labeler's preferences on pairs that three or more order."""
     has_preference = (signs != 0) & (signs != MISSING)
     preferences, of = sums_of_slates(has_preference, slate)
     full = has_preference & (preferences[of] >= MIN_LABELS_OF_A_PAIR)
-    told = np.bincount(labeler, weights=full.sum(axis=1), minlength=labelers)
-    return [round(count) for count in told.tolist()]
-
-
-def too_few(pairs: int) -> str | None:
-    """Why nothing can be said of a labeler with so many full pairs; None when they are enough."""
-    if pairs >= MIN_PAIRS:
-        return None
-    return gettext(
-        "not enough data: %(count)s of %(least)s pairs with three labels",
-        count=pairs,
-        least=MIN_PAIRS,
-    )
+    told = full.sum(axis=1).astype(np.float64)
+    counted = shares((np.zeros(len(told)), told), prompt, labeler, len(measured))
+    return [
+        replace(
+            one,
+            se=one.se if count.prompts > 1 else None,
+            units=count.units,
+            prompts=count.prompts,
+        )
+        for one, count in zip(measured, counted, strict=True)
+    ]
 
 
 def dawid_skene(
@@ -136,10 +149,3 @@ def _log_odds(share: Floats, low: float, high: float) -> Floats:
 
 def _mean(posterior: Floats) -> float:
     return float(posterior.mean()) if len(posterior) else 0.5
-
-
-def _shown(accuracy: float, pairs: int) -> Accuracy:
-    reason = too_few(pairs)
-    if reason is not None:
-        return Accuracy(None, None, pairs, reason)
-    return Accuracy(accuracy, float(log_odds(np.array(accuracy))), pairs, None)

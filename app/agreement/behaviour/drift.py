@@ -131,13 +131,13 @@ def drift_of(sequence: Sequence[float], *, team: float | None, height: float) ->
     )
 
 
-def two_proportions(first: tuple[int, int], second: tuple[int, int]) -> Difference | None:
+def two_proportions(first: tuple[float, float], second: tuple[float, float]) -> Difference | None:
     """Test two shares with a pooled z, each given as (successes, n); None when it is undefined.
 
-    For independent trials, such as the decided pairs of different prompts.
+    For independent trials; `drift_windows` says how many those of dependent pairs are worth.
     """
     (a, n), (b, m) = first, second
-    if n == 0 or m == 0 or a + b in {0, n + m}:
+    if n == 0 or m == 0 or not 0 < a + b < n + m:
         return None
     pooled = (a + b) / (n + m)
     z = (a / n - b / m) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))

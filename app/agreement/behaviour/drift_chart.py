@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from app.agreement.behaviour.drift import REFERENCE_PROMPTS, track_of
+from app.agreement.behaviour.drift_windows import Windows, windows_of
 from app.agreement.behaviour.evidence import Followed
 from app.agreement.metrics.arrays import Integers
 from app.agreement.metrics.estimates import SHARED
@@ -48,6 +49,7 @@ class DriftChart:
         alarm_since: number of the prompt at which the present alarm began.
         ewma: a line between 0 at the bottom and 1 at the top.
         cusum: a line between 0 and `cusum_top`.
+        windows: the last month and what was before; None without a shared prompt.
     """
 
     points: list[Point]
@@ -58,6 +60,7 @@ class DriftChart:
     cusum: Line | None = None
     cusum_top: float = 0.0
     reason: str | None = None
+    windows: Windows | None = None
 
 
 def drift_chart(
@@ -76,12 +79,14 @@ def drift_chart(
     rows, shares = followed.row[own], followed.share[own].tolist()
     if known_before is not None:
         told = _told(labels, rows, known_before)
-        rows, shares = rows[:told], shares[:told]
+        own, rows, shares = own[:told], rows[:told], shares[:told]
+    windows = windows_of(followed, labels, own)
     track = track_of(shares, team=followed.team)
     if track is None or followed.height is None:
         return DriftChart(
             _points(labels, rows, shares, [], []),
             reason=gettext(SHARED, count=len(shares), least=REFERENCE_PROMPTS + 1),
+            windows=windows,
         )
     top = max(followed.height * 1.25, max(track.cusum) * 1.05)
     return DriftChart(
@@ -92,6 +97,7 @@ def drift_chart(
         ewma=Line(_drawn(track.ewma, 1.0), {"usual": _y(track.usual, 1.0)}),
         cusum=Line(_drawn(track.cusum, top), {"alarm": _y(followed.height, top)}),
         cusum_top=top,
+        windows=windows,
     )
 
 

@@ -146,6 +146,7 @@ class Followed:
         row: (m,) labels by labeler, and of each in the order of first submission.
         labeler: (m,) whose they are.
         share: (m,) of pairs that agree, 0..1.
+        units: (m,) how many pairs.
         team: what is usual, the median of the labelers' means; None without any.
         height: where CUSUM alarms; None while nobody has more than the reference.
     """
@@ -153,6 +154,7 @@ class Followed:
     row: Integers
     labeler: Integers
     share: Floats
+    units: Floats
     team: float | None
     height: float | None
 
@@ -198,6 +200,7 @@ def _followed(consensus: Share, shared: Integers, work: Work) -> Followed:
         row=shared[order],
         labeler=of,
         share=share,
+        units=units[order],
         team=float(np.median(means[prompts > 0])) if len(of) else None,
         height=alarm_height(share - means[of]) if is_beyond else None,
     )

@@ -21,11 +21,12 @@ from app.agreement.behaviour.position_bias import (
     position_tests,
 )
 from app.agreement.behaviour.references import longer_wins, with_gold
-from app.agreement.metrics.arrays import Booleans, Integers
+from app.agreement.metrics.arrays import Booleans, Integers, signs_of
 from app.agreement.metrics.chance import FlagAgreement, flag_agreement, rating_agreement
 from app.agreement.metrics.estimates import Measured
 from app.agreement.metrics.intraclass import complete_block, intraclass
 from app.agreement.metrics.labels import ORDINARY, Labels, headline
+from app.agreement.metrics.rank_correlation import mean_kendall_w, mean_tau_b
 from app.projects.flags import Scope
 from app.web.translation import gettext
 
@@ -71,6 +72,9 @@ class Overview:
         ranked: prompts with a ranking.
         doubly_ranked: prompts whose random overlap has two.
         labelers: who is in the headline.
+        tau_b: mean over prompts of the headline's labels.
+        kendall_w: mean over slates with three ordinary labels or more.
+        mean_spearman: the same of (m W - 1) / (m - 1), with m labelers.
         ac2: Gwet's of the ratings, quadratic weights.
         block: the complete block of ratings.
         gold: of all labelers, on pairs with a known answer.
@@ -88,6 +92,9 @@ class Overview:
     ranked: int
     doubly_ranked: int
     labelers: int
+    tau_b: Measured
+    kendall_w: Measured
+    mean_spearman: Measured
     ac2: Measured
     block: Block
     gold: Measured
@@ -127,10 +134,14 @@ def overview_of(
     here = [(code, user) for code, user in enumerate(users) if has_work[code]]
     both, researched = with_every_researcher(work)
     is_researcher = work.is_researcher[both]
+    w, spearman = mean_kendall_w(ordinary.ranks, ordinary.slate, ordinary.prompt)
     return Overview(
         ranked=len(np.unique(ordinary.prompt)),
         doubly_ranked=len(np.unique(overlap.prompt)),
         labelers=len(np.unique(overlap.labeler)),
+        tau_b=mean_tau_b(signs_of(overlap.ranks), overlap.slate, overlap.prompt),
+        kendall_w=w,
+        mean_spearman=spearman,
         ac2=rating_agreement(overlap.ratings, overlap.slate, overlap.prompt),
         block=_block(ordinary),
         gold=_of_all(in_blocks(with_gold, work.ranks, work.gold), work.prompt),

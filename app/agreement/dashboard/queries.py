@@ -7,12 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.cache import computed_once
 from app.agreement.computing import computed_beside
+from app.agreement.dashboard.correlation import named
 from app.agreement.dashboard.overview import Overview, overview_of
 from app.agreement.dashboard.report import Dashboard, dashboard_of
 from app.agreement.dashboard.watch import Tasks
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
-from app.agreement.quality import key_of, known_answers_of, researchers_of, unfolded_of
+from app.agreement.quality import diagnosed, key_of, known_answers_of, researchers_of, unfolded_of
 from app.agreement.queries import SFT, ProjectAgreement, agreement_of
 from app.agreement.work import work_of
 from app.projects.flags import Scope
@@ -79,12 +80,14 @@ async def project_dashboard(
     flags = (await tx.execute(FLAGS, here)).all()
     scopes = tuple(flag.scope for flag in flags)
     overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)
+    diagnostics = await diagnosed(tx, project, agreement.labels, whole)
     counted = (await tx.execute(TASKS, here)).one()
     dashboard = await computed_beside(
         tx,
         lambda: dashboard_of(
             overview,
             agreement.report,
+            diagnostics=named(diagnostics, agreement.labels, agreement.name_of),
             tasks=Tasks(counted.prompts, counted.done, counted.skipped),
             flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from app.agreement.behaviour.alerts import Signal, alert_of
+from app.agreement.behaviour.diagnostics import NO_DIAGNOSIS
 from app.agreement.behaviour.drift import Drift
+from app.agreement.dashboard.correlation import (
+    NamedDiagnostics,
+    RankCorrelation,
+    rank_correlation,
+)
 from app.agreement.dashboard.overview import Overview
 from app.agreement.dashboard.watch import NO_PAIR, Tasks, Watch, counted, watch_of
+from app.agreement.labelers.diagnosis import ShownDiagnosis, shown_diagnosis
 from app.agreement.labelers.facts import conflicts
 from app.agreement.metrics.estimates import Estimate, Measured, shown
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
@@ -68,6 +75,7 @@ class LabelerRow:
         drift: CUSUM of the agreement with the others, of which `drift_state` makes a word.
         drift_state: whether it is above its alarm height; None before there is enough.
         fired: the signals that went off.
+        diagnosis: what models of labelers say; in no signal.
     """
 
     labeler: str
@@ -82,6 +90,7 @@ class LabelerRow:
     drift: Estimate
     drift_state: DriftState | None
     fired: frozenset[str]
+    diagnosis: ShownDiagnosis
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ class Dashboard:
         tasks: what there is to do, and what came of it.
         ranked: prompts with a ranking.
         doubly_ranked: prompts whose random overlap has two.
+        correlation: of whole rankings.
         headline_labelers: how many labelers the headline is of.
         macro_gap: how far the averages lie apart where that is a finding; else None.
         ac2: of the ratings.
@@ -129,6 +139,7 @@ class Dashboard:
     ranked: int
     doubly_ranked: int
     headline_labelers: int
+    correlation: RankCorrelation
     macro_gap: float | None
     ac2: Estimate
     icc2: Estimate
@@ -148,6 +159,7 @@ def dashboard_of(
     overview: Overview,
     report: Report,
     *,
+    diagnostics: NamedDiagnostics,
     tasks: Tasks,
     flags: Sequence[tuple[str, str, Scope]],
     name_of: Callable[[int], str],
@@ -158,6 +170,7 @@ def dashboard_of(
     Args:
         overview: the numbers.
         report: of the same slice.
+        diagnostics: of the same slice.
         tasks: counted.
         flags: key, label and scope of each flag, in the order of their bits.
         name_of: the pseudonym of a user.
@@ -175,6 +188,7 @@ def dashboard_of(
         ranked=overview.ranked,
         doubly_ranked=overview.doubly_ranked,
         headline_labelers=overview.labelers,
+        correlation=rank_correlation(overview, diagnostics),
         macro_gap=_macro_gap(report.strict),
         ac2=shown("ratings_card", overview.ac2, low=-1.0, undefined=NO_CHANCE),
         icc2=icc2,
@@ -191,6 +205,7 @@ def dashboard_of(
                 of_report.get(name),
                 overview,
                 users[name],
+                diagnosis=shown_diagnosis(diagnostics.labelers.get(name, NO_DIAGNOSIS)),
                 counts_conflicts=counts_conflicts,
             )
             for name in sorted(users)
@@ -233,6 +248,7 @@ def _labeler(
     overview: Overview,
     user: int,
     *,
+    diagnosis: ShownDiagnosis,
     counts_conflicts: bool,
 ) -> LabelerRow:
     own = overview.evidence[user]
@@ -251,6 +267,7 @@ def _labeler(
         drift=_drift(own.drift, signals["drift"]),
         drift_state=_drift_state(own.drift, signals["drift"]),
         fired=frozenset(key for key, signal in signals.items() if signal.is_fired),
+        diagnosis=diagnosis,
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.agreement.behaviour.alert_rules import Family, Key
 from app.agreement.dashboard.report import Dashboard, DriftState, LabelerRow
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
+from app.agreement.labelers.diagnosis import DiagnosisOut, diagnosis_out
 from app.projects.flags import Scope
 from app.web.schemas import Answer
 
@@ -50,6 +51,16 @@ class FlagOut(Answer):
     ac1: EstimateOut
 
 
+class RankCorrelationOut(Answer):
+    """Correlation of whole rankings, whichever pairs of responses the slice has."""
+
+    tau_b: Annotated[EstimateOut, Field(description="of the two labels of the headline")]
+    kendall_w: Annotated[EstimateOut, Field(description="of slates with three labels or more")]
+    mean_spearman: Annotated[
+        EstimateOut, Field(description="(m W - 1) / (m - 1): chance is 0, while that of W is 1 / m")
+    ]
+
+
 class LabelerQualityOut(Answer):
     """A labeler's numbers; none of them is a verdict."""
 
@@ -61,6 +72,7 @@ class LabelerQualityOut(Answer):
     words_per_minute: EstimateOut
     drift: EstimateOut
     drift_state: DriftState | None
+    diagnostics: DiagnosisOut
     fired: Annotated[list[str], Field(description="signals that went off; one is no reason")]
 
 
@@ -132,6 +144,7 @@ class DashboardOut(Answer):
     macro_gap: float | None
     ratings: RatingsOut
     references: ReferencesOut
+    rank_correlation: RankCorrelationOut
     flags: list[FlagOut]
     heat_map: HeatMapOut
     labelers: list[LabelerQualityOut]
@@ -162,6 +175,11 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
             gold=estimate_out(found.gold),
             researchers=estimate_out(found.researchers),
             among_researchers=estimate_out(found.among_researchers),
+        ),
+        rank_correlation=RankCorrelationOut(
+            tau_b=estimate_out(found.correlation.tau_b),
+            kendall_w=estimate_out(found.correlation.kendall_w),
+            mean_spearman=estimate_out(found.correlation.mean_spearman),
         ),
         flags=[
             FlagOut(
@@ -220,5 +238,6 @@ def _labeler(row: LabelerRow) -> LabelerQualityOut:
         words_per_minute=estimate_out(row.pace),
         drift=estimate_out(row.drift),
         drift_state=row.drift_state,
+        diagnostics=diagnosis_out(row.diagnosis),
         fired=sorted(row.fired),
     )

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.behaviour.signal_words import titles, written
+from app.agreement.definitions import definitions
 from app.agreement.labelers.queries import labeler_page
 from app.agreement.labelers.schemas import CohortIn, QuarantineIn
 from app.agreement.labelers.screening import (
@@ -176,6 +177,7 @@ async def _labeler_page(
         "found": found,
         "titles": titles(),
         "written": written,
+        "definitions": definitions(),
         "typed": kept | (typed or {}),
         "errors": errors or {},
     }

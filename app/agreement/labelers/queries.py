@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.viewer import Viewer
 from app.agreement.behaviour.drift_chart import DriftChart, drift_chart
 from app.agreement.computing import computed_beside
+from app.agreement.labelers.diagnosis import ShownDiagnosis, shown_diagnosis
 from app.agreement.labelers.facts import (
     NO_EVIDENCE,
     NO_MEASURES,
@@ -20,7 +21,7 @@ from app.agreement.labelers.facts import (
 )
 from app.agreement.metrics.measures import measure_labeler
 from app.agreement.own.feedback import is_told, known_before, not_told, why_not_told
-from app.agreement.quality import Quality, own_quality_of, quality_of
+from app.agreement.quality import Quality, diagnosed, own_quality_of, quality_of
 from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
 from app.projects.queries import ProjectView
 from app.projects.screenings import ScreeningView, screenings_of
@@ -67,6 +68,7 @@ class LabelerPage:
         quarantines: newest first.
         recent: tasks, newest first.
         screened: what was decided last about them as a candidate.
+        diagnosis: what models of labelers say, for admins alone.
     """
 
     labeler: Labeler
@@ -76,6 +78,7 @@ class LabelerPage:
     quarantines: list[QuarantineView]
     recent: list[RecentTask]
     screened: ScreeningView | None
+    diagnosis: ShownDiagnosis
 
     @property
     def quarantine(self) -> QuarantineView | None:
@@ -99,6 +102,7 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
     """
     labeler = await labeler_of(tx, project, pseudonym)
     quality = await quality_of(tx, project)
+    diagnostics = await diagnosed(tx, project, quality.labels)
     tasks = await tx.execute(
         TASKS, {"project_id": project.id, "user_id": labeler.user_id, "limit": RECENT}
     )
@@ -114,6 +118,7 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
         quarantines=await quarantines_of(tx, project, labeler),
         recent=[RecentTask(*row) for row in tasks],
         screened=(await screenings_of(tx, project, labeler.user_id)).get(labeler.user_id),
+        diagnosis=shown_diagnosis(diagnostics.of(code)),
     )
 
 

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from app.agreement.behaviour.drift_chart import DriftChart
+from app.agreement.behaviour.drift_windows import Windows
 from app.agreement.behaviour.signal_words import titles
 from app.agreement.estimate_schemas import EstimateOut
+from app.agreement.labelers.diagnosis import DiagnosisOut, diagnosis_out
 from app.agreement.labelers.facts import Checks, LabelerFacts
 from app.agreement.labelers.queries import LabelerPage, RecentTask
 from app.agreement.labelers.screening_schemas import DecisionOut, Reason, decision_out
@@ -95,6 +97,17 @@ class PointOut(Answer):
     cusum: float | None
 
 
+class WindowsOut(Answer):
+    """The last 30 days of shared prompts against all that was before."""
+
+    since: datetime
+    before: EstimateOut
+    lately: EstimateOut
+    z: Annotated[float | None, Field(description="above 0: agreement was higher before")]
+    p: float | None
+    reason: str | None
+
+
 class DriftOut(Answer):
     """Agreement over time."""
 
@@ -103,6 +116,7 @@ class DriftOut(Answer):
     alarm_since: Annotated[int | None, Field(description="number of the point, from 1")]
     points: list[PointOut]
     reason: str | None
+    windows: Annotated[WindowsOut | None, Field(description="null without a shared prompt")]
 
 
 class RecentTaskOut(Answer):
@@ -144,6 +158,7 @@ class LabelerDetailOut(Answer):
     as_displayed: NumberOut
     as_displayed_expected: float | None
     drift: DriftOut
+    diagnostics: DiagnosisOut
     alert: Annotated[bool, Field(description="whether two independent signals went off")]
     signals: list[SignalOut]
     quarantine: QuarantineOut | None
@@ -170,6 +185,7 @@ def labeler_out(found: LabelerPage) -> LabelerDetailOut:
         joined_at=labeler.joined_at,
         rankings=facts.rankings,
         drift=_drift(found.drift),
+        diagnostics=diagnosis_out(found.diagnosis),
         quarantine=None if in_force is None else quarantine_out(in_force),
         quarantines=[quarantine_out(one) for one in found.quarantines],
         screening=None if found.screened is None else decision_out(found.screened),
@@ -233,6 +249,19 @@ def _drift(chart: DriftChart) -> DriftOut:
             for point in chart.points
         ],
         reason=chart.reason,
+        windows=None if chart.windows is None else _windows(chart.windows),
+    )
+
+
+def _windows(windows: Windows) -> WindowsOut:
+    difference = windows.difference
+    return WindowsOut(
+        since=windows.since,
+        before=_estimate(windows.before),
+        lately=_estimate(windows.lately),
+        z=difference.z if difference else None,
+        p=difference.p if difference else None,
+        reason=windows.reason,
     )
 
 

@@ -24,6 +24,10 @@ Kind = Literal[
     "researchers",
     "own_work",
     "repeats",
+    "latent",
+    "rank_correlation",
+    "rank_correlation_of_two",
+    "concordance",
 ]
 Status = Literal["ok", "provisional", "not_enough_data"]
 Method = Literal["t", "bootstrap", "wilson"]
@@ -54,6 +58,8 @@ GOLD = "not enough data: %(count)s of %(least)s prompts with a known answer"
 RESEARCHED = "not enough data: %(count)s of %(least)s prompts ranked by researchers"
 RANKED = "not enough data: %(count)s of %(least)s ranked prompts"
 REPEATED = "not enough data: %(count)s of %(least)s repeated prompts"
+THREEFOLD = "not enough data: %(count)s of %(least)s prompts with three labels"
+FULL_PAIRS = "not enough data: %(count)s of %(least)s pairs with three labels"
 PAIRS = "not enough data: %(count)s of %(least)s pairs"
 LIMITS: dict[Kind, Limits] = {
     "agreement_card": Limits(10, 50, 30, SHARED),
@@ -65,6 +71,10 @@ LIMITS: dict[Kind, Limits] = {
     "researchers": Limits(10, 50, 30, RESEARCHED, PAIRS),
     "own_work": Limits(10, 50, 30, RANKED, PAIRS),
     "repeats": Limits(10, 50, 30, REPEATED, PAIRS),
+    "latent": Limits(10, 50, 30, THREEFOLD, FULL_PAIRS),
+    "rank_correlation": Limits(10, 0, 30, SHARED),
+    "rank_correlation_of_two": Limits(5, 0, 15, SHARED),
+    "concordance": Limits(10, 0, 30, THREEFOLD),
 }
 
 

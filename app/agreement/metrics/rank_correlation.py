@@ -10,6 +10,7 @@ import numpy as np
 
 from app.agreement.metrics.arrays import (
     MISSING,
+    Booleans,
     Floats,
     Integers,
     Signs,
@@ -17,7 +18,11 @@ from app.agreement.metrics.arrays import (
     rows_of_two,
     signs_of,
 )
-from app.agreement.metrics.estimates import Measured, ratio
+from app.agreement.metrics.estimates import Measured, ratio, ratios
+
+NO_TAU = Measured(None, None, 0, 0)
+LABELS_FOR_W = 3
+TAUS_AT_ONCE, SLATES_AT_ONCE = 4096, 4096
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,64 @@ def mean_tau_b(signs: Signs, slate: Integers, prompt: Integers) -> Measured:
     Returns:
         The mean with the standard error over prompts; `units` are the defined tau-b.
     """
+    _first, _second, taus, of_prompt = _taus(signs, slate, prompt)
+    one_group = np.zeros(len(taus), dtype=np.int64)
+    return _means(taus, of_prompt, one_group).get(0, NO_TAU)
+
+
+def mean_tau_b_of_labelers(
+    signs: Signs, slate: Integers, prompt: Integers, labeler: Integers
+) -> tuple[dict[int, Measured], dict[tuple[int, int], Measured]]:
+    """The same of each labeler with all others, and of every two labelers who share a slate.
+
+    Args:
+        signs: (labels, pairs) as of `signs_of`.
+        slate: (labels,) slate of each label, as small integers from 0.
+        prompt: (labels,) prompt of each label, as small integers from 0.
+        labeler: (labels,) labeler of each label, as small integers from 0.
+
+    Returns:
+        By labeler, and by two labelers of whom the smaller comes first.
+    """
+    first, second, taus, of_prompt = _taus(signs, slate, prompt)
+    one, other = labeler[first], labeler[second]
+    with_all = _means(np.tile(taus, 2), np.tile(of_prompt, 2), np.concatenate([one, other]))
+    width = int(labeler.max(initial=0)) + 1
+    pair = np.minimum(one, other) * width + np.maximum(one, other)
+    return with_all, {
+        divmod(both, width): found for both, found in _means(taus, of_prompt, pair).items()
+    }
+
+
+def _taus(
+    signs: Signs, slate: Integers, prompt: Integers
+) -> tuple[Integers, Integers, Floats, Integers]:
+    """Rows of every two labels with a tau-b, (m,) these, and (m,) the prompts they are of."""
     first, second = rows_of_two(slate)
-    product, norm = _tau_b_terms(signs[first], signs[second])
+    found = [np.zeros(0)], [np.zeros(0)]
+    # Some thousand at once: pairs take memory.
+    for start in range(0, len(first), TAUS_AT_ONCE):
+        here = slice(start, start + TAUS_AT_ONCE)
+        for terms, more in zip(
+            found, _tau_b_terms(signs[first[here]], signs[second[here]]), strict=True
+        ):
+            terms.append(more)
+    product, norm = map(np.concatenate, found)
     defined = norm > 0
-    taus, of_prompt = product[defined] / norm[defined], prompt[first][defined]
-    count = np.bincount(of_prompt).astype(np.float64)
-    here = np.flatnonzero(count)
-    means = np.bincount(of_prompt, weights=taus)[here] / count[here]
-    return replace(ratio(means, np.ones(len(here)), here), units=len(taus))
+    first, second = first[defined], second[defined]
+    return first, second, product[defined] / norm[defined], prompt[first]
+
+
+def _means(taus: Floats, prompt: Integers, group: Integers) -> dict[int, Measured]:
+    """By group the mean over its prompts of their mean tau-b; `units` are the tau-b."""
+    width = int(prompt.max(initial=0)) + 1
+    cells, cell = np.unique(group * width + prompt, return_inverse=True)
+    count = np.bincount(cell, minlength=len(cells))
+    means = np.bincount(cell, weights=taus, minlength=len(cells)) / np.maximum(count, 1)
+    groups = cells // width
+    found = ratios(means, np.ones(len(cells)), cells % width, groups)
+    sizes = np.bincount(group, minlength=int(group.max(initial=0)) + 1)
+    return {one: replace(mean, units=int(sizes[one])) for one, mean in found.items()}
 
 
 def kendall_w(ranks: Small) -> Concordance | None:
@@ -71,19 +126,60 @@ def kendall_w(ranks: Small) -> Concordance | None:
     mid-ranks and T_j = sum (t^3 - t) over the ties of labeler j (Kendall and Babington Smith 1939).
     None below two labelers or two responses, and when everybody ties everything.
     """
-    judged_by_all = ranks[:, (ranks > 0).all(axis=0)].astype(np.int64)
-    m, n = judged_by_all.shape
+    m = len(ranks)
+    n = int((ranks > 0).all(axis=0).sum())
     if m < 2 or n < 2:  # noqa: PLR2004 a correlation is of two
         return None
-    higher = (judged_by_all[:, :, None] > judged_by_all[:, None, :]).sum(axis=2)
-    tied = (judged_by_all[:, :, None] == judged_by_all[:, None, :]).sum(axis=2)
-    doubled = (2 * higher + tied + 1).sum(axis=0)  # twice the sums of mid-ranks
-    spread = 3 * int((doubled**2).sum()) - 3 * m**2 * n * (n + 1) ** 2
-    most = m**2 * n * (n**2 - 1) - m * int((tied**2 - 1).sum())
-    if most == 0:
+    spread, most = _w_terms(ranks[None].astype(np.int64))
+    if most[0] == 0:
         return None
-    w = spread / most
+    w = float(spread[0] / most[0])
     return Concordance(w, friedman_chi2=w * m * (n - 1), mean_spearman=(m * w - 1) / (m - 1))
+
+
+def mean_kendall_w(ranks: Small, slate: Integers, prompt: Integers) -> tuple[Measured, Measured]:
+    """The mean W of all slates with three labels or more, and the mean of (m W - 1) / (m - 1).
+
+    With two labels W is biased upwards too far to be shown (that of random rankings is 1 / m).
+
+    Args:
+        ranks: (labels, width), 0 is not judged.
+        slate: (labels,) slate of each label, as small integers from 0.
+        prompt: (labels,) prompt of each label, as small integers from 0.
+
+    Returns:
+        Both with standard errors over prompts; `units` are slates.
+    """
+    order = np.argsort(slate, kind="stable")
+    _slates, starts, sizes = np.unique(slate[order], return_index=True, return_counts=True)
+    found = [(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))]
+    for m in np.unique(sizes[sizes >= LABELS_FOR_W]).tolist():
+        rows = order[starts[sizes == m][:, None] + np.arange(m)]
+        for start in range(0, len(rows), SLATES_AT_ONCE):
+            here = rows[start : start + SLATES_AT_ONCE]
+            spread, most = _w_terms(ranks[here].astype(np.int64))
+            defined = most > 0
+            w = spread[defined] / most[defined]
+            found.append((w, (m * w - 1) / (m - 1), prompt[here[defined, 0]]))
+    w, spearman, of = map(np.concatenate, zip(*found, strict=True))
+    units = np.ones(len(of))
+    return ratio(w, units, of), ratio(spearman, units, of)
+
+
+def _w_terms(ranks: Integers) -> tuple[Integers, Integers]:
+    """Numerator and denominator (slates,) of W, of ranks (slates, m, width) with 0 not judged."""
+    m = ranks.shape[1]
+    judged: Booleans = np.all(ranks > 0, axis=1)
+    n = judged.sum(axis=1)
+    both = (judged[:, :, None] & judged[:, None, :])[:, None]
+    one, other = ranks[:, :, :, None], ranks[:, :, None, :]
+    higher = ((one > other) & both).sum(axis=3)
+    tied = ((one == other) & both).sum(axis=3)
+    # Twice the sums of mid-ranks.
+    doubled = np.where(judged, (2 * higher + tied + 1).sum(axis=1), 0)
+    spread = 3 * (doubled**2).sum(axis=1) - 3 * m**2 * n * (n + 1) ** 2
+    ties = np.where(judged[:, None, :], tied**2 - 1, 0).sum(axis=(1, 2))
+    return spread, m**2 * n * (n**2 - 1) - m * ties
 
 
 def _tau_b_terms(one: Signs, other: Signs) -> tuple[Floats, Floats]:
