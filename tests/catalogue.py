@@ -13,8 +13,8 @@ from babel.messages.pofile import read_po
 
 from app.agreement import report
 from app.agreement.behaviour import alert_rules
+from app.agreement.dashboard import progress, watch
 from app.agreement.dashboard import report as dashboard_report
-from app.agreement.dashboard import watch
 from app.agreement.labelers import diagnosis, screening
 from app.agreement.labelers import facts as labeler_facts
 from app.agreement.metrics import estimates
@@ -56,6 +56,7 @@ TABLES = (
     (watch.NO_ANCHOR, watch.RANKINGS, watch.FEW_RANKINGS),
     (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
     (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
+    progress.NO_PACE,
     diagnosis.NO_PREFERENCE,
     report.NO_CHANCE,
     report.NO_PREFERENCE,

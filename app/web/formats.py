@@ -1,16 +1,18 @@
 """How numbers and times are written on pages; what is undefined is a dash, never 0 or NaN."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from babel.dates import format_date
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from app.web.translation import gettext, language
 
 UNDEFINED = "–"
 SMALL_NUMBER, LARGE_NUMBER = 1e-3, 100
+WEEK = timedelta(days=7)
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -43,6 +45,14 @@ def when(moment: datetime | None) -> str:
     if moment is None:
         return UNDEFINED
     return moment.astimezone(UTC).strftime(gettext("%Y-%m-%d %H:%M UTC"))
+
+
+def day(moment: datetime) -> str:
+    """A day to come, in UTC: as the day of the week as long as that tells which one is meant."""
+    there = moment.astimezone(UTC).date()
+    if there - datetime.now(UTC).date() < WEEK:
+        return format_date(there, "EEE", locale=language())
+    return there.strftime(gettext("%Y-%m-%d"))
 
 
 def ago(moment: datetime | None) -> str:
@@ -84,6 +94,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "fixed": fixed,
     "when": when,
+    "day": day,
     "ago": ago,
     "duration": duration,
 }

@@ -9,13 +9,14 @@ import pytest
 from app.agreement.behaviour.diagnostics import diagnostics_of
 from app.agreement.dashboard.correlation import named
 from app.agreement.dashboard.overview import overview_of
+from app.agreement.dashboard.progress import Tasks
 from app.agreement.dashboard.report import (
     FEW_IN_HEAT_MAP,
     dashboard_of,
     heat_map,
     sorted_rows,
 )
-from app.agreement.dashboard.watch import Tasks, counted
+from app.agreement.dashboard.watch import counted
 from app.agreement.metrics.estimates import Estimate
 from app.agreement.metrics.labels import no_labels
 from app.agreement.metrics.measures import measure

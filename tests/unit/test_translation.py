@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -122,6 +123,9 @@ def test_numbers_are_german():
     assert formats.number(12_345.678) == "12.345,7"
     assert formats.number(0.25) == "0,250"
     assert formats.fixed(-0.5, 2) == "-0,50"
+    soon = datetime.now(UTC) + timedelta(days=2)
+    assert formats.day(soon) == ["Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa.", "So."][soon.weekday()]
+    assert formats.day(datetime(2999, 3, 1, tzinfo=UTC)) == "01.03.2999"
 
 
 def test_without_a_language_it_is_english():

@@ -3,6 +3,7 @@
 import html
 import re
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -322,6 +323,33 @@ async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admi
     assert dashboard["progress"]["prompts"] == 32
     assert dashboard["watch"]["skipped"]["value"] == 0.2
     assert dashboard["progress"]["tasks_done"] == 24
+
+
+async def test_progress_says_by_when_it_is_done_at_the_present_pace(
+    app, admin, admin_browser, seed_slates
+):
+    seeded = await seed_slates([GivenSlate([Given(1, ALIKE)]) for _ in range(30)])
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update tasks set finished_at = now() - interval '1 day' * (slate_id % 14 + 1)"
+                 " where slate_id = any(:slates)"), {"slates": seeded.slates[:28]},
+        )  # fmt: skip
+        await tx.execute(
+            text("update tasks set status = 'open', labeler_id = null where slate_id = any(:left)"),
+            {"left": seeded.slates[28:]},
+        )
+
+    progress = (await admin.get(SEEDED.replace("/projects", "/api/v1/projects"))).json()[
+        "dashboard"
+    ]["progress"]
+    page = words(await admin_browser.get(SEEDED))
+
+    # Twelve or fourteen in seven days, since the one of seven days ago is just out.
+    assert progress["tasks_left"] == 2
+    left = datetime.fromisoformat(progress["eta"]) - datetime.now(UTC)
+    assert timedelta(days=0.9) < left < timedelta(days=1.2)
+    assert "2 tasks left about " in page
+    assert "at the pace of the last 7 days" in page
 
 
 async def test_gold_counts_even_when_it_is_asked_no_more(app, admin, seed_slates):

@@ -9,8 +9,8 @@ from app.agreement.cache import computed_once
 from app.agreement.computing import computed_beside
 from app.agreement.dashboard.correlation import named
 from app.agreement.dashboard.overview import Overview, overview_of
+from app.agreement.dashboard.progress import PACE_DAYS, Tasks
 from app.agreement.dashboard.report import Dashboard, dashboard_of
-from app.agreement.dashboard.watch import Tasks
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.agreement.quality import diagnosed, key_of, known_answers_of, researchers_of, unfolded_of
@@ -25,16 +25,20 @@ select (
     where s.status = 'ready' and s.round_id = any(d.ids)
       and (cast(:tag as text) is null or exists (
           select from prompts p where p.id = s.prompt_id and cast(:tag as text) = any(p.tags)))
-) as prompts, tasks.done, tasks.skipped
+) as prompts, tasks.*, now() as now
 from (
     select array_agg(id) as ids from rounds
     where project_id = :project_id and (cast(:round as int) is null or number = cast(:round as int))
 ) d
 cross join lateral (
     select count(*) filter (where t.status = 'done') as done,
-           count(*) filter (where t.status = 'skipped') as skipped
+           count(*) filter (where t.status = 'skipped') as skipped,
+           count(*) filter (where t.status in ('open', 'leased')) as left,
+           count(*) filter (where t.status = 'done'
+               and t.finished_at > now() - make_interval(days => :pace_days)) as lately,
+           min(t.finished_at) filter (where t.status = 'done') as since
     from tasks t
-    where t.project_id = :project_id and t.status in ('done', 'skipped') and not t.is_check
+    where t.project_id = :project_id and t.status <> 'void' and not t.is_check
       and (cast(:round as int) is null and cast(:tag as text) is null or exists (
           select from slates s join prompts p on p.id = s.prompt_id
           where s.id = t.slate_id and s.round_id = any(d.ids)
@@ -81,14 +85,14 @@ async def project_dashboard(
     scopes = tuple(flag.scope for flag in flags)
     overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)
     diagnostics = await diagnosed(tx, project, agreement.labels, whole)
-    counted = (await tx.execute(TASKS, here)).one()
+    counted = (await tx.execute(TASKS, {**here, "pace_days": PACE_DAYS})).one()
     dashboard = await computed_beside(
         tx,
         lambda: dashboard_of(
             overview,
             agreement.report,
             diagnostics=named(diagnostics, agreement.labels, agreement.name_of),
-            tasks=Tasks(counted.prompts, counted.done, counted.skipped),
+            tasks=Tasks(*counted),
             flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,
             counts_conflicts=project.screen.conflict_gap is not None,

@@ -13,7 +13,8 @@ from app.agreement.dashboard.correlation import (
     rank_correlation,
 )
 from app.agreement.dashboard.overview import Overview
-from app.agreement.dashboard.watch import NO_PAIR, Tasks, Watch, counted, watch_of
+from app.agreement.dashboard.progress import Eta, Tasks, eta_of
+from app.agreement.dashboard.watch import NO_PAIR, Watch, counted, watch_of
 from app.agreement.labelers.diagnosis import ShownDiagnosis, shown_diagnosis
 from app.agreement.labelers.facts import conflicts
 from app.agreement.metrics.estimates import Estimate, Measured, shown
@@ -116,6 +117,7 @@ class Dashboard:
 
     Attributes:
         tasks: what there is to do, and what came of it.
+        eta: when nothing is left to do; None when nothing is.
         ranked: prompts with a ranking.
         doubly_ranked: prompts whose random overlap has two.
         correlation: of whole rankings.
@@ -136,6 +138,7 @@ class Dashboard:
     """
 
     tasks: Tasks
+    eta: Eta | None
     ranked: int
     doubly_ranked: int
     headline_labelers: int
@@ -185,6 +188,7 @@ def dashboard_of(
     alerts = {name: alert_of(overview.signals[user]) for name, user in users.items()}
     return Dashboard(
         tasks=tasks,
+        eta=eta_of(tasks),
         ranked=overview.ranked,
         doubly_ranked=overview.doubly_ranked,
         headline_labelers=overview.labelers,

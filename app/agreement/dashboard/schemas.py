@@ -1,5 +1,6 @@
 """Shapes of what the dashboard adds to the agreement call. Undefined is null, with a reason."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -21,6 +22,9 @@ class ProgressOut(Answer):
     labelers: Annotated[int, Field(description="labelers in the numbers at the top")]
     tasks_done: int
     tasks_skipped: int
+    tasks_left: int
+    eta: Annotated[datetime | None, Field(description="at the pace of the last 7 days at most")]
+    eta_reason: str | None
 
 
 class RatingsOut(Answer):
@@ -163,6 +167,9 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
             labelers=found.headline_labelers,
             tasks_done=found.tasks.done,
             tasks_skipped=found.tasks.skipped,
+            tasks_left=found.tasks.left,
+            eta=found.eta.at if found.eta else None,
+            eta_reason=found.eta.reason if found.eta else None,
         ),
         macro_gap=found.macro_gap,
         ratings=RatingsOut(

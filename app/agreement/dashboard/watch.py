@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from app.agreement.behaviour.anchors import AnchorWins
 from app.agreement.dashboard.overview import FirstIsBest, Overview
+from app.agreement.dashboard.progress import Tasks
 from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, shown
 from app.web.translation import gettext
 
@@ -16,15 +17,6 @@ FEW_RANKINGS = "provisional: %(count)s of %(least)s rankings of anchors"
 MAX_Z = 3.0
 TASKS = "not enough data: %(count)s of %(least)s tasks"
 FEW_TASKS = "provisional: %(count)s of %(least)s tasks"
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """What the tables say beside the labels: prompts that can be ranked, tasks done and skipped."""
-
-    prompts: int
-    done: int
-    skipped: int
 
 
 @dataclass(frozen=True)
