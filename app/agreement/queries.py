@@ -13,6 +13,7 @@ from app.agreement.computing import computed_beside
 from app.agreement.metrics.bootstrap import FEW_LABELERS, Interval, Statistic
 from app.agreement.metrics.estimates import LIMITS
 from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.languages import is_language, languages_of
 from app.agreement.metrics.slates import Slates
 from app.agreement.metrics.slices import EVERYTHING, Slice
 from app.agreement.report import Report, report_of
@@ -41,7 +42,8 @@ class ProjectAgreement:
     Attributes:
         slice: of the project.
         rounds: that the project has.
-        tags: of the prompts ranked so far.
+        tags: of the prompts ranked so far, but for languages.
+        languages: the tags that name one.
         names: labelers' names by pseudonym; for admins' eyes on the page, in no export.
         report: the numbers.
         label_version: the same for the same labels.
@@ -54,6 +56,7 @@ class ProjectAgreement:
     slice: Slice
     rounds: list[int]
     tags: list[str]
+    languages: list[str]
     names: dict[str, str]
     report: Report
     label_version: str
@@ -113,7 +116,8 @@ async def agreement_of(
     return ProjectAgreement(
         slice=slice_,
         rounds=rounds,
-        tags=list(labels.slates.tag_names),
+        tags=[tag for tag in labels.slates.tag_names if not is_language(tag)],
+        languages=languages_of(labels.slates.tag_names),
         names={row.pseudonym: row.name for row in members.values()},
         report=report,
         label_version=labels.version,
@@ -127,7 +131,8 @@ def check_slice(slice_: Slice, slates: Slates) -> None:
     """Check that there is something of what a slice names.
 
     Raises:
-        InvalidError: no response of a model of it is ranked, or no prompt has the tag.
+        InvalidError: no response of a model of it is ranked, or no prompt has the tag
+            or is in the language.
     """
     for model in slice_.models or ():
         if model not in slates.model_names:
@@ -138,6 +143,11 @@ def check_slice(slice_: Slice, slates: Slates) -> None:
     if slice_.tag is not None and slice_.tag not in slates.tag_names:
         raise InvalidError(
             f"No ranked prompt has that tag. {_choice(slates.tag_names)}", code="unknown_tag"
+        )
+    languages = languages_of(slates.tag_names)
+    if slice_.language is not None and slice_.language not in languages:
+        raise InvalidError(
+            f"No ranked prompt is in that language. {_choice(languages)}", code="unknown_language"
         )
 
 

@@ -25,6 +25,7 @@ class AgreementParameters(Parameters):
     baseline: Line | None = Field(None, description="model that win rates are over; none: SFT")
 
     tag: Line | None = Field(None, description="only prompts with this tag")
+    language: Line | None = Field(None, description="only prompts in it: a tag like en or pt-BR")
     model_a: Line | None = Field(None, description="only pairs of a response of this model ...")
     model_b: Line | None = Field(None, description="... and one of this")
     margin: Margin | None = Field(None, description="only pairs whose ratings are so far apart")
@@ -39,7 +40,13 @@ class AgreementParameters(Parameters):
     def slice(self) -> Slice:
         """What is asked for."""
         models = (self.model_a, self.model_b) if self.model_a and self.model_b else None
-        return Slice(round=self.round, tag=self.tag, models=models, margin=self.margin)
+        return Slice(
+            round=self.round,
+            tag=self.tag,
+            language=self.language,
+            models=models,
+            margin=self.margin,
+        )
 
 
 class PageParameters(Parameters):
@@ -47,6 +54,7 @@ class PageParameters(Parameters):
 
     round: PathId | Literal[""] = ""
     tag: Line | Literal[""] = ""
+    language: Line | Literal[""] = ""
     model_a: Line | Literal[""] = ""
     model_b: Line | Literal[""] = ""
     margin: Margin | Literal[""] = ""
@@ -61,6 +69,7 @@ class PageParameters(Parameters):
         return Slice(
             round=self.round or None,
             tag=self.tag or None,
+            language=self.language or None,
             models=models,
             margin=self.margin or None,
         )
@@ -73,7 +82,7 @@ class PageParameters(Parameters):
     @property
     def chosen(self) -> dict[str, str]:
         """All that is not left at its default, but for the order of the table: for links."""
-        names = ("round", "tag", "model_a", "model_b", "margin", "baseline")
+        names = ("round", "tag", "language", "model_a", "model_b", "margin", "baseline")
         return {name: str(value) for name in names if (value := getattr(self, name))}
 
 
@@ -186,6 +195,7 @@ class SliceOut(Answer):
 
     round: int | None
     tag: str | None
+    language: str | None
     models: tuple[str, str] | None
     margin: Margin | None
 

@@ -204,6 +204,28 @@ async def test_a_slice_is_chosen_with_the_form(admin, admin_browser, team):
     assert of_call["dashboard"]["progress"]["prompts"] == 15
 
 
+async def test_a_language_is_a_slice_beside_the_category(admin, admin_browser, team):
+    page = await admin_browser.get(f"{PAGE}?round=&tag=chat&language=de&margin=")
+    of_call = (await admin.get(CALL, params={"language": "en"})).json()
+    both = (await admin.get(CALL, params={"tag": "chat", "language": "de"})).json()
+    of_german = (await admin.get(CALL, params={"language": "de"})).json()
+    prompts = "/api/v1/projects/team/agreement/prompts"
+    cases = (await admin.get(prompts, params={"language": "de", "headline": "true"})).json()
+    refused = await admin.get(CALL, params={"language": "chat"})
+
+    # Of four prompts two are English, one is German, and one French.
+    assert of_call["slice"]["language"] == "en"
+    assert of_call["dashboard"]["progress"]["prompts"] == 30
+    assert both["dashboard"]["progress"]["prompts"] == 15
+    choice = re.search(r'<select[^>]* name="language".*?</select>', page.text, re.DOTALL)[0]
+    assert re.findall(r'value="(\w*)"', choice) == ["", "de", "en", "fr"]
+    assert 'value="de" selected' in choice
+    assert "/agreement/prompts?tag=chat&amp;language=de" in page.text
+    assert cases["slates"] == of_german["strict"]["prompts"]
+    assert refused.status_code == 422
+    assert refused.json()["code"] == "unknown_language"
+
+
 async def test_work_is_not_a_matter_of_pairs(admin, team):
     everything = (await admin.get(CALL)).json()
     pairs = (await admin.get(CALL, params={"model_a": "sft", "model_b": "ppo"})).json()

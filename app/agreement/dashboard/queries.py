@@ -23,8 +23,8 @@ TASKS = text("""
 select (
     select count(distinct s.prompt_id) from slates s
     where s.status = 'ready' and s.round_id = any(d.ids)
-      and (cast(:tag as text) is null or exists (
-          select from prompts p where p.id = s.prompt_id and cast(:tag as text) = any(p.tags)))
+      and (cast(:tags as text[]) = '{}' or exists (
+          select from prompts p where p.id = s.prompt_id and p.tags @> cast(:tags as text[])))
 ) as prompts, tasks.*, now() as now
 from (
     select array_agg(id) as ids from rounds
@@ -39,10 +39,10 @@ cross join lateral (
            min(t.finished_at) filter (where t.status = 'done') as since
     from tasks t
     where t.project_id = :project_id and t.status <> 'void' and not t.is_check
-      and (cast(:round as int) is null and cast(:tag as text) is null or exists (
+      and (cast(:round as int) is null and cast(:tags as text[]) = '{}' or exists (
           select from slates s join prompts p on p.id = s.prompt_id
           where s.id = t.slate_id and s.round_id = any(d.ids)
-            and (cast(:tag as text) is null or cast(:tag as text) = any(p.tags))))
+            and p.tags @> cast(:tags as text[])))
 ) tasks
 """)
 
@@ -55,8 +55,9 @@ class ProjectDashboard:
 
     Attributes:
         agreement: the report.
-        dashboard: the rest, of the round and the tag alone where the slice takes some pairs of a
-            slate and leaves others: who ties or reads how fast is not a matter of pairs.
+        dashboard: the rest, of the round, the tag, and the language alone where the slice takes
+            some pairs of a slate and leaves others: who ties or reads how fast is not a matter of
+            pairs.
     """
 
     agreement: ProjectAgreement
@@ -80,7 +81,7 @@ async def project_dashboard(
     """
     agreement = await agreement_of(tx, project, slice_, baseline=baseline)
     whole = replace(slice_, models=None, margin=None)
-    here = {"project_id": project.id, "round": whole.round, "tag": whole.tag}
+    here = {"project_id": project.id, "round": whole.round, "tags": whole.tags}
     flags = (await tx.execute(FLAGS, here)).all()
     scopes = tuple(flag.scope for flag in flags)
     overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)

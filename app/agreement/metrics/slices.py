@@ -1,4 +1,4 @@
-"""Parts of a project's labels: a round, a tag, two models, pairs of responses rated so far apart.
+"""Parts of a project's labels: a round, a tag, a language, two models, pairs rated so far apart.
 
 Pure. A slice leaves labels or pairs of responses out; every number is then computed as for all.
 """
@@ -23,6 +23,7 @@ class Slice:
     Attributes:
         round: the number of a round.
         tag: of prompts.
+        language: of prompts, as the tag that names it.
         models: pairs of a response of the one and a response of the other.
         margin: pairs whose ratings are so far apart, on average over the labelers of the slate and
             without the sign, rounded down; of whoever was asked at random, as in the headline.
@@ -30,6 +31,7 @@ class Slice:
 
     round: int | None = None
     tag: str | None = None
+    language: str | None = None
     models: tuple[str, str] | None = None
     margin: Margin | None = None
 
@@ -45,6 +47,11 @@ class Slice:
         values = json.loads(key)
         models = values.pop("models")
         return cls(**values, models=tuple(models) if models else None)
+
+    @property
+    def tags(self) -> list[str]:
+        """That its prompts have."""
+        return [tag for tag in (self.tag, self.language) if tag is not None]
 
     @property
     def is_of_pairs(self) -> bool:
@@ -76,8 +83,8 @@ def _are_of(labels: Labels, slice_: Slice) -> Booleans:
     found = np.ones(len(slates.ids), dtype=np.bool_)
     if slice_.round is not None:
         found &= slates.rounds == slice_.round
-    if slice_.tag is not None:
-        found &= _has_tag(labels, slice_.tag)
+    for tag in slice_.tags:
+        found &= _has_tag(labels, tag)
     return found
 
 

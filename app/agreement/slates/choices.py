@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.metrics.labels import Labels
+from app.agreement.metrics.languages import is_language, languages_of
 from app.agreement.metrics.slices import EVERYTHING, Slice
 from app.agreement.queries import check_slice
 from app.agreement.slates.divided import Sought
@@ -57,7 +58,8 @@ class Choices:
     """What can be asked for; labelers' names by pseudonym, flags' labels by key."""
 
     rounds: list[int]
-    tags: tuple[str, ...]
+    tags: list[str]
+    languages: list[str]
     models: tuple[str, ...]
     labelers: dict[str, str]
     flags: dict[str, str]
@@ -92,7 +94,8 @@ async def resolved(
     severe = sum(1 << bits[row.key] for row in flags if row.is_severe)
     choices = Choices(
         rounds=rounds,
-        tags=labels.slates.tag_names,
+        tags=[tag for tag in labels.slates.tag_names if not is_language(tag)],
+        languages=languages_of(labels.slates.tag_names),
         models=labels.slates.model_names,
         labelers={row.pseudonym: row.name for row in people},
         flags={row.key: row.label for row in sorted(flags, key=lambda row: row.position)},

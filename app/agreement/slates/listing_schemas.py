@@ -26,6 +26,7 @@ class PromptParameters(Parameters):
 
     round: PathId | None = Field(None, description="number of a round")
     tag: Line | None = Field(None, description="only prompts with this tag")
+    language: Line | None = Field(None, description="only prompts in it: a tag like en or pt-BR")
     model_a: Line | None = Field(None, description="only pairs of a response of this model ...")
     model_b: Line | None = Field(None, description="... and one of this")
     margin: Margin | None = Field(None, description="only pairs whose ratings are so far apart")
@@ -60,7 +61,13 @@ class PromptParameters(Parameters):
         """What is asked for."""
         models = (self.model_a, self.model_b) if self.model_a and self.model_b else None
         return Asked(
-            slice=Slice(round=self.round, tag=self.tag, models=models, margin=self.margin),
+            slice=Slice(
+                round=self.round,
+                tag=self.tag,
+                language=self.language,
+                models=models,
+                margin=self.margin,
+            ),
             labelers=tuple(name for name in (self.labeler, self.other_labeler) if name),
             flag=self.flag,
             is_split_on_severe=self.split_on_severe,

@@ -1,9 +1,9 @@
 """The pages from a number of agreement to the texts behind it.
 
 `/projects/{slug}/agreement/prompts` takes the parameters of `prompt_schemas.PromptParameters`, all
-of which must hold: `round`, `tag`, `model_a` with `model_b`, and `margin` as the dashboard does;
-`labeler` and `other_labeler` by pseudonym (a row, and a cell of two); `flag` by key;
-`split_on_severe=true`, `headline=true`, `excluded=true`; `tenth=0` to `9` of agreement.
+of which must hold: `round`, `tag`, `language`, `model_a` with `model_b`, and `margin` as the
+dashboard does; `labeler` and `other_labeler` by pseudonym (a row, and a cell of two); `flag` by
+key; `split_on_severe=true`, `headline=true`, `excluded=true`; `tenth=0` to `9` of agreement.
 `/projects/{slug}/agreement/slates/{id}?pair=a-c` opens a slate with two texts beside each other.
 """
 
