@@ -268,6 +268,32 @@ class Gold(Base):
     retired_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class Requalification(Base):
+    """Until a labeler has been through `wanted` known answers, their next tasks have such."""
+
+    __tablename__ = "requalifications"
+    __table_args__ = (
+        CheckConstraint("wanted > 0", name="wanted"),
+        CheckConstraint("(ended_at is null) = (ended_by is null)", name="ended"),
+        Index(
+            "ix_requalifications_project_id_user_id",
+            "project_id",
+            "user_id",
+            postgresql_where="ended_at is null",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    wanted: Mapped[int] = mapped_column(SmallInteger)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class Remark(Base):
     """A remark on how a slate was ranked: an admin's, or a labeler's on their own `ranking_id`."""
 

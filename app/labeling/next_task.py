@@ -50,6 +50,14 @@ with reopened as (
 )
 select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, projects.screen,
        held.id as task_id,
+       exists (
+           select from requalifications q
+           where q.project_id = m.project_id and q.user_id = m.user_id and q.ended_at is null
+             and q.wanted > (
+                 select count(*) from tasks t
+                 where t.labeler_id = q.user_id and t.project_id = q.project_id
+                   and t.purpose = 'gold' and t.leased_at >= q.created_at)
+       ) as requalifies,
        coalesce(cast(projects.screen ->> 'lease_minutes' as int), :lease_minutes) as lease_minutes
 from project_members m join projects on projects.id = m.project_id
 left join held on true
@@ -283,7 +291,8 @@ def _tries(held: Row[tuple[Any, ...]]) -> Iterator[tuple[TextClause, int, dict[s
         "severe_kinds": list(SEVERE_KINDS),
         "repeat_after_days": REPEAT_AFTER_DAYS,
     }
-    for purpose in due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1):
+    due = due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1)
+    for purpose in dict.fromkeys([*(["gold"] if held.requalifies else []), *due]):
         for after in cursors:
             yield CHECKS[purpose], after, of_checks
     yield LEASE, held.last_task_id, {}

@@ -97,6 +97,14 @@ async def test_an_alert_names_its_two_signals_and_leads_to_cases(app, admin, adm
     assert len({signal["family"] for signal in alert["signals"]}) >= 2
     assert "the place on the screen decides (z)" in words(page)
     assert 'href="/projects/team/agreement/prompts?labeler=L-03"' in page.text
+    assert "no re-qualification: the project has no known answers" in words(page)
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("insert into gold (slate_id, ranks, explanation, created_by) "
+                 "select max(id), '{}', 'Clear.', (select min(id) from users) from slates")
+        )  # fmt: skip
+    page = await admin_browser.get(PAGE)
+    assert 'href="/projects/team/labelers/L-03#requalification"' in page.text
     assert "! beyond its limit" in row_of(page, "L-03")
 
 

@@ -416,6 +416,66 @@ async def test_a_quarantine_needs_a_reason_and_can_be_lifted(admin, admin_browse
     assert "not in quarantine" in again.text
 
 
+async def test_without_known_answers_no_requalification_is_offered(
+    admin, admin_browser, seed_slates
+):
+    await seed_slates(shared(1))
+
+    page = words(await admin_browser.get(f"{PAGE}/L-01"))
+    refused = await admin_browser.post(f"{PAGE}/L-01/requalification", data={"wherefore": "Drift."})
+    by_call = await admin.post(f"{API}/L-01/requalification", json={"reason": "Drift."})
+
+    assert "Not possible: there is no known answer" in page
+    assert "Ask for" not in page
+    assert (refused.status_code, by_call.status_code) == (409, 409)
+    assert by_call.json()["code"] == "no_known_answers"
+    assert (await admin_browser.post(f"{PAGE}/L-01/requalification/end")).status_code == 404
+
+
+async def test_a_requalification_is_recorded_told_and_ended(
+    admin, admin_browser, labeler_of, seed_slates, run_sql
+):
+    seeded = await seed_slates(shared(3, labelers=(1, 2)) + shared(2, labelers=(2, 3)))
+    await run_sql(
+        "insert into gold (slate_id, ranks, explanation, created_by) select s.id, "
+        "(select jsonb_object_agg(r.id, r.position) from responses r where r.slate_id = s.id), "
+        "'Clear.', (select min(id) from users) from slates s where s.id = any(:slates)",
+        slates=seeded.slates,
+    )
+    labeler = await labeler_of(1)
+
+    empty = await admin_browser.post(f"{PAGE}/L-01/requalification", data={"wherefore": " "})
+    made = await admin_browser.post(
+        f"{PAGE}/L-01/requalification", data={"wherefore": "Agreement has fallen."}
+    )
+    detail = (await admin.get(f"{API}/L-01")).json()
+    page = words(await admin_browser.get(f"{PAGE}/L-01"))
+    screening = words(await admin_browser.get("/projects/seeded/screening"))
+    told = words(await labeler.get("/projects/seeded/me"))
+    twice = await admin.post(f"{API}/L-01/requalification", json={"reason": "Again."})
+
+    # The two slates that they have not ranked.
+    assert (empty.status_code, made.status_code) == (422, 303)
+    assert detail["known_answers_left"] == 2
+    (running,) = detail["requalifications"]
+    assert (running["wanted"], running["answered"], running["is_running"]) == (2, 0, True)
+    assert running["reason"] == "Agreement has fallen."
+    assert detail["requalification_gold"]["reason"] == (
+        "not enough data: 0 of 10 prompts with a known answer"
+    )
+    assert "0 of 2 known answers" in page
+    assert "in re-qualification: 0 of 2" in screening
+    assert "your next tasks, 2 at most, have answers that are known" in told
+    assert "Agreement has fallen." not in told
+    assert (twice.status_code, twice.json()["code"]) == (409, "already_requalifying")
+
+    ended = await admin.post(f"{API}/L-01/requalification/end")
+    assert ended.json()["is_running"] is False
+    assert "ended by" in words(await admin_browser.get(f"{PAGE}/L-01"))
+    assert "Back to the guidelines" not in words(await labeler.get("/projects/seeded/me"))
+    assert (await admin.post(f"{API}/L-01/requalification/end")).status_code == 404
+
+
 async def test_the_calls_quarantine_and_revoke(admin, seed_slates):
     await seed_slates(shared(1))
 
@@ -562,7 +622,14 @@ async def test_others_find_nothing(admin, labeler_of, labeler, client, seed_slat
 
     for path in (f"{PAGE}/L-01", f"{PAGE}/L-02", "/projects/seeded/screening"):
         assert (await own.get(path)).status_code == 404
-    for path in ("cohort", "quarantine", "quarantine/lift", "screening"):
+    for path in (
+        "cohort",
+        "quarantine",
+        "quarantine/lift",
+        "screening",
+        "requalification",
+        "requalification/end",
+    ):
         assert (await own.post(f"{PAGE}/L-01/{path}", data={"x": "y"})).status_code == 404
     for path in (f"{API}/L-01", "/api/v1/projects/seeded/screening"):
         assert (await labeler.get(path)).status_code == 404
@@ -571,5 +638,8 @@ async def test_others_find_nothing(admin, labeler_of, labeler, client, seed_slat
     assert (await labeler.put(f"{API}/L-01/cohort", json=body)).status_code == 404
     assert (await labeler.post(f"{API}/L-01/quarantine", json={"reason": "x"})).status_code == 404
     assert (await labeler.post(f"{API}/L-01/quarantine/revoke")).status_code == 404
+    again = f"{API}/L-01/requalification"
+    assert (await labeler.post(again, json={"reason": "x"})).status_code == 404
+    assert (await labeler.post(f"{again}/end")).status_code == 404
     for unknown in ("L-99", "former-1", "%00"):
         assert (await admin.get(f"{API}/{unknown}")).status_code == 404

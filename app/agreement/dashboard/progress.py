@@ -25,6 +25,7 @@ class Tasks:
         lately: tasks done in the last 7 days.
         since: when the first task ever was done; None without any.
         now: by the same clock.
+        known_answers: slates whose known answer is asked for.
     """
 
     prompts: int
@@ -34,6 +35,7 @@ class Tasks:
     lately: int = 0
     since: datetime | None = None
     now: datetime | None = None
+    known_answers: int = 0
 
 
 @dataclass(frozen=True)

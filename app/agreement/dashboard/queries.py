@@ -25,7 +25,11 @@ select (
     where s.status = 'ready' and s.round_id = any(d.ids)
       and (cast(:tags as text[]) = '{}' or exists (
           select from prompts p where p.id = s.prompt_id and p.tags @> cast(:tags as text[])))
-) as prompts, tasks.*, now() as now
+) as prompts, tasks.*, now() as now, (
+    select count(*) from gold g join slates s on s.id = g.slate_id
+    join rounds r on r.id = s.round_id
+    where r.project_id = :project_id and g.retired_at is null
+) as known_answers
 from (
     select array_agg(id) as ids from rounds
     where project_id = :project_id and (cast(:round as int) is null or number = cast(:round as int))

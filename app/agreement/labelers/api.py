@@ -10,8 +10,11 @@ from app.agreement.labelers.schemas import (
     LabelerDetailOut,
     QuarantineIn,
     QuarantineOut,
+    RequalificationIn,
+    RequalificationOut,
     labeler_out,
     quarantine_out,
+    requalification_out,
 )
 from app.agreement.labelers.screening import screening_of
 from app.agreement.labelers.screening_schemas import (
@@ -21,6 +24,7 @@ from app.agreement.labelers.screening_schemas import (
     decision_out,
     screening_out,
 )
+from app.labeling.requalification import end_requalification, start_requalification
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import project_for
 from app.projects.screenings import decide_screening
@@ -65,6 +69,25 @@ async def post_revocation(
     """Let new datasets hold what the labeler has ranked again."""
     project = await project_for(tx, viewer, slug)
     return quarantine_out(await lift_quarantine(tx, viewer, project, pseudonym))
+
+
+@router.post("/projects/{slug}/labelers/{pseudonym}/requalification", status_code=201)
+async def post_requalification(
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, pseudonym: str, body: RequalificationIn
+) -> RequalificationOut:
+    """Let a labeler's next tasks have known answers; 409 where there are none new to them."""
+    project = await project_for(tx, viewer, slug)
+    made = await start_requalification(tx, viewer, project, pseudonym, reason=body.reason)
+    return requalification_out(made)
+
+
+@router.post("/projects/{slug}/labelers/{pseudonym}/requalification/end")
+async def post_requalification_end(
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, pseudonym: str
+) -> RequalificationOut:
+    """Give a labeler ordinary tasks again."""
+    project = await project_for(tx, viewer, slug)
+    return requalification_out(await end_requalification(tx, viewer, project, pseudonym))
 
 
 @router.get("/projects/{slug}/screening")

@@ -10,7 +10,7 @@ from app.accounts.deps import HiddenFromLabelers
 from app.agreement.behaviour.signal_words import titles, written
 from app.agreement.definitions import definitions
 from app.agreement.labelers.queries import labeler_page
-from app.agreement.labelers.schemas import CohortIn, QuarantineIn
+from app.agreement.labelers.schemas import CohortIn, QuarantineIn, RequalificationIn
 from app.agreement.labelers.screening import (
     CUTOFF_DEMONSTRATIONS,
     CUTOFF_FLAGS,
@@ -19,6 +19,7 @@ from app.agreement.labelers.screening import (
 )
 from app.agreement.labelers.screening_schemas import ScreeningIn
 from app.errors import ConflictError, DomainError, NotFoundError
+from app.labeling.requalification import end_requalification, start_requalification
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import ProjectView, project_for
 from app.projects.screenings import decide_screening
@@ -98,6 +99,48 @@ async def post_lift(
     return _back(project, pseudonym)
 
 
+@router.post("/projects/{slug}/labelers/{pseudonym}/requalification")
+async def post_requalification(
+    request: Request,
+    slug: str,
+    pseudonym: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    wherefore: Typed = "",
+) -> Response:
+    """Let a labeler's next tasks have known answers."""
+    project = await project_for(tx, viewer, slug)
+    body, errors = checked(RequalificationIn, {"reason": unix_lines(wherefore)})
+    if body is None:
+        return await _labeler_page(
+            request,
+            tx,
+            project,
+            pseudonym,
+            typed={"wherefore": wherefore},
+            errors={"wherefore": errors["reason"]},
+            status=INVALID,
+        )
+    try:
+        await start_requalification(tx, viewer, project, pseudonym, reason=body.reason)
+    except ConflictError as error:
+        return await _refused(request, tx, project, pseudonym, error)
+    return _back(project, pseudonym)
+
+
+@router.post("/projects/{slug}/labelers/{pseudonym}/requalification/end")
+async def post_requalification_end(
+    request: Request, slug: str, pseudonym: str, tx: Tx, viewer: HiddenFromLabelers
+) -> Response:
+    """Give a labeler ordinary tasks again."""
+    project = await project_for(tx, viewer, slug)
+    try:
+        await end_requalification(tx, viewer, project, pseudonym)
+    except NotFoundError as error:
+        return await _refused(request, tx, project, pseudonym, error)
+    return _back(project, pseudonym)
+
+
 @router.get("/projects/{slug}/screening")
 async def show_screening(
     request: Request, slug: str, tx: Tx, viewer: HiddenFromLabelers
@@ -168,6 +211,7 @@ async def _labeler_page(
     kept = {
         "reason": "",
         "since": "",
+        "wherefore": "",
         "decision": "again",
         "why": "",
         "self_assessment": (screened and screened.self_assessment) or "",

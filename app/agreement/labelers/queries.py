@@ -19,6 +19,7 @@ from app.agreement.labelers.facts import (
     checks_of,
     facts_of,
 )
+from app.agreement.labelers.requalifying import Requalifying, requalifying_of
 from app.agreement.metrics.measures import measure_labeler
 from app.agreement.own.feedback import is_told, known_before, not_told, why_not_told
 from app.agreement.quality import Quality, diagnosed, own_quality_of, quality_of
@@ -69,6 +70,7 @@ class LabelerPage:
         recent: tasks, newest first.
         screened: what was decided last about them as a candidate.
         diagnosis: what models of labelers say, for admins alone.
+        requalifying: re-qualifications, and whether one can be asked for.
     """
 
     labeler: Labeler
@@ -79,6 +81,7 @@ class LabelerPage:
     recent: list[RecentTask]
     screened: ScreeningView | None
     diagnosis: ShownDiagnosis
+    requalifying: Requalifying
 
     @property
     def quarantine(self) -> QuarantineView | None:
@@ -119,6 +122,7 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
         recent=[RecentTask(*row) for row in tasks],
         screened=(await screenings_of(tx, project, labeler.user_id)).get(labeler.user_id),
         diagnosis=shown_diagnosis(diagnostics.of(code)),
+        requalifying=await requalifying_of(tx, project, labeler, quality),
     )
 
 

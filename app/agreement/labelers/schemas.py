@@ -14,6 +14,7 @@ from app.agreement.labelers.facts import Checks, LabelerFacts
 from app.agreement.labelers.queries import LabelerPage, RecentTask
 from app.agreement.labelers.screening_schemas import DecisionOut, Reason, decision_out
 from app.agreement.metrics.estimates import Estimate, Status
+from app.labeling.requalification import Requalification
 from app.projects.labelers import Cohort, QuarantineView
 from app.web.schemas import Answer, Body
 
@@ -43,6 +44,26 @@ class QuarantineIn(Body):
 
     reason: Reason
     since: Moment | None = None
+
+
+class RequalificationIn(Body):
+    """Why a labeler is sent to re-qualification."""
+
+    reason: Reason
+
+
+class RequalificationOut(Answer):
+    """A re-qualification as it is recorded; it is done when `answered` is `wanted`."""
+
+    id: int
+    reason: str
+    wanted: int
+    answered: int
+    is_running: bool
+    created_by: str
+    created_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
 
 
 class QuarantineOut(Answer):
@@ -163,8 +184,18 @@ class LabelerDetailOut(Answer):
     signals: list[SignalOut]
     quarantine: QuarantineOut | None
     quarantines: list[QuarantineOut]
+    requalifications: list[RequalificationOut]
+    known_answers_left: Annotated[int, Field(description="that they could be asked for")]
+    requalification_gold: Annotated[
+        EstimateOut | None, Field(description="accuracy since the last one was asked for")
+    ]
     screening: DecisionOut | None
     recent: Annotated[list[RecentTaskOut], Field(description="tasks, newest first")]
+
+
+def requalification_out(found: Requalification) -> RequalificationOut:
+    """A re-qualification as the calls answer it."""
+    return RequalificationOut(**vars(found), is_running=found.is_running)
 
 
 def quarantine_out(quarantine: QuarantineView) -> QuarantineOut:
@@ -188,6 +219,11 @@ def labeler_out(found: LabelerPage) -> LabelerDetailOut:
         diagnostics=diagnosis_out(found.diagnosis),
         quarantine=None if in_force is None else quarantine_out(in_force),
         quarantines=[quarantine_out(one) for one in found.quarantines],
+        requalifications=[requalification_out(one) for one in found.requalifying.all],
+        known_answers_left=found.requalifying.left,
+        requalification_gold=None
+        if found.requalifying.gold is None
+        else _estimate(found.requalifying.gold),
         screening=None if found.screened is None else decision_out(found.screened),
         recent=[_recent(task) for task in found.recent],
         **_numbers(facts),

@@ -22,6 +22,7 @@ from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.measures import NOTHING
 from app.agreement.quality import Quality, quality_of
 from app.agreement.report import NO_CHANCE
+from app.labeling.requalification import Requalification, running_requalifications
 from app.projects.flags import Scope
 from app.projects.labelers import Cohort
 from app.projects.queries import ProjectView
@@ -57,6 +58,7 @@ class Candidate:
         rankings: strict agreement with researchers' rankings.
         gold: accuracy on known answers.
         decision: what was decided last, with the self-assessment.
+        requalification: the one that is running.
     """
 
     pseudonym: str
@@ -67,6 +69,7 @@ class Candidate:
     rankings: Estimate
     gold: Estimate
     decision: ScreeningView | None
+    requalification: Requalification | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     flags = (await tx.execute(FLAGS, here)).all()
     severe = {bit: flag.scope for bit, flag in enumerate(flags) if flag.is_severe}
     decisions = await screenings_of(tx, project)
+    running = await running_requalifications(tx, project)
     labels = quality.labels
     is_researcher = np.isin(labels.labeler_ids, sorted(quality.researchers))
     on_flags = await computed_beside(
@@ -97,7 +101,14 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     )
     return Screening(
         candidates=[
-            _candidate(row, quality, on_flags, decisions.get(row.user_id), has_flags=bool(severe))
+            _candidate(
+                row,
+                quality,
+                on_flags,
+                decisions.get(row.user_id),
+                running.get(row.user_id),
+                has_flags=bool(severe),
+            )
             for row in await tx.execute(CANDIDATES, here)
         ],
         severe=[flag.label for flag in flags if flag.is_severe],
@@ -173,6 +184,7 @@ def _candidate(
     quality: Quality,
     on_flags: dict[int, FlagAgreement],
     decision: ScreeningView | None,
+    requalification: Requalification | None,
     *,
     has_flags: bool,
 ) -> Candidate:
@@ -192,4 +204,5 @@ def _candidate(
         rankings=checks.researchers,
         gold=checks.gold,
         decision=decision,
+        requalification=requalification,
     )

@@ -51,6 +51,7 @@ class CandidateOut(Answer):
     demonstrations: None
     self_assessment: str | None
     decision: DecisionOut | None
+    is_requalifying: bool
 
 
 class CutoffsOut(Answer):
@@ -102,4 +103,5 @@ def _candidate(candidate: Candidate) -> CandidateOut:
         demonstrations=None,
         self_assessment=decision.self_assessment if decision else None,
         decision=decision_out(decision) if decision else None,
+        is_requalifying=candidate.requalification is not None,
     )
