@@ -15,7 +15,7 @@ from app.agreement import report
 from app.agreement.behaviour import alert_rules
 from app.agreement.dashboard import progress, watch
 from app.agreement.dashboard import report as dashboard_report
-from app.agreement.labelers import diagnosis, screening
+from app.agreement.labelers import demonstrations, diagnosis, screening
 from app.agreement.labelers import facts as labeler_facts
 from app.agreement.metrics import estimates
 from app.labeling import plain_form, queries, report_pages
@@ -57,6 +57,7 @@ TABLES = (
     (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
     (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     progress.NO_PACE,
+    (demonstrations.MISSING, demonstrations.FEW),
     diagnosis.NO_PREFERENCE,
     report.NO_CHANCE,
     report.NO_PREFERENCE,

@@ -171,3 +171,21 @@ class Screening(Base):
     self_assessment: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class DemonstrationGrade(Base):
+    """A researcher's grade, 1 to 7, of what a candidate wrote; their last one of it holds."""
+
+    __tablename__ = "demonstration_grades"
+    __table_args__ = (
+        CheckConstraint("grade between 1 and 7", name="grade"),
+        Index("ix_demonstration_grades_project_id_user_id", "project_id", "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    demonstration: Mapped[str] = mapped_column(Text)
+    grade: Mapped[int] = mapped_column(SmallInteger)
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

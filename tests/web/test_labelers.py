@@ -562,8 +562,7 @@ async def test_candidates_are_held_against_researchers(admin, seed_slates, run_s
     assert first["rankings"]["status"] == "provisional"
     # 48 judgments are too few for a share of one labeler: 50 are the least.
     assert first["flags"]["reason"] == "not enough data: 48 of 50 pairs"
-    assert first["demonstrations"] is None
-    assert found["demonstrations_reason"].startswith("not collected")
+    assert first["demonstrations"]["reason"] == ("not enough data: 0 of 3 graded demonstrations")
     assert found["candidates"][1]["rankings"]["reason"] == (
         "not enough data: 0 of 10 prompts ranked by researchers"
     )
@@ -616,6 +615,34 @@ async def test_a_person_decides_with_a_reason(admin, admin_browser, seed_slates)
 # --- Who may see it ---------------------------------------------------------------------------
 
 
+async def test_demonstrations_are_graded_and_the_last_grade_of_each_counts(
+    admin, admin_browser, seed_slates
+):
+    await seed_slates(shared(1))
+
+    for title in ("Breaking bad news", "A rude customer", "A joke about a faith"):
+        await admin.post(f"{API}/L-01/demonstrations", json={"demonstration": title, "grade": 6})
+    made = await admin_browser.post(
+        f"{PAGE}/L-01/demonstrations", data={"demonstration": "A rude customer", "grade": "1"}
+    )
+    again = await admin_browser.post(
+        f"{PAGE}/L-01/demonstrations", data={"demonstration": "A rude customer", "grade": "3"}
+    )
+    refused = await admin_browser.post(
+        f"{PAGE}/L-01/demonstrations", data={"demonstration": " ", "grade": "8"}
+    )
+    candidates = (await admin.get("/api/v1/projects/seeded/screening")).json()["candidates"]
+    screening = words(await admin_browser.get("/projects/seeded/screening"))
+
+    assert (made.status_code, again.status_code, refused.status_code) == (303, 303, 422)
+    grade = next(one for one in candidates if one["labeler"] == "L-01")["demonstrations"]
+    # 6, 6, and the mean of two researchers' 6 and 3.
+    assert grade["value"] == pytest.approx(5.5)
+    assert (grade["units"], grade["prompts"], grade["status"]) == (4, 3, "provisional")
+    assert "5.5 3 demonstrations, 4 grades provisional: 3 of 5 graded demonstrations" in screening
+    assert "3 A rude customer" in words(await admin_browser.get(f"{PAGE}/L-01"))
+
+
 async def test_others_find_nothing(admin, labeler_of, labeler, client, seed_slates):
     await seed_slates(shared(1))
     own = await labeler_of(1)
@@ -629,6 +656,7 @@ async def test_others_find_nothing(admin, labeler_of, labeler, client, seed_slat
         "screening",
         "requalification",
         "requalification/end",
+        "demonstrations",
     ):
         assert (await own.post(f"{PAGE}/L-01/{path}", data={"x": "y"})).status_code == 404
     for path in (f"{API}/L-01", "/api/v1/projects/seeded/screening"):

@@ -19,12 +19,16 @@ from app.agreement.labelers.schemas import (
 from app.agreement.labelers.screening import screening_of
 from app.agreement.labelers.screening_schemas import (
     DecisionOut,
+    GradeIn,
+    GradeOut,
     ScreeningIn,
     ScreeningOut,
     decision_out,
+    grade_out,
     screening_out,
 )
 from app.labeling.requalification import end_requalification, start_requalification
+from app.projects.demonstration_grades import grade_demonstration
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import project_for
 from app.projects.screenings import decide_screening
@@ -112,3 +116,15 @@ async def post_screening(
         self_assessment=body.self_assessment,
     )
     return decision_out(made)
+
+
+@router.post("/projects/{slug}/labelers/{pseudonym}/demonstrations", status_code=201)
+async def post_grade(
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, pseudonym: str, body: GradeIn
+) -> GradeOut:
+    """Grade a candidate's demonstration; the viewer's last grade of it counts."""
+    project = await project_for(tx, viewer, slug)
+    made = await grade_demonstration(
+        tx, viewer, project, pseudonym, demonstration=body.demonstration, grade=body.grade
+    )
+    return grade_out(made)

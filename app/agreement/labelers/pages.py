@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.behaviour.signal_words import titles, written
 from app.agreement.definitions import definitions
+from app.agreement.labelers.demonstrations import as_share
 from app.agreement.labelers.queries import labeler_page
 from app.agreement.labelers.schemas import CohortIn, QuarantineIn, RequalificationIn
 from app.agreement.labelers.screening import (
@@ -17,15 +18,16 @@ from app.agreement.labelers.screening import (
     CUTOFF_RANKINGS,
     screening_of,
 )
-from app.agreement.labelers.screening_schemas import ScreeningIn
+from app.agreement.labelers.screening_schemas import GradeIn, ScreeningIn
 from app.errors import ConflictError, DomainError, NotFoundError
 from app.labeling.requalification import end_requalification, start_requalification
+from app.projects.demonstration_grades import grade_demonstration
 from app.projects.labelers import lift_quarantine, quarantine, set_cohort
 from app.projects.queries import ProjectView, project_for
 from app.projects.screenings import decide_screening
 from app.web.deps import Tx
 from app.web.errors import status_of
-from app.web.forms import checked, unix_lines
+from app.web.forms import checked, number_or_text, unix_lines
 from app.web.render import page
 
 router = APIRouter(include_in_schema=False)
@@ -155,6 +157,7 @@ async def show_screening(
             "rankings": CUTOFF_RANKINGS,
             "demonstrations": CUTOFF_DEMONSTRATIONS,
         },
+        "as_share": as_share,
     }
     return page(request, "agreement/screening.html", context)
 
@@ -196,6 +199,31 @@ async def post_screening(
     return _back(project, pseudonym)
 
 
+@router.post("/projects/{slug}/labelers/{pseudonym}/demonstrations")
+async def post_grade(
+    request: Request,
+    slug: str,
+    pseudonym: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    demonstration: Typed = "",
+    grade: Typed = "",
+) -> Response:
+    """Grade a candidate's demonstration."""
+    project = await project_for(tx, viewer, slug)
+    typed = {"demonstration": demonstration, "grade": grade}
+    given = {"demonstration": unix_lines(demonstration), "grade": number_or_text(int, grade)}
+    body, errors = checked(GradeIn, given)
+    if body is None:
+        return await _labeler_page(
+            request, tx, project, pseudonym, typed=typed, errors=errors, status=INVALID
+        )
+    await grade_demonstration(
+        tx, viewer, project, pseudonym, demonstration=body.demonstration, grade=body.grade
+    )
+    return _back(project, pseudonym)
+
+
 async def _labeler_page(
     request: Request,
     tx: Tx,
@@ -212,6 +240,8 @@ async def _labeler_page(
         "reason": "",
         "since": "",
         "wherefore": "",
+        "demonstration": "",
+        "grade": "",
         "decision": "again",
         "why": "",
         "self_assessment": (screened and screened.self_assessment) or "",

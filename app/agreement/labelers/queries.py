@@ -23,6 +23,7 @@ from app.agreement.labelers.requalifying import Requalifying, requalifying_of
 from app.agreement.metrics.measures import measure_labeler
 from app.agreement.own.feedback import is_told, known_before, not_told, why_not_told
 from app.agreement.quality import Quality, diagnosed, own_quality_of, quality_of
+from app.projects.demonstration_grades import DemonstrationGrade, demonstration_grades_of
 from app.projects.labelers import Labeler, QuarantineView, labeler_of, quarantines_of
 from app.projects.queries import ProjectView
 from app.projects.screenings import ScreeningView, screenings_of
@@ -70,6 +71,7 @@ class LabelerPage:
         recent: tasks, newest first.
         screened: what was decided last about them as a candidate.
         diagnosis: what models of labelers say, for admins alone.
+        grades: of what they wrote as demonstrations.
         requalifying: re-qualifications, and whether one can be asked for.
     """
 
@@ -82,6 +84,7 @@ class LabelerPage:
     screened: ScreeningView | None
     diagnosis: ShownDiagnosis
     requalifying: Requalifying
+    grades: list[DemonstrationGrade]
 
     @property
     def quarantine(self) -> QuarantineView | None:
@@ -123,6 +126,9 @@ async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -
         screened=(await screenings_of(tx, project, labeler.user_id)).get(labeler.user_id),
         diagnosis=shown_diagnosis(diagnostics.of(code)),
         requalifying=await requalifying_of(tx, project, labeler, quality),
+        grades=(await demonstration_grades_of(tx, project, labeler.user_id)).get(
+            labeler.user_id, []
+        ),
     )
 
 

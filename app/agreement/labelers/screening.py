@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.computing import computed_beside
+from app.agreement.labelers.demonstrations import grade_of
 from app.agreement.labelers.facts import NO_EVIDENCE, checks_of
 from app.agreement.metrics.arrays import Booleans, Integers, first_of_each
 from app.agreement.metrics.chance import FlagAgreement, flag_agreement
@@ -23,6 +24,7 @@ from app.agreement.metrics.measures import NOTHING
 from app.agreement.quality import Quality, quality_of
 from app.agreement.report import NO_CHANCE
 from app.labeling.requalification import Requalification, running_requalifications
+from app.projects.demonstration_grades import DemonstrationGrade, demonstration_grades_of
 from app.projects.flags import Scope
 from app.projects.labelers import Cohort
 from app.projects.queries import ProjectView
@@ -57,6 +59,7 @@ class Candidate:
         flags_ac1: the same, corrected for chance.
         rankings: strict agreement with researchers' rankings.
         gold: accuracy on known answers.
+        demonstrations: mean grade from 1 to 7 of what they wrote.
         decision: what was decided last, with the self-assessment.
         requalification: the one that is running.
     """
@@ -68,22 +71,19 @@ class Candidate:
     flags_ac1: Estimate
     rankings: Estimate
     gold: Estimate
+    demonstrations: Estimate
     decision: ScreeningView | None
     requalification: Requalification | None
 
 
 @dataclass(frozen=True)
 class Screening:
-    """All candidates, and what they are held against.
-
-    `severe` are labels of flags; `demonstrations` says why nobody's are graded.
-    """
+    """All candidates, and what they are held against; `severe` are labels of flags."""
 
     candidates: list[Candidate]
     severe: list[str]
     researchers: int
     known_answers: int
-    demonstrations: str
 
 
 async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
@@ -93,6 +93,7 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
     flags = (await tx.execute(FLAGS, here)).all()
     severe = {bit: flag.scope for bit, flag in enumerate(flags) if flag.is_severe}
     decisions = await screenings_of(tx, project)
+    grades = await demonstration_grades_of(tx, project)
     running = await running_requalifications(tx, project)
     labels = quality.labels
     is_researcher = np.isin(labels.labeler_ids, sorted(quality.researchers))
@@ -107,6 +108,7 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
                 on_flags,
                 decisions.get(row.user_id),
                 running.get(row.user_id),
+                grades.get(row.user_id, []),
                 has_flags=bool(severe),
             )
             for row in await tx.execute(CANDIDATES, here)
@@ -114,9 +116,6 @@ async def screening_of(tx: AsyncSession, project: ProjectView) -> Screening:
         severe=[flag.label for flag in flags if flag.is_severe],
         researchers=int(np.count_nonzero(is_researcher[np.unique(labels.labeler)])),
         known_answers=len(quality.gold),
-        demonstrations=gettext(
-            "not collected: demonstrations are imported, and nobody writes or grades them here"
-        ),
     )
 
 
@@ -185,6 +184,7 @@ def _candidate(
     on_flags: dict[int, FlagAgreement],
     decision: ScreeningView | None,
     requalification: Requalification | None,
+    grades: list[DemonstrationGrade],
     *,
     has_flags: bool,
 ) -> Candidate:
@@ -203,6 +203,7 @@ def _candidate(
         flags_ac1=ac1,
         rankings=checks.researchers,
         gold=checks.gold,
+        demonstrations=grade_of(grades),
         decision=decision,
         requalification=requalification,
     )

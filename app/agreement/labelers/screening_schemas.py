@@ -13,6 +13,7 @@ from app.agreement.labelers.screening import (
     Candidate,
     Screening,
 )
+from app.projects.demonstration_grades import DemonstrationGrade
 from app.projects.labelers import Cohort
 from app.projects.screenings import Decision, ScreeningView
 from app.web.schemas import Answer, Body, LongText
@@ -26,6 +27,23 @@ class ScreeningIn(Body):
     decision: Decision
     reason: Reason
     self_assessment: Reason | None = None
+
+
+class GradeIn(Body):
+    """A grade of something that a candidate wrote, by its title or its text."""
+
+    demonstration: Reason
+    grade: Annotated[int, Field(ge=1, le=7)]
+
+
+class GradeOut(Answer):
+    """A grade as it is recorded."""
+
+    id: int
+    demonstration: str
+    grade: int
+    created_by: str
+    created_at: datetime
 
 
 class DecisionOut(Answer):
@@ -48,7 +66,9 @@ class CandidateOut(Answer):
     flags_ac1: EstimateOut
     rankings: EstimateOut
     gold: EstimateOut
-    demonstrations: None
+    demonstrations: Annotated[
+        EstimateOut, Field(description="mean grade, 1 to 7; `units` are grades")
+    ]
     self_assessment: str | None
     decision: DecisionOut | None
     is_requalifying: bool
@@ -69,13 +89,17 @@ class ScreeningOut(Answer):
     flags: Annotated[list[str], Field(description="the severe ones")]
     researchers: int
     known_answers: int
-    demonstrations_reason: str
     candidates: list[CandidateOut]
 
 
 def decision_out(decision: ScreeningView) -> DecisionOut:
     """A decision as the calls answer it."""
     return DecisionOut(**{key: vars(decision)[key] for key in DecisionOut.model_fields})
+
+
+def grade_out(grade: DemonstrationGrade) -> GradeOut:
+    """A grade as the calls answer it."""
+    return GradeOut(**{key: vars(grade)[key] for key in GradeOut.model_fields})
 
 
 def screening_out(found: Screening) -> ScreeningOut:
@@ -85,7 +109,6 @@ def screening_out(found: Screening) -> ScreeningOut:
         flags=found.severe,
         researchers=found.researchers,
         known_answers=found.known_answers,
-        demonstrations_reason=found.demonstrations,
         candidates=[_candidate(candidate) for candidate in found.candidates],
     )
 
@@ -100,7 +123,7 @@ def _candidate(candidate: Candidate) -> CandidateOut:
         flags_ac1=estimate_out(candidate.flags_ac1),
         rankings=estimate_out(candidate.rankings),
         gold=estimate_out(candidate.gold),
-        demonstrations=None,
+        demonstrations=estimate_out(candidate.demonstrations),
         self_assessment=decision.self_assessment if decision else None,
         decision=decision_out(decision) if decision else None,
         is_requalifying=candidate.requalification is not None,
