@@ -406,8 +406,8 @@ async def test_agreement_tells_nothing_of_a_slate_before_the_delay_is_over(
     await run_sql("delete from project_members where pseudonym in ('L-03', 'L-04')")
     of_two = words(await labeler.get(HOME))
 
-    # 5 * 40 of 5 * 40 + 6 pairs: of the last days, of the team, of all, with the consensus.
-    assert before.count("97.1%") == 4
+    # 5 * 40 of 5 * 40 + 6 pairs: of the last days, of the team, of all, with the consensus twice.
+    assert before.count("97.1%") == 5
     assert before.count("41 prompts, 206 pairs") == 3
     assert home.count("24 hours after its last ranking") == 2
     assert "97.1%" not in home
