@@ -61,7 +61,6 @@ def test_a_user_that_cannot_be_made_is_one_line_and_exit_code_1(changes, says, e
 
 
 def test_prompts_are_imported_and_exported_from_files(environment, tmp_path, database_url):
-    make_user(environment)
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(
             "with p as (insert into projects (slug, name, labels_per_slate, overlap_share) "
