@@ -1,11 +1,14 @@
-"""A real server per module, one headless Chromium per session, one fresh profile per visit.
+"""A real server and one headless Chromium per session, a fresh profile per visit.
+
+Tests make projects of their own there; those of whole installations are in `pages/`, with a server
+per module.
 
 Everything asynchronous runs in the session's event loop, because the browser belongs to it.
 """
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -51,11 +54,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest.fixture(scope="module")
-def database_url(
+@contextmanager
+def fresh_database(
     postgres: EmbeddedPostgres, administration: psycopg.Connection, template: str
 ) -> Iterator[str]:
-    """One database for a module and its server; each test makes a project of its own."""
+    """The address of a database with nothing in it, dropped at the end."""
     name = f"test_browser_{next(CLONE_NUMBERS)}"
     create = sql.SQL("create database {} template {} strategy file_copy")
     administration.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
@@ -63,7 +66,16 @@ def database_url(
     administration.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def database_url(
+    postgres: EmbeddedPostgres, administration: psycopg.Connection, template: str
+) -> Iterator[str]:
+    """One database for all tests here and their server; each makes a project of its own."""
+    with fresh_database(postgres, administration, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def podium(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podium]:
     """A running web server."""
     folder = tmp_path_factory.mktemp("podium")
@@ -71,7 +83,7 @@ def podium(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     made = create_engine(database_url)
     yield made

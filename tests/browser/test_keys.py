@@ -8,10 +8,10 @@ from sqlalchemy import text
 from app.accounts.preferences import Goal, Preferences, replace_preferences
 from app.accounts.viewer import Viewer
 from app.db import transaction
+from tests.browser.accessibility import AXE, faults
 from tests.browser.labeling_data import make_place, stored_rankings
 from tests.browser.screen import Screen
 from tests.browser.test_labeling_access import set_screen
-from tests.browser.test_pages import AXE, faults
 
 LONG = "\n\n".join(["A paragraph with some words in it."] * 40)
 WORKED = """
