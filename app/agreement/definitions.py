@@ -97,8 +97,9 @@ def _of_models() -> dict[str, tuple[str, str]]:
             gettext(
                 "The strength that remains when the length of responses is held fixed: the "
                 "relative gap of length, in its standard deviations, is part of the logit. The "
-                "95% interval is by standard errors with prompts as clusters, a tie is half a "
-                "win, and nothing is shown where length cannot be told from the models."
+                "95% interval is by standard errors with prompts as clusters. A tie is half a "
+                "win; where ties are modeled, only decided comparisons count. Nothing is shown "
+                "where length cannot be told from the models."
             ),
         ),
     }

@@ -249,6 +249,36 @@ def test_ties_are_half_a_win_where_one_model_has_won_all_that_was_decided():
     assert entries(found)["ppo"].elo == pytest.approx(1000 + 400 * np.log10(85 / 25), abs=1e-6)
 
 
+def test_ties_that_are_all_of_models_not_comparable_with_the_baseline_are_not_modeled():
+    wins = np.array([[0, 60, 0, 0], [60, 0, 0, 0], [0, 0, 0, 20], [0, 0, 20, 0]])
+    ties = np.zeros((4, 4), int)
+    ties[3, 2] = ties[2, 3] = 80
+
+    found = board_of(*with_ties(wins, ties), names=["sft", "a", "b", "c"], sft={"sft"})
+
+    assert (found.has_tie_model, found.tie_share) == (False, 80 / 240)
+    low, high = entries(found)["a"].ci95
+    assert low < 1000 < high
+
+
+def test_where_ties_are_modeled_equal_length_is_on_the_same_scale():
+    rng = np.random.default_rng(1)
+    drawn = rng.random((600, 1))
+    ranks = np.where(drawn < 0.4, [[1, 1]], np.where(drawn < 0.8, [[2, 1]], [[1, 2]]))
+    models, lengths = np.tile([0, 1], (600, 1)), rng.integers(50, 150, (600, 2))
+
+    found = board_of(
+        ranks.astype(np.int8), models, np.arange(600), lengths=lengths, names=["sft", "ppo"],
+        sft={"sft"},
+    )  # fmt: skip
+
+    ppo = entries(found)["ppo"]
+    assert found.has_tie_model
+    # Length says nothing here, so that holding it fixed leaves the strength what it is.
+    assert ppo.at_equal_length.value == pytest.approx(ppo.elo, abs=2)
+    assert np.diff(ppo.at_equal_length.ci95) == pytest.approx(np.diff(ppo.ci95), rel=0.1)
+
+
 def lengthy(prompts=300, *, seed=1):
     """Two rankings a prompt, alike: whoever is longer wins, and ppo is mostly longer."""
     rng = np.random.default_rng(seed)

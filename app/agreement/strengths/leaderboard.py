@@ -90,14 +90,15 @@ def tie_share(wins: Floats, ties: Floats) -> float:
 def has_tie_model(wins: Floats, ties: Floats, *, anchor: int) -> bool:
     """Whether ties are so many that they are modeled, and can be (B.9 of the design's statistics).
 
-    Davidson's likelihood has no maximum when one model has won all decided comparisons.
+    Those of the models that are compared with the anchor count. Davidson's likelihood has no
+    maximum when one of them has won all decided comparisons.
     """
     total, tied = wins.sum(axis=0), ties.sum(axis=0)
-    if tie_share(total, tied) <= MANY_TIES:
-        return False
     group = next(one for one in components(total) if anchor in one)
-    decided = (total - tied / 2)[np.ix_(group, group)]
-    return len(group) > 1 and bool(reaches(decided[None]).all())
+    inside = np.ix_(group, group)
+    if tie_share(total[inside], tied[inside]) <= MANY_TIES:
+        return False
+    return bool(reaches((total - tied / 2)[inside][None]).all())
 
 
 def leaderboard(

@@ -32,6 +32,7 @@ from app.agreement.strengths.length_control import (
 
 MOST_MODELS = 20
 PROMPTS_AT_ONCE = 500
+TIE = 0.5
 # Above, prompts are put together at random: resampling so many groups of them gives an error whose
 # own error is 1 / sqrt(2 * 2000), under 2%, and costs no more for a million prompts.
 MOST_CLUSTERS = 2000
@@ -118,6 +119,10 @@ def rating_of(
     models, codes = code[models], np.unique(prompt[order], return_inverse=True)[1]
     counts = _counts(ranks, models, codes, size=len(kept), anchor=anchor)
     is_modeled = has_tie_model(counts.wins, counts.ties, anchor=anchor)
+    compared_by_length = _with_lengths(ranks, models, codes, lengths)
+    if is_modeled:
+        # Davidson's strengths are the log odds among decided comparisons: the same scale.
+        compared_by_length = compared_by_length.where(compared_by_length.score != TIE)
     return Rating(
         names=known,
         anchor=anchor,
@@ -130,9 +135,7 @@ def rating_of(
         left_out=int((compared > 0).sum()) - len(kept),
         tie_share=tie_share(counts.wins, counts.ties),
         has_tie_model=is_modeled,
-        at_equal_length=length_controlled(
-            _with_lengths(ranks, models, codes, lengths), models=len(kept), anchor=anchor
-        ),
+        at_equal_length=length_controlled(compared_by_length, models=len(kept), anchor=anchor),
     )
 
 
