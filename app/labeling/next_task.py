@@ -56,7 +56,8 @@ select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, projects.scr
              and q.wanted > (
                  select count(*) from tasks t
                  where t.labeler_id = q.user_id and t.project_id = q.project_id
-                   and t.purpose = 'gold' and t.leased_at >= q.created_at)
+                   and t.purpose = 'gold' and t.leased_at >= q.created_at
+                   and t.status <> 'void')
        ) as requalifies,
        coalesce(cast(projects.screen ->> 'lease_minutes' as int), :lease_minutes) as lease_minutes
 from project_members m join projects on projects.id = m.project_id

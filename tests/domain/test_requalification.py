@@ -134,3 +134,19 @@ async def test_when_the_known_answers_run_out_labeling_goes_on(here):
 
     assert await purposes(here) == ["fresh"]
     assert (await all_of(here))[0].is_running
+
+
+async def test_a_known_answer_that_was_taken_off_offer_is_none_of_those_wanted(here, monkeypatch):
+    monkeypatch.setattr(requalification, "MOST_ANSWERS", 2)
+    await send(here)
+    await here.ask(0)
+    async with transaction(here.engine) as tx:
+        await close_round(tx, here.project, 2)
+    await here.add_round(count=6)
+
+    for _ in range(3):
+        await here.work(0)
+
+    assert await purposes(here) == ["gold", "gold", "gold", "fresh"]
+    (done,) = await all_of(here)
+    assert (done.answered, done.is_running) == (2, False)
