@@ -51,12 +51,14 @@ async def grade_demonstration(
 ) -> DemonstrationGrade:
     """Record a grade; it takes the place of the viewer's earlier one of the same demonstration.
 
+    White space around what names the demonstration makes it no other one.
+
     Raises:
         NotFoundError: the project has no such labeler.
     """
     labeler = await labeler_of(tx, project, pseudonym)
     names = {"project_id": project.id, "user_id": labeler.user_id, "viewer_id": viewer.id}
-    await tx.execute(GRADE, {**names, "demonstration": demonstration, "grade": grade})
+    await tx.execute(GRADE, {**names, "demonstration": demonstration.strip(), "grade": grade})
     return (await demonstration_grades_of(tx, project, labeler.user_id))[labeler.user_id][-1]
 
 

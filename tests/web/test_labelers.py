@@ -626,7 +626,7 @@ async def test_demonstrations_are_graded_and_the_last_grade_of_each_counts(
         f"{PAGE}/L-01/demonstrations", data={"demonstration": "A rude customer", "grade": "1"}
     )
     again = await admin_browser.post(
-        f"{PAGE}/L-01/demonstrations", data={"demonstration": "A rude customer", "grade": "3"}
+        f"{PAGE}/L-01/demonstrations", data={"demonstration": " A rude customer\r\n", "grade": "3"}
     )
     refused = await admin_browser.post(
         f"{PAGE}/L-01/demonstrations", data={"demonstration": " ", "grade": "8"}
