@@ -5,6 +5,7 @@ import pytest
 import statsmodels.api as sm
 
 from app.agreement.behaviour.anchors import LEAST, WINDOW, anchor_wins, shift
+from app.agreement.dashboard.watch import anchor_watch
 from app.agreement.metrics.labels import no_labels
 from tests.label_columns import Label, columns
 
@@ -111,3 +112,16 @@ def test_which_anchors_came_when_is_no_drift_but_another_judgment_is():
 def test_where_nothing_varies_there_is_no_change_to_test():
     assert found(ranked([BEST] * 80)).z is None
     assert shift(np.ones(3), np.arange(3), np.array([True, False, True])) is None
+
+
+@pytest.mark.parametrize(
+    ("orders", "reason"),
+    [
+        ([BEST] * 80, "not defined: all labels are the same"),
+        ([BEST] * 40, "not enough data: 0 of 30 rankings of anchors"),
+    ],
+)
+def test_a_change_that_is_not_known_has_a_reason(orders, reason):
+    watched = anchor_watch(found(ranked(orders)))
+
+    assert (watched.z, watched.is_drifting, watched.reason) == (None, None, reason)

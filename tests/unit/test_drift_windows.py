@@ -66,7 +66,7 @@ def test_of_pairs_that_all_agree_no_difference_is_defined():
     found = windows(labels_of([UP] * 40, days=[*range(20), *range(100, 120)]))
 
     assert (found.before.value, found.lately.value) == (1, 1)
-    assert (found.difference, found.reason) == (None, None)
+    assert (found.difference, found.reason) == (None, "not defined: all pairs are alike")
 
 
 def test_without_a_shared_prompt_there_are_no_windows():

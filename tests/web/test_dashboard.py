@@ -497,5 +497,5 @@ async def test_without_anchors_the_watch_list_says_why(admin, admin_browser, see
     anchors = answer["dashboard"]["watch"]["anchors"]
     reason = "not defined: no anchor holds responses of an SFT model and of another one"
     assert (anchors["lately"]["value"], anchors["lately"]["reason"]) == (None, reason)
-    assert (anchors["z"], anchors["is_drifting"]) == (None, None)
+    assert (anchors["z"], anchors["is_drifting"], anchors["reason"]) == (None, None, reason)
     assert reason in page.text

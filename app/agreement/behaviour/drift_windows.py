@@ -11,9 +11,11 @@ from app.agreement.behaviour.evidence import Followed
 from app.agreement.metrics.arrays import Integers
 from app.agreement.metrics.estimates import Estimate, Measured, ratio, shown
 from app.agreement.metrics.labels import Labels
+from app.web.translation import gettext
 
 WINDOW_DAYS = 30
 DAY = 86_400.0
+ALIKE = "not defined: all pairs are alike"
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ def windows_of(followed: Followed, labels: Labels, own: Integers) -> Windows | N
     before, lately = (ratio(hits[here], units[here], prompt[here]) for here in (~is_late, is_late))
     shown_before, shown_lately = shown("labeler", before), shown("labeler", lately)
     lack = next((one.reason for one in (shown_before, shown_lately) if one.value is None), None)
+    found = None if lack else difference(before, lately)
     return Windows(
         since=datetime.fromtimestamp(since, UTC),
         before=shown_before,
         lately=shown_lately,
-        difference=None if lack else difference(before, lately),
-        reason=lack,
+        difference=found,
+        reason=lack or (None if found else gettext(ALIKE)),
     )
 
 

@@ -121,6 +121,7 @@ class AnchorsOut(Answer):
     before: EstimateOut
     z: Annotated[float | None, Field(description="change within slates, in standard errors")]
     is_drifting: Annotated[bool | None, Field(description="beyond 3 standard errors")]
+    reason: Annotated[str | None, Field(description="why the change is not known")]
 
 
 class WatchOut(Answer):
@@ -224,6 +225,7 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
                 before=estimate_out(watch.anchors.before),
                 z=watch.anchors.z,
                 is_drifting=watch.anchors.is_drifting,
+                reason=watch.anchors.reason,
             ),
             ties=[RoundTiesOut(round=number, **vars(ties)) for number, ties in watch.ties.items()],
             longer_wins=estimate_out(watch.longer_wins),

@@ -6,6 +6,7 @@ from app.agreement.behaviour.anchors import AnchorWins
 from app.agreement.dashboard.overview import FirstIsBest, Overview
 from app.agreement.dashboard.progress import Tasks
 from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, shown
+from app.agreement.report import NO_CHANCE
 from app.web.translation import gettext
 
 LEAST_TASKS, OK_TASKS = 10, 30
@@ -29,6 +30,7 @@ class AnchorWatch:
         before: in the earlier ones.
         z: of the change, slate by slate, in standard errors.
         is_drifting: whether it is beyond the limit; None while the change is not known.
+        reason: why it is not.
     """
 
     model: str | None
@@ -36,6 +38,7 @@ class AnchorWatch:
     before: Estimate
     z: float | None
     is_drifting: bool | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Watch:
 def watch_of(overview: Overview, tasks: Tasks) -> Watch:
     """What may be shown, in the language of the request."""
     return Watch(
-        anchors=_anchors(overview.anchors),
+        anchors=anchor_watch(overview.anchors),
         ties={number: shown("own_work", ties) for number, ties in overview.ties.items()},
         longer_wins=shown("own_work", overview.longer_wins, undefined=NO_PAIR),
         first_is_best=overview.first_is_best,
@@ -62,14 +65,16 @@ def watch_of(overview: Overview, tasks: Tasks) -> Watch:
     )
 
 
-def _anchors(found: AnchorWins) -> AnchorWatch:
+def anchor_watch(found: AnchorWins) -> AnchorWatch:
+    """What may be shown of the anchors, in the language of the request."""
     lately, before = (_of_rankings(one) for one in (found.lately, found.before))
     if found.model is None:
         nothing = Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_ANCHOR))
-        return AnchorWatch(None, nothing, nothing, None, None)
-    is_known = found.z is not None and None not in (lately.value, before.value)
-    z = found.z if is_known else None
-    return AnchorWatch(found.model, lately, before, z, None if z is None else abs(z) > MAX_Z)
+        return AnchorWatch(None, nothing, nothing, None, None, nothing.reason)
+    lack = next((one.reason for one in (lately, before) if one.value is None), None)
+    if lack or found.z is None:
+        return AnchorWatch(found.model, lately, before, None, None, lack or gettext(NO_CHANCE))
+    return AnchorWatch(found.model, lately, before, found.z, abs(found.z) > MAX_Z, None)
 
 
 def _of_rankings(measured: Measured) -> Estimate:
