@@ -633,7 +633,9 @@ async def test_demonstrations_are_graded_and_the_last_grade_of_each_counts(
     )
     candidates = (await admin.get("/api/v1/projects/seeded/screening")).json()["candidates"]
     screening = words(await admin_browser.get("/projects/seeded/screening"))
+    form = (await admin_browser.get(f"{PAGE}/L-01")).text
 
+    assert '<option value="" selected>' in form, "no grade is given by not choosing one"
     assert (made.status_code, again.status_code, refused.status_code) == (303, 303, 422)
     grade = next(one for one in candidates if one["labeler"] == "L-01")["demonstrations"]
     # 6, 6, and the mean of two researchers' 6 and 3.
