@@ -67,6 +67,13 @@ async def test_the_cards_and_tables_show_what_the_call_answers(admin, admin_brow
     assert len(dashboard["labelers"]) == 8
 
 
+async def test_a_card_says_once_why_its_numbers_are_provisional(admin_browser, team):
+    page = words(await admin_browser.get(PAGE))
+
+    # Of strict agreement and of alpha, but not again of the two numbers below alpha.
+    assert page.count("provisional: the wider interval of few labelers is being computed") == 2
+
+
 async def test_nothing_is_put_together_where_others_wait(admin, team, monkeypatch):
     threads = []
     for module, name in (
