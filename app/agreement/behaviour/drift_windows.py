@@ -15,7 +15,6 @@ from app.web.translation import gettext
 
 WINDOW_DAYS = 30
 DAY = 86_400.0
-ALIKE = "not defined: all pairs are alike"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def windows_of(followed: Followed, labels: Labels, own: Integers) -> Windows | N
         before=shown_before,
         lately=shown_lately,
         difference=found,
-        reason=lack or (None if found else gettext(ALIKE)),
+        reason=lack or (None if found else gettext("not defined: all pairs are alike")),
     )
 
 
