@@ -29,20 +29,42 @@ MOST_MEASURES = 32
 T = TypeVar("T")
 
 
+class Turns:
+    """A lock; who has to wait for it does so without a connection of the pool."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        # The lock alone would look free while it is handed over to who waited for it.
+        self._present = 0
+
+    @asynccontextmanager
+    async def turn(self, tx: AsyncSession) -> AsyncIterator[None]:
+        """Hold the lock."""
+        must_wait = self._present > 0
+        self._present += 1
+        try:
+            if must_wait:
+                await let_go(tx)
+            async with self._lock:
+                yield
+        finally:
+            self._present -= 1
+
+
 @dataclass
 class _Project:
-    """A project; the lock keeps many who open a page at once from reading the same."""
+    """A project; taking turns keeps many who open a page at once from reading the same."""
 
     loaded: Loaded | None = None
     measures: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     lately: dict[Hashable, tuple[float, Any]] = field(default_factory=dict)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Turns = field(default_factory=Turns)
 
 
 # By database: a process of tests sees many, and each has a project 1.
 _kept: WeakKeyDictionary[Engine | Connection, OrderedDict[int, _Project]] = WeakKeyDictionary()
 # Held by who reads a project from the start, which takes a connection for seconds.
-_first_reads: WeakKeyDictionary[Engine | Connection, asyncio.Lock] = WeakKeyDictionary()
+_first_reads: WeakKeyDictionary[Engine | Connection, Turns] = WeakKeyDictionary()
 
 
 async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
@@ -53,10 +75,10 @@ async def labels_of(tx: AsyncSession, project_id: int) -> Loaded:
     kept = _kept.setdefault(tx.get_bind(), OrderedDict())
     project = kept.setdefault(project_id, _Project())
     kept.move_to_end(project_id)
-    async with _turn(tx, project.lock):
+    async with project.turns.turn(tx):
         before = project.loaded
         if before is None:
-            async with _turn(tx, _first_reads.setdefault(tx.get_bind(), asyncio.Lock())):
+            async with _first_reads.setdefault(tx.get_bind(), Turns()).turn(tx):
                 loaded = await loaded_since(tx, project_id, nothing_loaded())
         else:
             loaded = await loaded_since(tx, project_id, before)
@@ -92,7 +114,7 @@ async def computed_once(
 ) -> T:
     """What was computed for this key, or is now; kept while the project's labels stay the same."""
     project = _kept.setdefault(tx.get_bind(), OrderedDict()).get(project_id, _Project())
-    async with _turn(tx, project.lock):
+    async with project.turns.turn(tx):
         if key not in project.measures:
             project.measures[key] = await compute()
         project.measures.move_to_end(key)
@@ -128,15 +150,6 @@ async def computed_lately(
         project.lately[key] = (now, found)
     lately: T = found
     return lately
-
-
-@asynccontextmanager
-async def _turn(tx: AsyncSession, lock: asyncio.Lock) -> AsyncIterator[None]:
-    """The lock; who has to wait for it does so without a connection."""
-    if lock.locked():
-        await let_go(tx)
-    async with lock:
-        yield
 
 
 def _forget(kept: OrderedDict[int, _Project]) -> None:
