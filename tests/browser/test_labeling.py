@@ -504,6 +504,33 @@ async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_p
     }
 
 
+async def test_what_is_asked_about_has_a_button_that_submits_it_as_it_is(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+    await screen.complete()
+    await screen.rate("D", 7)
+
+    await screen.submit.click()
+    keep = page.get_by_role("alert").get_by_role("button", name="Submit as it is")
+    await expect(keep).to_be_visible()
+    await screen.submit.press("Shift+Tab")
+    while not await keep.evaluate("button => button === document.activeElement"):
+        assert await page.evaluate("document.activeElement.closest('.bar') !== null")
+        await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+
+    await screen.is_another_than(task)
+    await stored_rankings(engine, place)
+    async with transaction(engine) as tx:
+        stored = await tx.scalar(
+            text("select warnings from rankings where labeler_id = :id"), {"id": place.labeler_id}
+        )
+    assert {(one["kind"], one["action"]) for one in stored} == {("conflict", "kept")}
+
+
 async def test_find_counts_and_marks_in_the_prompt_and_all_responses(open_page, engine):
     place = await make_place(
         engine, texts=["The **mo**on is far.", "Moon, moon!", "No.", "The sun and the MOON"]

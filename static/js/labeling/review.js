@@ -1,4 +1,4 @@
-// Before a ranking is sent, asks once about what may be a slip; submitting again sends it as it is.
+// Before a ranking is sent, asks once about what may be a slip; the button, or submitting again, sends it as it is.
 import { nameOf, warningsOf } from "./concerns.js";
 import { t } from "../words.js";
 
@@ -18,8 +18,8 @@ export function createReview(messages, { letters, concerns, onShown, onOpen, onC
   }
 
   return {
-    // Whether there is something that was not asked about before; then it is asked about.
-    asks() {
+    // Whether there is something that was not asked about before; then it is asked about, and `onKeep()` submits again.
+    asks(onKeep) {
       const found = concerns();
       if (found.every((concern) => shown.has(nameOf(concern)))) {
         return false;
@@ -32,6 +32,7 @@ export function createReview(messages, { letters, concerns, onShown, onOpen, onC
           ...found.slice(0, MAX_LISTED).map(({ text, ids }) => ({ text, button: lookAt(ids) })),
           ...(rest > 0 ? [{ text: t("and {count} more like these", { count: rest }) }] : []),
         ],
+        button: { text: t("Submit as it is"), onClick: onKeep },
       });
       return true;
     },

@@ -90,7 +90,7 @@ export function openTask(root, { page, onReady }) {
     } else if (!isComplete(work, ids, rules)) {
       perform(["focusOn", firstIncomplete(work, ids, rules)], {});
       messages.show(t("Not complete: {missing}", { missing: missingText(work, letters, rules) }), { tone: "warn" });
-    } else if (!aids.objects() && !review.asks()) {
+    } else if (!aids.objects() && !review.asks(() => trySubmit({ isPausing }))) {
       log("submit");
       onReady(rankingEntry({
         told, ids, twins, store, cardView, review, lease, cardMs: seen.ms(), activeMs, wallMs: Date.now() - openedAt,

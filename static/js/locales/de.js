@@ -101,6 +101,7 @@ export default {
   "Sign in again": "Wieder anmelden",
   "Space": "Leertaste",
   "Step": "Schritt",
+  "Submit as it is": "Unverändert abgeben",
   "Submitting…": "Wird abgegeben…",
   "Task {number} submitted.": "Aufgabe {number} abgegeben.",
   "Task {number} was not stored: {what} Your work on it is kept in this browser.": "Aufgabe {number} wurde nicht gespeichert: {what} Die Arbeit daran bleibt in diesem Browser erhalten.",
