@@ -256,6 +256,22 @@ async def test_the_rank_pill_of_a_card_places_it(open_page, engine):
     await screen.is_in_row("B", 3)
 
 
+async def test_the_rank_menu_puts_an_unranked_response_into_a_new_row(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    for letter, row in (("A", 1), ("B", 2)):
+        await page.keyboard.press(letter.lower())
+        await page.keyboard.press(f"Shift+Digit{row}")
+
+    await screen.card("C").locator(".rank-pill").click()
+    await page.get_by_role("button", name="In a new row above B").click()
+
+    for row, letter in enumerate("ACB", start=1):
+        await screen.is_in_row(letter, row)
+
+
 async def test_an_untouched_board_and_a_partly_filled_one_cannot_be_submitted(open_page, engine):
     place = await make_place(engine)
     page = await open_page(place.labeler_id)

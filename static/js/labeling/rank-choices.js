@@ -4,12 +4,12 @@ import { t } from "../words.js";
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
-// A rank per row, an own row above or below for ties, back to the tray.
+// A rank per row, a new row between filled ones, an own row above or below for ties, back to the tray.
 export function choicesFor(board, id, letters) {
   const row = rowOf(board, id);
-  const isTied = row !== -1 && board.rows[row].length > 1;
-  const ranks = board.rows.map((ids, index) => {
-    const members = ids.filter((other) => other !== id).map((other) => letters.get(other)).join(", ");
+  const others = board.rows.map((ids) => ids.filter((other) => other !== id).map((other) => letters.get(other)).join(", "));
+  const isTied = row !== -1 && others[row] !== "";
+  const ranks = others.map((members, index) => {
     const rank = { row: index + 1, others: members };
     const label = members ? t("Rank {row}, tied with {others}", rank) : t("Rank {row}", rank);
     return { text: String(index + 1), members, label, action: ["place", index] };
@@ -19,7 +19,22 @@ export function choicesFor(board, id, letters) {
     { text: t("In an own row below"), action: ["moveApart", 1] },
   ];
   const back = { text: t("Back to “Not ranked yet”"), action: ["unrank"] };
-  return [...ranks, ...(isTied ? apart : []), ...(row === -1 ? [] : [back])];
+  const gaps = newRows(others, (gap) => isTied && (gap === row || gap === row + 1)); // There `apart` says it.
+  return [...ranks, ...gaps, ...(isTied ? apart : []), ...(row === -1 ? [] : [back])];
+}
+
+// Where no row is empty between two filled ones, above the first, or below the last: an empty one would do the same.
+function newRows(others, isSaid) {
+  const isFilled = (row) => row < 0 || others[row] !== "";
+  const above = others.map((members, row) => (
+    { text: String(row + 1), members, label: t("In a new row above {others}", { others: members }), action: ["placeBetween", row] }
+  )).filter(({ members, action: [, row] }) => members && isFilled(row - 1) && !isSaid(row));
+  const count = others.length;
+  const below = { text: t("In a new row below {others}", { others: others[count - 1] }), action: ["placeBetween", count] };
+  return [
+    ...above.map((choice, index) => (index === 0 ? { ...choice, heading: t("In a new row above") } : choice)),
+    ...(isFilled(count - 1) && !isSaid(count) ? [below] : []),
+  ];
 }
 
 // The position of the choice that a digit key means, else -1.

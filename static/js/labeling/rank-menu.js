@@ -50,7 +50,9 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
       menu.setAttribute("aria-label", t("Rank response {letter}, 1 is best", { letter: letters.get(id) }));
       choices = choicesFor(board, id, letters);
       buttons = choices.map(toButton);
-      menu.replaceChildren(direction(), ...buttons);
+      menu.replaceChildren(line(t("1 is best")), ...choices.flatMap(({ heading }, position) => (
+        heading ? [line(heading), buttons[position]] : [buttons[position]]
+      )));
       menu.showPopover();
       putBeside(menu, pill);
       buttons[0].focus();
@@ -58,17 +60,14 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
   };
 }
 
-function direction() {
-  const line = document.createElement("p");
-  line.className = "wide";
-  line.textContent = t("1 is best");
-  return line;
+function line(text) {
+  return Object.assign(document.createElement("p"), { className: "wide", textContent: text });
 }
 
-function toButton({ text, members, label, action }) {
+function toButton({ text, members, label }) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = action[0] === "place" ? "button" : "button plain wide";
+  button.className = label ? "button" : "button plain wide";
   button.append(...(label ? [part("span", text), ...(members ? [part("small", members)] : []), heard(label)] : [text]));
   return button;
 }
