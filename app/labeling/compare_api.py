@@ -24,7 +24,7 @@ class SegmentOut(Answer):
 
 
 class DifferencesOut(Answer):
-    """Both responses in pieces; spaces alone are no difference."""
+    """Both responses as they are read, without Markdown, in pieces; spaces are no difference."""
 
     left: list[SegmentOut]
     right: list[SegmentOut]

@@ -22,6 +22,7 @@ from app.labeling.schemas import (
     ShownTask,
     TaskOut,
 )
+from app.web.markdown import shown_text
 
 NOT_YOURS = "There is no such task, or it is not yours (any more)."
 
@@ -243,6 +244,8 @@ async def differences_for(
 ) -> Differences:
     """What differs between two responses of a task that the viewer holds or has done.
 
+    Compared are the words that are read, not their Markdown.
+
     Raises:
         NotFoundError: one of them was not shown to the viewer there.
         InvalidError: they are too long to be compared.
@@ -255,7 +258,9 @@ async def differences_for(
     if not {left, right} <= texts.keys():
         raise NotFoundError("There are no such responses in a task of yours.")
     # Long texts take longer than other requests should wait.
-    found = await asyncio.to_thread(differences, texts[left], texts[right])
+    found = await asyncio.to_thread(
+        lambda: differences(shown_text(texts[left]), shown_text(texts[right]))
+    )
     if found is None:
         raise InvalidError(
             "These two responses have too many sentences to be compared word by word.",

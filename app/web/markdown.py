@@ -7,6 +7,7 @@ Text over the size cap, or of a shape that is slow to parse, stays plain.
 
 import re
 from functools import lru_cache
+from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import nh3
@@ -143,6 +144,25 @@ def render_untrusted(text: str) -> Markup:
         return _plain(text)
     # Last, because Markdown also has entities for invisible characters.
     return Markup(_visible(clean))  # noqa: S704 - sanitized above; nothing else makes Markup
+
+
+def shown_text(text: str) -> str:
+    """The words that a reader of the rendered text sees, without its markup; formulas as TeX."""
+    reader = _TextReader()
+    reader.feed(render_untrusted(text))
+    reader.close()
+    return "".join(reader.pieces).strip()
+
+
+class _TextReader(HTMLParser):
+    """Collects the text of HTML that was sanitized before."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)
 
 
 def _plain(text: str) -> Markup:

@@ -55,6 +55,7 @@ function set(katex, element) {
   }
   try {
     const tree = withStylesSet(katex.__renderToDomTree(tex, { ...OPTIONS, displayMode }));
+    element.dataset.source = element.textContent;
     element.replaceChildren(tree.toNode());
     element.title = tex;
     element.classList.add("is-set");

@@ -123,6 +123,38 @@ async def test_what_differs_between_similar_responses_is_marked_on_demand(open_p
     await expect(left).to_contain_text("The moon is far away")
 
 
+async def test_differences_are_marked_in_the_text_as_it_is_read(open_page, engine):
+    first = (
+        "# Two **moons**\n\n- Mars has **three** moons.\n- Each has $x^2$ craters.\n\n"
+        "Nobody lives there today. Rockets fly there in a year."
+    )
+    second = first.replace("**three**", "**two**").replace(
+        "Nobody lives there today. Rockets fly there in a year.",
+        "Rockets fly there in a year. Nobody lives there today.",
+    )
+    texts = (first, second.replace("x^2", "x^3"), "Something else.", "No.")
+    _place, page, screen = await opened(open_page, engine, texts=texts)
+    for letter in "ABCD":
+        if "Mars" in await screen.card(letter).inner_text():
+            await page.keyboard.press(letter.lower())
+            await page.keyboard.press("p")
+    await page.keyboard.press("m")
+
+    layer = page.get_by_role("dialog", name="Compare two")
+    left, right = (layer.locator(f'[data-pair-side="{side}"]') for side in ("left", "right"))
+    for column, mark in ((left, "del"), (right, "ins")):
+        await expect(column.locator(f"li strong > {mark}")).to_have_text(re.compile("two|three"))
+        await expect(column.locator(f"li {mark} .math.is-set")).to_be_attached()
+        await expect(column.locator("h4 strong")).to_have_text("moons")
+        await expect(column).not_to_contain_text("**")
+        await expect(column.locator("p > mark sup")).to_have_text("1")
+        assert await column.locator(".prose p").first.evaluate(
+            "text => getComputedStyle(text).fontSize"
+        ) == await page.locator("[data-body]").first.evaluate(
+            "text => getComputedStyle(text).fontSize"
+        )
+
+
 async def test_everything_was_opened_that_was_compared(open_page, engine):
     _place, page, screen = await opened(open_page, engine, texts=LONG)
     await screen.complete()

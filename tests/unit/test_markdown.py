@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.web.markdown import ATTRIBUTES, MAX_RICH_BYTES, TAGS, render_untrusted
+from app.web.markdown import ATTRIBUTES, MAX_RICH_BYTES, TAGS, render_untrusted, shown_text
 
 REL = 'rel="noopener noreferrer nofollow ugc"'
 MAX_CPU_SECONDS = 1
@@ -238,3 +238,19 @@ def test_whatever_is_written_the_result_is_safe_and_stays_so_when_sanitized_agai
     assert html == nh3.clean(
         html, tags=TAGS, attributes=ATTRIBUTES, link_rel="noopener noreferrer nofollow ugc"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("# Two **moons**\n\n- a\n- `b`\n", "Two moons\na\nb"),
+        ('[here](https://e.example "a > b")', "here"),
+        ("a < b &amp; $x^2$", "a < b & $x^2$"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("**" * MAX_RICH_BYTES, "**" * MAX_RICH_BYTES),
+        ("\u202e", "⟨U+202E⟩"),
+        (" \n ", ""),
+    ],
+)
+def test_what_is_shown_of_a_text_has_no_markup(text, shown):
+    assert shown_text(text) == shown

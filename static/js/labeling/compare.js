@@ -1,7 +1,7 @@
 // Compares two responses: beside each other, scrolled together, with what differs marked. What is answered is written
 // down; the board only changes when the labeler says so.
 import { contradiction, moveText, nextPair } from "./compare-pairs.js";
-import { differencesOf } from "./differences.js";
+import { differencesOf, markDifferences } from "./differences.js";
 import { withBoard } from "./judgments.js";
 import { createPairLayer } from "./pair-layer.js";
 import { t } from "../words.js";
@@ -71,8 +71,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
       const asked = pair;
       const found = await differencesOf(taskId, ...asked);
       if (isMarking && asked === pair) {
-        layer.replaceTexts(found);
-        say(found.problem ?? t("Underlined: only here. Numbers: the same sentence elsewhere."));
+        say(found.problem ?? markDifferences(layer.texts(), found));
       }
     }
   }

@@ -90,14 +90,17 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
       isLinked = isOn;
       return isOn;
     },
-    // Shows other forms of the two texts, until `restore` shows them as they are on their cards.
-    replaceTexts(texts) {
-      SIDES.filter((side) => texts[side]).forEach((side) => ofSide("side", side).querySelector("[data-pair-text]").replaceChildren(texts[side]));
-    },
+    // The elements with the two texts, to be marked, until `restore` shows them as they are on their cards.
+    texts: () => Object.fromEntries(SIDES.map((side) => [side, ofSide("side", side).querySelector("[data-pair-text]")])),
     restore() {
       const ids = { ...shown };
       Object.assign(shown, { left: null, right: null });
-      SIDES.forEach((side) => showText(side, ids[side]));
+      SIDES.forEach((side) => {
+        const column = ofSide("side", side);
+        const top = column.scrollTop;
+        showText(side, ids[side]);
+        column.scrollTop = top;
+      });
     },
     isOpen: () => dialog.open,
     show({ left, right, progress, order, canUndo }) {

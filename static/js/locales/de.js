@@ -128,6 +128,7 @@ export default {
   },
   "The server refused this ({code}).": "Der Server hat das abgelehnt ({code}).",
   "The server took too long to answer. Try again.": "Der Server hat zu lange gebraucht. Erneut versuchen.",
+  "The words are the same.": "Die Wörter sind gleich.",
   "Theme: {choice}": "Farbschema: {choice}",
   "Theme: {choice}. Switch to {next}": "Farbschema: {choice}. Wechseln zu {next}",
   "There are fewer than two responses to compare": "Es gibt weniger als zwei Antworten zu vergleichen",
