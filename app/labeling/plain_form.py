@@ -77,11 +77,11 @@ def skip_from_form(form: FormData) -> SkipIn:
     """
     note = _text(form, "skip-note")
     typed = {"lease_token": _text(form, "lease_token"), "reason": form.get("reason"), "note": note}
-    skip, _ = checked(SkipIn, typed)
+    skip, errors = checked(SkipIn, typed)
     if skip is None:
-        raise InvalidError("Choose a reason.", code="invalid")
-    if skip.reason == "other" and note is None:
-        raise InvalidError("Say in the note what the reason is.", code="invalid")
+        is_unsaid = typed["reason"] == "other" and "note" in errors
+        sentence = "Say in the note what the reason is." if is_unsaid else "Choose a reason."
+        raise InvalidError(sentence, code="invalid")
     return skip
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from app.web.schemas import Answer, Body, Id, Note, Text
 
@@ -174,10 +174,17 @@ class LeaseIn(Body):
 
 
 class SkipIn(LeaseIn):
-    """Giving a task back, with the reason."""
+    """Giving a task back, with the reason; another one than those listed is said in the note."""
 
     reason: SkipReason
-    note: Note | None = None
+    note: Note | None = Field(default=None, validate_default=True)
+
+    @field_validator("note")
+    @classmethod
+    def _says_the_other_reason(cls, note: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("reason") == "other" and not (note or "").strip():
+            raise ValueError("say what the reason is")
+        return note
 
 
 class LostLeaseIn(Body):

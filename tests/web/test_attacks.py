@@ -331,7 +331,7 @@ async def test_a_member_of_two_projects_holds_a_task_in_each(app, world, admin, 
 
 async def test_of_skips_and_submissions_at_once_one_wins(app, world, labeler):
     task = (await labeler.post(f"{API}/projects/demo/tasks/next")).json()
-    skip = {"lease_token": task["lease_token"], "reason": "other"}
+    skip = {"lease_token": task["lease_token"], "reason": "technical"}
 
     answers = await asyncio.gather(
         rank(labeler, task),

@@ -173,7 +173,7 @@ def task_body(call):
         return {"json": TASK_BODIES[kind]}
     body = {"lease_token": "0" * 32}
     if call.template.endswith("/skip"):
-        body["reason"] = "other"
+        body["reason"] = "technical"
     if call.template.endswith("/ranking"):
         body["responses"] = [{"id": 1, "rank": 1, "rating": 1}]
     return {"json": body, "headers": {"idempotency-key": "0" * 8 + "-0000-4000-8000-" + "0" * 12}}

@@ -291,15 +291,28 @@ async def test_a_skipped_slate_goes_to_somebody_else_only(
     assert await violations(app.state.engine) == {}
 
 
-async def test_submit_after_skip_and_skip_after_submit_are_conflicts(labeler, project, task):
+@pytest.mark.parametrize("note", [{}, {"note": None}, {"note": " \n"}])
+async def test_another_reason_to_skip_has_to_be_said(labeler, task, note):
     skip = {"lease_token": task["lease_token"], "reason": "other"}
+
+    refused = await labeler.post(f"/api/v1/tasks/{task['id']}/skip", json={**skip, **note})
+    said = await labeler.post(
+        f"/api/v1/tasks/{task['id']}/skip", json={**skip, "note": "The page is upside down."}
+    )
+
+    assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["body", "note"])
+    assert said.status_code == 200
+
+
+async def test_submit_after_skip_and_skip_after_submit_are_conflicts(labeler, project, task):
+    skip = {"lease_token": task["lease_token"], "reason": "technical"}
     await labeler.post(f"/api/v1/tasks/{task['id']}/skip", json=skip)
     late = await put(labeler, task, ranking_of(task))
     second = (await labeler.post(f"/api/v1/projects/{project}/tasks/next")).json()
     await put(labeler, second, ranking_of(second))
     late_skip = await labeler.post(
         f"/api/v1/tasks/{second['id']}/skip",
-        json={"lease_token": second["lease_token"], "reason": "other"},
+        json={"lease_token": second["lease_token"], "reason": "technical"},
     )
 
     assert (late.status_code, late.json()["code"]) == (409, "lease_lost")
@@ -502,10 +515,14 @@ async def test_the_form_of_a_browser_without_scripts_is_stored_once(
         data={**form, f"rank-{task.display_order[1]}": ""},
         headers={"accept-language": "de"},
     )
+    unsaid = await browser.post(
+        f"/projects/demo/label/{task.id}/skip", data={"lease_token": lease_token, "reason": "other"}
+    )
     first = await browser.post(f"/projects/demo/label/{task.id}", data=form)
     second = await browser.post(f"/projects/demo/label/{task.id}", data=form)
 
-    assert (empty.status_code, short.status_code) == (422, 422)
+    assert (empty.status_code, short.status_code, unsaid.status_code) == (422, 422, 422)
+    assert "Say in the note what the reason is." in unsaid.text
     assert "Antwort B braucht einen Rang, 1 ist der beste" in short.text
     assert (first.status_code, second.status_code) == (303, 303)
     assert await count(app, "rankings") == 1
