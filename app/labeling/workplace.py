@@ -63,6 +63,7 @@ def workplace_of(
         typed=(submitted_values(done.judgments) if done else {}) if typed is None else typed,
         script={
             "id": shown.id,
+            "round": shown.round,
             "displayOrder": [response.id for response in shown.responses],
             "leaseToken": None if lease_token is None else str(lease_token),
             "leaseExpiresAt": task.lease_expires_at.isoformat()

@@ -15,6 +15,7 @@ from tests.browser.labeling_data import (
     task_states,
 )
 from tests.browser.screen import Screen
+from tests.slates import make_slates
 
 HOSTILE = (
     "<script>alert(1)</script><svg onload=alert(2)></svg><details open ontoggle=alert(3)>",
@@ -684,3 +685,23 @@ async def test_responses_with_the_same_text_are_one_card_and_stored_as_two(open_
             text("select duplicate_of from ranking_items where response_id = :id"), {"id": second}
         )
     assert stored == first
+
+
+async def test_the_header_says_the_round_and_what_counts_most(open_page, engine):
+    place = await make_place(engine, slates=1)
+    async with transaction(engine) as tx:
+        await make_slates(tx, project_id=place.project_id, count=1)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    header = page.get_by_role("banner")
+    await expect(header).to_contain_text("Helpful first, then truthful and harmless")
+    await expect(page.locator("#prompt")).not_to_contain_text("Helpful first", use_inner_text=True)
+    rounds = [await page.locator("[data-round]").inner_text()]
+    task = await screen.task()
+    await screen.complete()
+    await page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    rounds.append(await page.locator("[data-round]").inner_text())
+
+    assert sorted(rounds) == ["1", "2"]

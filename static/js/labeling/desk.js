@@ -51,6 +51,7 @@ export function createDesk({ form, page, clock }) {
     // A task is on the screen.
     opened(task) {
       taskMs = task.activeMs();
+      find("[data-round]").textContent = task.round;
       layout.apply();
       refresh();
     },

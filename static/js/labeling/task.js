@@ -119,6 +119,7 @@ export function openTask(root, { page, onReady }) {
 
   return {
     id: told.id,
+    round: told.round,
     letterCount: told.displayOrder.length,
     isDone: told.leaseToken === null,
     wasCovered: root.classList.contains("is-veiled"),
