@@ -264,3 +264,35 @@ async def test_without_scripts_a_task_is_reported_and_skipped(open_page, engine,
     assert states[:2] == [("skipped", "language"), ("leased", None)]
     assert all("422" in line for line in complaints)
     complaints.clear()
+
+
+async def test_the_prompt_stays_in_sight_on_a_narrow_window(open_page, engine):
+    texts = ["A line.\n\n" * 40] * 2 + ["Another.\n\n" * 40] * 2
+    place = await make_place(engine, texts=texts)
+    page = await open_page(place.labeler_id, viewport={"width": 1024, "height": 768})
+    screen = Screen(page)
+    await screen.open(place.label)
+
+    last = page.locator("[data-response]").last
+    await page.keyboard.press((await last.get_attribute("data-letter")).lower())
+    await expect(page.locator("#prompt")).to_be_in_viewport(ratio=1)
+    prompt, card = await page.locator("#prompt").bounding_box(), await last.bounding_box()
+    assert prompt["height"] <= 0.3 * 768 + 1
+    assert card["y"] >= prompt["y"] + prompt["height"]
+    await expect(last).to_be_in_viewport()
+
+
+async def test_a_phone_finds_the_prompt_in_the_menu(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id, viewport={"width": 390, "height": 844})
+    screen = Screen(page)
+    await screen.open(place.label)
+    await page.locator("[data-response]").last.scroll_into_view_if_needed()
+    await expect(page.locator("#prompt")).not_to_be_in_viewport()
+
+    await page.get_by_role("button", name="More").click()
+    await page.locator("#more-actions").get_by_role("button", name="Prompt", exact=True).click()
+
+    await expect(page.locator("#prompt")).to_be_in_viewport()
+    await expect(page.locator("#prompt")).to_be_focused()
+    await expect(page.locator("#more-actions")).to_be_hidden()
