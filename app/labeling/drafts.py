@@ -2,18 +2,20 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.errors import ConflictError, NotFoundError
+from app.errors import ConflictError, InvalidError, NotFoundError
+from app.labeling.plain_draft import work_from_values
 from app.labeling.queries import NOT_YOURS
-from app.labeling.schemas import EventIn
+from app.labeling.schemas import DraftIn, EventIn, ShownTask
 
 # The version is the arbiter between two windows: who saves on an older one is told.
 SAVE = text("""
@@ -89,6 +91,25 @@ async def draft_of(tx: AsyncSession, viewer: Viewer, task_id: int) -> DraftView 
     if row is None:
         raise NotFoundError(NOT_YOURS)
     return None if row.version is None else DraftView(row.version, row.body, row.updated_at)
+
+
+async def keep_typed(
+    tx: AsyncSession, viewer: Viewer, task: ShownTask, values: Mapping[str, Sequence[str]]
+) -> None:
+    """Keep what was typed into the plain form as the draft, beside what scripts kept in it.
+
+    Raises:
+        InvalidError: it is too long to be kept, or cannot be stored.
+        ConflictError: it was changed elsewhere in this moment.
+    """
+    ids = [response.id for response in task.responses if response.same_as is None]
+    kept = await draft_of(tx, viewer, task.id)
+    body = {**({} if kept is None else kept.body), "work": work_from_values(values, ids)}
+    try:
+        draft = DraftIn(base_version=0 if kept is None else kept.version, body=body)
+    except ValidationError:
+        raise InvalidError("These notes are too long to be kept.", code="too_long") from None
+    await save_draft(tx, viewer, task_id=task.id, base_version=draft.base_version, body=draft.body)
 
 
 async def store_events(

@@ -10,7 +10,7 @@ from app.accounts.deps import SignedIn
 from app.accounts.preferences import preferences_of
 from app.errors import InvalidError
 from app.labeling.commands import submit_ranking
-from app.labeling.drafts import draft_of
+from app.labeling.drafts import draft_of, keep_typed
 from app.labeling.leasing import report_task, skip_task
 from app.labeling.next_task import lease_next_task
 from app.labeling.plain_form import (
@@ -21,6 +21,7 @@ from app.labeling.plain_form import (
     typed_values,
 )
 from app.labeling.queries import (
+    DoneTask,
     earlier_task_of,
     guidelines_read_by,
     own_task_for,
@@ -129,10 +130,17 @@ async def post_plain_ranking(
 ) -> Response:
     """Take the form of a browser without scripts; posted twice, it is stored once.
 
-    What is refused is shown again as it was typed.
+    What is refused is shown again as it was typed. With `then` what was typed is only kept, and
+    the form that `then` names is shown.
     """
     project = await project_for(tx, viewer, slug)
     form = await request.form()
+    if form.get("then") in ("skip", "report"):
+        task = await own_task_for(tx, viewer, project.id, task_id)
+        shown = task.task if isinstance(task, DoneTask) else task
+        await keep_typed(tx, viewer, shown, typed_values(form))
+        where = f"/projects/{project.slug}/label/{task_id}#{form['then']}"
+        return RedirectResponse(where, status_code=303)
     try:
         posted = ranking_from_form(form)
         await submit_ranking(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.labeling.drafts import DraftView
+from app.labeling.plain_draft import values_from_work
 from app.labeling.plain_form import submitted_values
 from app.labeling.queries import DoneTask
 from app.labeling.schemas import ShownTask, TaskOut
@@ -60,7 +61,7 @@ def workplace_of(
         done=done,
         is_veiled=is_veiled,
         needs_large_screen=mobile == "never" or (mobile == "small_slates" and not is_small),
-        typed=(submitted_values(done.judgments) if done else {}) if typed is None else typed,
+        typed=_typed_before(done, draft) if typed is None else typed,
         script={
             "id": shown.id,
             "round": shown.round,
@@ -81,3 +82,8 @@ def workplace_of(
             },
         },
     )
+
+
+def _typed_before(done: DoneTask | None, draft: DraftView | None) -> Mapping[str, Sequence[str]]:
+    kept = {} if draft is None else values_from_work(draft.body.get("work"))
+    return kept or (submitted_values(done.judgments) if done else {})

@@ -245,17 +245,27 @@ async def test_without_scripts_a_task_is_reported_and_skipped(open_page, engine,
     screen = Screen(page)
     task = await screen.task()
     skip = page.locator("#skip")
-    await page.get_by_role("link", name="Skip…").click()
+    await expect(skip).to_be_hidden()
+    await page.get_by_role("button", name="Skip…").click()
     await skip.get_by_role("button", name="Skip and go on").click()
     await expect(page.locator(".refused")).to_contain_text("Choose a reason.")
     assert await task_states(engine, place) == [("leased", None), ("open", None)]
 
     report = page.locator("#report")
+    first = screen.card("A")
+    await first.get_by_label("Rank", exact=True).fill("2")
+    await first.get_by_role("radio", name="4", exact=True).check()
+    await page.get_by_role("button", name="Report…").click()
     await report.get_by_label("It is not displayed right").check()
     await report.get_by_label("Where").select_option("In response B")
     await report.get_by_role("button", name="Report", exact=True).click()
     await expect(page.get_by_text("Reported. An admin looks at it.")).to_be_visible()
     assert await screen.task() == task
+    await expect(first.get_by_label("Rank", exact=True)).to_have_value("2")
+    await expect(first.get_by_role("radio", name="4", exact=True)).to_be_checked()
+    await page.get_by_role("link", name="Guidelines").click()
+    await expect(page.get_by_text("Follow the request.")).to_be_visible()
+    await page.get_by_role("button", name="Skip…").click()
     await skip.get_by_label("I do not know the language").check()
     await skip.get_by_role("button", name="Skip and go on").click()
 
