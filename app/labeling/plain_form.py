@@ -79,9 +79,9 @@ def skip_from_form(form: FormData) -> SkipIn:
     typed = {"lease_token": _text(form, "lease_token"), "reason": form.get("reason"), "note": note}
     skip, errors = checked(SkipIn, typed)
     if skip is None:
-        is_unsaid = typed["reason"] == "other" and "note" in errors
-        sentence = "Say in the note what the reason is." if is_unsaid else "Choose a reason."
-        raise InvalidError(sentence, code="invalid")
+        if typed["reason"] == "other" and "note" in errors:
+            raise InvalidError("Say in the note what the reason is.", code="invalid")
+        raise InvalidError("Choose a reason.", code="invalid")
     return skip
 
 
