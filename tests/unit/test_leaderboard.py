@@ -1,6 +1,7 @@
 """Strengths of models: V16 to V19, V35, against choix, statsmodels and scipy, and degenerate."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import choix
@@ -433,6 +434,10 @@ def lengthy(n, *, seed, beta=0.8, models=3):
     return Comparisons(one, other, score, gap)
 
 
+def controlled(*parts, **more):
+    return length_controlled(lambda: parts, **more)
+
+
 def test_strengths_at_equal_length_are_a_logistic_regressions():
     for seed in range(20):
         data = lengthy(400, seed=seed)
@@ -442,7 +447,7 @@ def test_strengths_at_equal_length_are_a_logistic_regressions():
         design[:, 3] = data.gap / np.sqrt((data.gap**2).mean())
         glm = sm.GLM(data.score, design[:, 1:], family=sm.families.Binomial()).fit(tol=1e-12)
 
-        found = length_controlled(data, models=3, anchor=0)
+        found = controlled(data, models=3, anchor=0)
 
         assert [*values(found.strengths)[1:], found.beta.value] == pytest.approx(
             glm.params, abs=1e-6
@@ -462,11 +467,24 @@ def test_which_response_is_the_first_changes_nothing_at_equal_length():
         gap=np.where(flip, -data.gap, data.gap),
     )
 
-    found, other = (length_controlled(one, models=4, anchor=0) for one in (data, flipped))
+    found, other = (controlled(one, models=4, anchor=0) for one in (data, flipped))
 
     assert values(other.strengths[:3]) == pytest.approx(values(found.strengths[:3]), abs=1e-9)
     assert other.beta.value == pytest.approx(found.beta.value, abs=1e-9)
     assert found.strengths[3] is None
+
+
+def test_in_how_many_parts_comparisons_come_changes_nothing_at_equal_length():
+    prompt = np.repeat(np.arange(60), 5)
+    data = replace(lengthy(300, seed=1), prompt=prompt)
+    parts = [data.where(prompt % 7 == part) for part in range(7)]
+
+    found, other = (controlled(*p, models=4, anchor=0) for p in ([data], parts))
+
+    assert (found.prompts, other.prompts) == (60, 60)
+    both = [*found.strengths[:3], found.beta], [*other.strengths[:3], other.beta]
+    for one, same in zip(*both, strict=True):
+        assert (same.value, same.se) == pytest.approx((one.value, one.se), rel=1e-12, abs=1e-12)
 
 
 def test_a_model_that_leads_by_length_alone_does_not_lead_at_equal_length():
@@ -476,10 +494,10 @@ def test_a_model_that_leads_by_length_alone_does_not_lead_at_equal_length():
     np.add.at(wins, (data.second, data.first), 1 - data.score)
 
     plain = bradley_terry(wins, anchor=0)
-    controlled = length_controlled(data, models=3, anchor=0)
+    at_equal_length = controlled(data, models=3, anchor=0)
 
-    assert 1.0 < controlled.beta.value < 1.5  # ties draw it towards 0
-    assert controlled.strengths[2].value < plain[2].value - 0.3
+    assert 1.0 < at_equal_length.beta.value < 1.5  # ties draw it towards 0
+    assert at_equal_length.strengths[2].value < plain[2].value - 0.3
 
 
 @pytest.mark.parametrize(
@@ -493,7 +511,9 @@ def test_length_that_cannot_be_told_from_the_models_is_not_controlled(gap):
     first = np.arange(60) % 2
     score = (np.arange(60) % 3 == 0).astype(np.float64)
 
-    assert length_controlled(Comparisons(first, 1 - first, score, gap), models=2, anchor=0) is None
+    data = Comparisons(first, 1 - first, score, gap)
+
+    assert controlled(data, models=2, anchor=0) is None
 
 
 def test_length_that_follows_from_each_models_own_is_not_controlled():
@@ -503,7 +523,7 @@ def test_length_that_follows_from_each_models_own_is_not_controlled():
     own = np.array([0.1, 0.23, 0.57])
     data = Comparisons(first, second, rng.integers(0, 3, size=90) / 2, own[first] - own[second])
 
-    assert length_controlled(data, models=3, anchor=0) is None
+    assert controlled(data, models=3, anchor=0) is None
 
 
 @pytest.mark.parametrize(("own", "expected"), [(0.09, False), (0.1, True)])
@@ -521,14 +541,14 @@ def test_length_that_decides_everything_is_not_controlled():
 
     data = Comparisons(first, 1 - first, (gap > 0).astype(np.float64), gap)
 
-    assert length_controlled(data, models=2, anchor=0) is None
+    assert controlled(data, models=2, anchor=0) is None
 
 
 def test_without_comparisons_there_is_nothing_at_equal_length():
     nothing = np.zeros(0, dtype=np.int64)
     data = Comparisons(nothing, nothing, nothing.astype(float), nothing.astype(float))
 
-    assert length_controlled(data, models=2, anchor=0) is None
+    assert controlled(data, models=2, anchor=0) is None
     assert length_gap(np.array([0.0, 3.0]), np.array([0.0, 1.0])).tolist() == [0.0, 0.5]
 
 

@@ -1,5 +1,6 @@
 """The leaderboard of a project's models: V16 as slates, what is hidden, and many prompts."""
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -193,6 +194,23 @@ def test_many_prompts_have_the_error_of_many_prompts():
     error = 173.717793 / np.sqrt(prompts * 0.6 * 0.4)
     assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.12)
     assert entries(found)["ppo"].prompts == prompts
+
+
+def test_memory_does_not_grow_with_the_labels():
+    rng = np.random.default_rng(5)
+    labels, width = 12_000, 9
+    ranks = rng.integers(1, 10, size=(labels, width), dtype=np.int8)
+    models = np.tile(np.arange(width) % 5, (labels, 1))
+    lengths = rng.integers(10, 3000, size=(labels, width), dtype=np.int32)
+
+    tracemalloc.start()
+    found = rating_of(ranks, models, np.arange(labels), lengths, names=list("abcde"), sft={"a"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert found.at_equal_length is not None
+    # All comparisons at once would take 48 MB, and five times as many labels five times that.
+    assert peak < 28e6
 
 
 def test_the_same_labels_give_the_same_numbers():

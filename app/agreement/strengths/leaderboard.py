@@ -25,6 +25,7 @@ RESAMPLES = 1000
 MANY_TIES = 0.2
 MIN_CONNECTED = 0.975
 DRAWN_AT_ONCE = 500_000  # row numbers: a few megabytes
+FITTED_AT_ONCE = 40_000  # cells of tables, of which a fit takes many copies
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ def leaderboard(
     group = [model for model, strength in enumerate(strengths) if strength is not None]
     spreads = _bootstrap(wins, ties, group, anchor, resamples=resamples, seed=seed)
     component = {model: number for number, one in enumerate(components(total)) for model in one}
-    met = wins + wins.swapaxes(1, 2)
     standings = []
     for model, strength in enumerate(strengths):
+        met = wins[:, model] + wins[:, :, model]
         se, low, high = spreads.get(model, (None, None, None))
         interval = None if low is None or high is None else (low, high)
         standings.append(
@@ -137,8 +138,8 @@ def leaderboard(
                 interval=interval,
                 rank=None if high is None else 1 + sum(one[1] > high for one in spreads.values()),
                 component=component[model],
-                comparisons=float(met[:, model].sum()),
-                prompts=int(met[:, model].any(axis=1).sum()),
+                comparisons=float(met.sum()),
+                prompts=int(met.any(axis=1).sum()),
             )
         )
     return standings
@@ -165,10 +166,12 @@ def _bootstrap(
     A resample in which some model wins or loses everything has no strengths. Those few that may
     be are left out; where there are more, a bound would be infinite.
     """
-    tables = [wins] if ties is None else [wins - ties / 2, ties]
-    inside = np.stack([table[:, group][:, :, group] for table in tables], axis=1)
-    inside = inside.reshape(len(wins), -1)
-    inside = inside[inside.any(axis=1)]
+    tables = [table[:, group][:, :, group] for table in (wins, ties) if table is not None]
+    if ties is not None:
+        tables[0] -= tables[1] / 2
+    is_met = np.logical_or.reduce([table.any(axis=(1, 2)) for table in tables])
+    cells = (int(is_met.sum()), len(group) ** 2)
+    inside = np.concatenate([table[is_met].reshape(cells) for table in tables], axis=1)
     if len(inside) < 2:  # noqa: PLR2004 one prompt says nothing of others
         return {}
     size = len(group)
@@ -177,13 +180,22 @@ def _bootstrap(
     connected = drawn[reaches(drawn[:, 0]).all(axis=(1, 2))]
     if len(connected) < MIN_CONNECTED * resamples:
         return {}
-    theta = log_strengths(connected[:, 0]) if ties is None else _with_ties(connected)
+    at_once = max(1, FITTED_AT_ONCE // size**2)
+    fitted = _without_ties if ties is None else _with_ties
+    theta = np.concatenate(
+        [fitted(connected[start : start + at_once]) for start in range(0, len(connected), at_once)]
+    )
     if len(theta) < MIN_CONNECTED * resamples:
         return {}
     theta -= theta[:, [group.index(anchor)]]
     low, high = np.percentile(theta, [2.5, 97.5], axis=0)
     columns = zip(theta.std(axis=0, ddof=1).tolist(), low.tolist(), high.tolist(), strict=True)
     return dict(zip(group, columns, strict=True))
+
+
+def _without_ties(drawn: Floats) -> Floats:
+    """(b, m) strengths of (b, 1, m, m) wins."""
+    return log_strengths(drawn[:, 0])
 
 
 def _with_ties(drawn: Floats) -> Floats:

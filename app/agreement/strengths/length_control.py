@@ -6,7 +6,8 @@ beta (len_i - len_j) / (len_i + len_j), standardized, and strengths are what rem
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from app.agreement.strengths.bradley_terry import Strength, anchored, group_of, 
 from app.agreement.strengths.newton import Evaluate, Evaluated, maximize
 
 MIN_OWN_SHARE = 1e-9
+ROWS_AT_ONCE = 50_000  # a few megabytes
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,13 @@ class _Cells:
     score: Floats
     count: Floats
 
+    def inside(self, place: Integers, spread: float) -> "_Cells":
+        """Those of models with a place that is not -1, called by it; gaps over the spread."""
+        first, second = place[self.first], place[self.second]
+        rows = (first >= 0) & (second >= 0)
+        gap = self.gap[rows] / spread
+        return _Cells(first[rows], second[rows], gap, self.score[rows], self.count[rows])
+
 
 @dataclass(frozen=True)
 class LengthControlled:
@@ -67,7 +76,7 @@ def length_gap(length: Floats, other: Floats) -> Floats:
 
 
 def length_controlled(
-    comparisons: Comparisons, *, models: int, anchor: int
+    parts: Callable[[], Iterable[Comparisons]], *, models: int, anchor: int
 ) -> LengthControlled | None:
     """Strengths of the models that are connected with the anchor, at equal length.
 
@@ -79,24 +88,25 @@ def length_controlled(
     models meet), and where it decides everything.
 
     Args:
-        comparisons: the comparisons; those of a model with itself say something of length.
+        parts: makes the comparisons, some at a time, all of a prompt in the same part; called twice
+            so that a million of them are never in memory together. Those of a model with itself
+            say something of length.
         models: how many models there are.
         anchor: the model whose strength is 0.
     """
-    one, other, score = comparisons.first, comparisons.second, comparisons.score
+    cells = _summed(parts(), models)
     wins = np.zeros((models, models))
-    np.add.at(wins, (one, other), score)
-    np.add.at(wins, (other, one), 1 - score)
+    np.add.at(wins, (cells.first, cells.second), cells.score)
+    np.add.at(wins, (cells.second, cells.first), cells.count - cells.score)
     group = group_of(wins, anchor)
     place = np.full(models, -1)
     place[group] = np.arange(len(group))
-    found = comparisons.where((place[one] >= 0) & (place[other] >= 0))
-    gap = found.gap
-    spread = math.sqrt(float(gap @ gap) / len(gap)) if len(gap) else 0.0
+    inside = cells.inside(place, 1.0)
+    known = float(inside.count.sum())
+    spread = math.sqrt(float(inside.count @ inside.gap**2) / known) if known else 0.0
     if len(group) == 1 or spread == 0:
         return None
-    known = replace(found, first=place[found.first], second=place[found.second], gap=gap / spread)
-    evaluate = _likelihood(_summed(known, len(group)), len(group))
+    evaluate = _likelihood(cells.inside(place, spread), len(group))
     start = np.zeros((1, len(group) + 1))
     if not _is_told_apart(evaluate(start)[2][0]):
         return None
@@ -104,11 +114,9 @@ def length_controlled(
     if not converged[0]:
         return None
     covariance = np.linalg.inv(information[0])
-    prompts = None
-    if known.prompt is not None:
-        scores = _scores_by_prompt(known, known.prompt, theta[0])
-        prompts = len(scores)
-        covariance = covariance @ (scores.T @ scores) @ covariance * (prompts / max(prompts - 1, 1))
+    squares, prompts = _scores_squared(_inside(parts(), place, spread), theta[0])
+    if prompts is not None:
+        covariance = covariance @ squares @ covariance * (prompts / max(prompts - 1, 1))
     return LengthControlled(
         anchored(theta[0], covariance, group, anchor=anchor, size=models),
         Strength(float(theta[0, -1]), math.sqrt(max(float(covariance[-1, -1]), 0.0))),
@@ -116,36 +124,69 @@ def length_controlled(
     )
 
 
-def _summed(known: Comparisons, models: int) -> _Cells:
+def _summed(parts: Iterable[Comparisons], models: int) -> _Cells:
     """The same likelihood from fewer rows, where lengths are rounded."""
-    gaps, code = np.unique(known.gap, return_inverse=True)
-    pair = known.first * models + known.second
-    cells, of = np.unique(pair * len(gaps) + code, return_inverse=True)
-    pairs, codes = np.divmod(cells, len(gaps))
-    first, second = np.divmod(pairs, models)
-    return _Cells(
-        first,
-        second,
-        gaps[codes],
-        np.bincount(of, weights=known.score).astype(np.float64),
-        np.bincount(of).astype(np.float64),
+    nothing = np.zeros(0, np.int64)
+    found = _Cells(nothing, nothing, np.zeros(0), np.zeros(0), np.zeros(0))
+    waiting: list[_Cells] = []
+    for part in parts:
+        one = np.ones(len(part.score))
+        waiting.append(_Cells(part.first, part.second, part.gap, part.score, one))
+        # Not after each part: to sort what is known already takes longer than a part.
+        if sum(len(cells.gap) for cells in waiting) > max(ROWS_AT_ONCE, len(found.gap)):
+            found, waiting = _merged([found, *waiting], models), []
+    return _merged([found, *waiting], models)
+
+
+def _merged(cells: Sequence[_Cells], models: int) -> _Cells:
+    """Equal ones summed."""
+    first, second, gap, score, count = (
+        np.concatenate([getattr(one, field.name) for one in cells]) for field in fields(_Cells)
     )
+    gaps, code = np.unique(gap, return_inverse=True)
+    keys, of = np.unique((first * models + second) * len(gaps) + code, return_inverse=True)
+    pairs, codes = np.divmod(keys, len(gaps))
+    return _Cells(
+        *np.divmod(pairs, models),
+        gaps[codes],
+        np.bincount(of, weights=score, minlength=len(keys)).astype(np.float64),
+        np.bincount(of, weights=count, minlength=len(keys)).astype(np.float64),
+    )
+
+
+def _inside(parts: Iterable[Comparisons], place: Integers, spread: float) -> Iterator[Comparisons]:
+    """The same as `_Cells.inside` of comparisons."""
+    for part in parts:
+        first, second = place[part.first], place[part.second]
+        named = replace(part, first=first, second=second, gap=part.gap / spread)
+        yield named.where((first >= 0) & (second >= 0))
+
+
+def _scores_squared(parts: Iterable[Comparisons], theta: Floats) -> tuple[Floats, int | None]:
+    """(parameters, parameters) squares of each prompt's gradient, summed, and how many prompts."""
+    squares, prompts = np.zeros((len(theta), len(theta))), 0
+    for part in parts:
+        if part.prompt is None:
+            return squares, None
+        scores = _scores_by_prompt(part, part.prompt, theta)
+        squares += scores.T @ scores
+        prompts += len(scores)
+    return squares, prompts
 
 
 def _scores_by_prompt(known: Comparisons, prompts: Integers, theta: Floats) -> Floats:
     """(prompts, parameters) the gradient of each prompt's log-likelihood."""
-    prompt = np.unique(prompts, return_inverse=True)[1]
+    found, prompt = np.unique(prompts, return_inverse=True)
     columns = len(theta)
     logit = theta[known.first] - theta[known.second] + theta[-1] * known.gap
     residual = known.score - np.exp(-np.logaddexp(0, -logit))
-    size = (int(prompt.max()) + 1) * columns
-    scores = np.zeros(size)
+    scores = np.zeros(len(found) * columns)
     for column, value in (
         (known.first, residual),
         (known.second, -residual),
         (columns - 1, residual * known.gap),
     ):
-        scores += np.bincount(prompt * columns + column, weights=value, minlength=size)
+        scores += np.bincount(prompt * columns + column, weights=value, minlength=len(scores))
     return scores.reshape(-1, columns)
 
 

@@ -5,9 +5,9 @@ may be shown of it is decided in `standings`. All labels of a prompt hang togeth
 over prompts.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from app.agreement.strengths.length_control import (
 
 MOST_MODELS = 20
 PROMPTS_AT_ONCE = 500
-TIE = 0.5
 # Above, prompts are put together at random: resampling so many groups of them gives an error whose
 # own error is 1 / sqrt(2 * 2000), under 2%, and costs no more for a million prompts.
 MOST_CLUSTERS = 2000
@@ -80,8 +79,8 @@ class _Counts:
 
     wins: Floats
     ties: Floats
-    over_anchor: Floats
-    met_anchor: Floats
+    over_anchor: NDArray[np.float32]
+    met_anchor: NDArray[np.float32]
     prompts: Integers
 
 
@@ -119,10 +118,8 @@ def rating_of(
     models, codes = code[models], np.unique(prompt[order], return_inverse=True)[1]
     counts = _counts(ranks, models, codes, size=len(kept), anchor=anchor)
     is_modeled = has_tie_model(counts.wins, counts.ties, anchor=anchor)
-    compared_by_length = _with_lengths(ranks, models, codes, lengths)
-    if is_modeled:
-        # Davidson's strengths are the log odds among decided comparisons: the same scale.
-        compared_by_length = compared_by_length.where(compared_by_length.score != TIE)
+    # Davidson's strengths are the log odds among decided comparisons: the same scale.
+    by_length = partial(_with_lengths, ranks, models, codes, lengths, has_ties=not is_modeled)
     return Rating(
         names=known,
         anchor=anchor,
@@ -135,7 +132,7 @@ def rating_of(
         left_out=int((compared > 0).sum()) - len(kept),
         tie_share=tie_share(counts.wins, counts.ties),
         has_tie_model=is_modeled,
-        at_equal_length=length_controlled(compared_by_length, models=len(kept), anchor=anchor),
+        at_equal_length=length_controlled(by_length, models=len(kept), anchor=anchor),
     )
 
 
@@ -160,55 +157,66 @@ def _comparisons(ranks: Small, models: Integers, size: int) -> Integers:
 
 
 def _counts(ranks: Small, models: Integers, prompt: Integers, *, size: int, anchor: int) -> _Counts:
-    """Count a few hundred prompts at a time, so that memory does not grow with them.
-
-    Labels are in the order of their prompts, which are small integers from 0.
-    """
+    """Count; labels are in the order of their prompts, which are small integers from 0."""
     prompts = int(prompt[-1]) + 1
     clusters = min(prompts, MOST_CLUSTERS)
     cluster = np.random.default_rng(0).permutation(prompts) % clusters
     wins, ties = np.zeros((clusters, size, size)), np.zeros((clusters, size, size))
-    over_anchor, met_anchor = np.zeros((prompts, size)), np.zeros((prompts, size))
+    over_anchor, met_anchor = np.zeros((2, prompts, size), np.float32)  # halves, exactly
     in_prompts = np.zeros(size, np.int64)
-    for start in range(0, prompts, PROMPTS_AT_ONCE):
-        end = min(start + PROMPTS_AT_ONCE, prompts)
-        rows = slice(*np.searchsorted(prompt, (start, end)).tolist())
-        here = (signs_of(ranks[rows]), models[rows], prompt[rows] - start)
-        some = prompt_wins(*here, prompts=end - start, size=size)
-        tied = prompt_ties(*here, prompts=end - start, size=size)
-        met = some + some.swapaxes(1, 2)
-        np.add.at(wins, cluster[start:end], some)
-        np.add.at(ties, cluster[start:end], tied)
-        over_anchor[start:end], met_anchor[start:end] = some[:, :, anchor], met[:, :, anchor]
+    for rows, some in _at_once(prompt):
+        here = (signs_of(ranks[rows]), models[rows], prompt[rows] - some.start)
+        won = prompt_wins(*here, prompts=some.stop - some.start, size=size)
+        tied = prompt_ties(*here, prompts=some.stop - some.start, size=size)
+        met = won + won.swapaxes(1, 2)
+        np.add.at(wins, cluster[some], won)
+        np.add.at(ties, cluster[some], tied)
+        over_anchor[some], met_anchor[some] = won[:, :, anchor], met[:, :, anchor]
         in_prompts += met.any(axis=2).sum(axis=0)
     return _Counts(wins, ties, over_anchor, met_anchor, in_prompts)
 
 
 def _win_rate(counts: _Counts, model: int) -> Measured:
     clusters = np.arange(len(counts.met_anchor))
-    return ratio(counts.over_anchor[:, model], counts.met_anchor[:, model], clusters)
+    over, met = (
+        table[:, model].astype(np.float64) for table in (counts.over_anchor, counts.met_anchor)
+    )
+    return ratio(over, met, clusters)
 
 
 def _with_lengths(
-    ranks: Small, models: Integers, prompt: Integers, lengths: NDArray[np.integer]
-) -> Comparisons:
-    """Every comparison of two models with its gap of length, few bytes each."""
-    signs = signs_of(ranks)
-    parts = []
-    for pair, (i, j) in enumerate(combinations(range(ranks.shape[1]), 2)):
-        meet = (np.abs(signs[:, pair]) <= 1) & (models[:, i] != models[:, j])
-        meet &= (models[:, i] >= 0) & (models[:, j] >= 0)
-        gap = length_gap(*(lengths[meet, k].astype(np.float64) for k in (i, j)))
-        parts.append(
-            (
-                models[meet, i].astype(np.int16),
-                models[meet, j].astype(np.int16),
-                ((signs[meet, pair] + 1) / 2).astype(np.float32),
-                (np.round(gap * GAP_PARTS) / GAP_PARTS).astype(np.float32),
-                prompt[meet].astype(np.int32),
-            )
+    ranks: Small,
+    models: Integers,
+    prompt: Integers,
+    lengths: NDArray[np.integer],
+    *,
+    has_ties: bool,
+) -> Iterator[Comparisons]:
+    """Comparisons of two models with their gaps of length, a few hundred prompts at a time."""
+    first, second = np.triu_indices(ranks.shape[1], k=1)
+    for rows, _prompts in _at_once(prompt):
+        signs, here = signs_of(ranks[rows]), models[rows]
+        meet = (np.abs(signs) <= 1) & (here[:, first] != here[:, second])
+        meet &= (here[:, first] >= 0) & (here[:, second] >= 0)
+        meet &= has_ties | (signs != 0)
+        row, pair = np.nonzero(meet)
+        i, j = first[pair], second[pair]
+        gap = length_gap(*(lengths[rows][row, k].astype(np.float64) for k in (i, j)))
+        yield Comparisons(
+            here[row, i],
+            here[row, j],
+            (signs[row, pair] + 1) / 2,
+            np.round(gap * GAP_PARTS) / GAP_PARTS,
+            prompt[rows][row],
         )
-    first, second, score, gaps, prompts = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    return Comparisons(first, second, score, gaps, prompts)
+
+
+def _at_once(prompt: Integers) -> Iterator[tuple[slice, slice]]:
+    """The rows of a few hundred prompts at a time, and which prompts, from labels in their order.
+
+    With that many, memory does not grow with the labels.
+    """
+    prompts = int(prompt[-1]) + 1
+    for start in range(0, prompts, PROMPTS_AT_ONCE):
+        end = min(start + PROMPTS_AT_ONCE, prompts)
+        yield slice(*np.searchsorted(prompt, (start, end)).tolist()), slice(start, end)
