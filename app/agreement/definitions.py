@@ -301,8 +301,9 @@ def _of_labelers() -> dict[str, tuple[str, str]]:
                 "How likely a labeler's comparison is the right way round, if responses have "
                 "strengths and close ones are easily confused: near 50% is noise, below it the "
                 "scale may be reversed, near 100% differences are explained by close responses. "
-                "Of slates with three or more labels, the newest 2,000; a hint, which sets nothing "
-                "off. The interval has prompts as clusters and takes the strengths as given."
+                "Of slates with three or more labels, the newest 2,000, of 8,000 labels at most; a "
+                "hint, which sets nothing off. The interval has prompts as clusters and takes the "
+                "strengths as given."
             ),
         ),
         "longer_wins": (

@@ -59,8 +59,9 @@ def test_repeats_count_nowhere_and_known_answers_for_the_models_alone():
     assert with_gold.tau_b.prompts == 40
 
 
-def test_of_many_slates_the_newest_count(monkeypatch):
-    monkeypatch.setattr(diagnostics, "MOST_SLATES", 15)
+@pytest.mark.parametrize(("limit", "most"), [("MOST_SLATES", 15), ("MOST_LABELS", 45)])
+def test_of_many_slates_the_newest_count(monkeypatch, limit, most):
+    monkeypatch.setattr(diagnostics, limit, most)
     old = [label(prompt, u, DOWN) for prompt in range(1, 21) for u in (1, 2)]
     new = [label(100 + one.prompt, one.labeler, one.ranks) for one in threefold(15)]
 
@@ -68,6 +69,13 @@ def test_of_many_slates_the_newest_count(monkeypatch):
 
     assert [one.accuracy for one in both.labelers] == [one.accuracy for one in alone.labelers]
     assert [one.reliability for one in both.labelers] == [one.reliability for one in alone.labelers]
+
+
+def test_a_slate_with_very_many_labels_counts_all_the_same(monkeypatch):
+    monkeypatch.setattr(diagnostics, "MOST_LABELS", 4)
+    everybody = [label(1, u, DOWN) for u in range(1, 7)]
+
+    assert diagnostics_of(columns(everybody)).labelers[0].accuracy.prompts == 1
 
 
 def test_nothing_of_nobody_and_of_one_labeler():

@@ -17,6 +17,8 @@ from app.agreement.metrics.rank_correlation import NO_TAU, mean_tau_b_of_labeler
 
 # Of a large project the newest slates, so that it stays a matter of a second.
 MOST_SLATES = 2000
+# Slates with ten labels have five times as many comparisons as those with two.
+MOST_LABELS = 8000
 FEW_LABELS, MANY_LABELS = 2, 3
 
 
@@ -53,7 +55,7 @@ class Diagnostics:
 def diagnostics_of(labels: Labels) -> Diagnostics:
     """Estimate everything; ranks of known answers and anchors count, repeats do not.
 
-    Both models take the newest 2,000 slates: Dawid-Skene those with two labels or more, so that
+    Both models take the newest 2,000 slates, of 8,000 labels at most: Dawid-Skene those with two labels or more, so that
     slates with a third label, often asked for because two disagreed, do not stand for all; crowd
     Bradley-Terry those with three or more, since strengths of two labels explain anything.
     """
@@ -81,5 +83,7 @@ def _newest(labels: Labels, least: int) -> Booleans:
     """(n,) whether a label is of one of the newest slates with so many labels."""
     counts: Integers = np.bincount(labels.slate, minlength=len(labels.slates.ids))
     slates = np.flatnonzero(counts >= least)[-MOST_SLATES:]
+    up_to = np.cumsum(counts[slates][::-1])[::-1]
+    slates = slates[up_to <= max(MOST_LABELS, int(counts[slates[-1:]].sum()))]
     found: Booleans = np.isin(labels.slate, slates)
     return found
