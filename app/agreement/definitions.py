@@ -20,7 +20,7 @@ SOURCES = {
     "strict": ("A = Σ agreeing units / Σ units", "Ouyang et al. 2022"),
     "half": ("1, ½ or 0 per unit", "Zhou et al. 2023"),
     "three_way": ("1 or 0 per unit", ""),
-    "interval": ("SE = √(P/(P−1) Σ (a_p − A n_p)²) / Σ n_p", "Liang and Zeger 1986"),
+    "interval": ("SE = √(P/(P−1) Σ (a_p − A n_p)²) / Σ n_p", "Liang and Zeger 1986; Wilson 1927"),
     "alpha": ("1 − (n−1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck", "Krippendorff 2011"),
     "ac2": ("(p_a − p_e) / (1 − p_e)", "Gwet 2008"),
     "icc": (
@@ -147,7 +147,8 @@ def _of_the_top() -> dict[str, tuple[str, str]]:
                 "interval is at first a t interval with prompts − 1 degrees of freedom; in the "
                 "background the numbers at the top get percentiles of 1,000 samples of the prompts "
                 "drawn with replacement, and with fewer than ten labelers of labelers and prompts, "
-                "whichever is wider."
+                "whichever is wider. Where all prompts say the same, neither has a width or an SE; "
+                "then it is Wilson's interval, with each prompt as one case."
             ),
         ),
         "alpha": (

@@ -9,7 +9,7 @@ from app.web.schemas import Answer
 
 
 class EstimateOut(Answer):
-    """A number with its uncertainty, and how `ci95` was computed: `t` or `bootstrap`."""
+    """A number with its uncertainty, and how `ci95` was computed."""
 
     value: float | None
     se: float | None
@@ -19,7 +19,11 @@ class EstimateOut(Answer):
     status: Status
     reason: str | None
     interval: Annotated[
-        Method | None, Field(description="t: of the clustered error; bootstrap: percentiles")
+        Method | None,
+        Field(
+            description="t: of the clustered error; bootstrap: percentiles; wilson: of independent "
+            "cases, as where all prompts say the same and `se` is null"
+        ),
     ]
 
 

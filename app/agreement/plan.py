@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agreement.cache import labels_of, measures_of
 from app.agreement.computing import computed_beside
-from app.agreement.metrics.estimates import NORMAL_975
 from app.agreement.metrics.labels import headline
 from app.agreement.metrics.planner import SIMULATED_SD, Spread, spread
+from app.agreement.metrics.proportions import NORMAL_975
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.errors import NotFoundError
 from app.projects.queries import ProjectView

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from app.agreement.metrics.alpha import pair_alpha, rating_alpha
-from app.agreement.metrics.estimates import display_status, ratio, shown, t_975
+from app.agreement.metrics.estimates import Measured, display_status, ratio, shown, t_975
 from app.agreement.metrics.labels import no_labels
 from app.agreement.metrics.pairwise import (
     averages,
@@ -177,6 +178,30 @@ def test_a_number_without_enough_data_is_hidden_with_its_reason():
     assert (got.value, got.se, got.ci95) == (None, None, None)
     assert (got.prompts, got.units) == (5, 61)
     assert got.reason == "not enough data: 5 of 10 shared prompts"
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
+def test_prompts_that_all_say_the_same_give_wilsons_interval_and_no_error(value):
+    alike = Measured(value, 0.0, 1080, 30)
+    expected = proportion_confint(30 * value, 30, method="wilson")
+
+    got = shown("agreement_card", alike)
+
+    assert (got.value, got.se, got.interval) == (value, None, "wilson")
+    assert got.ci95 == pytest.approx(expected, abs=1e-12)
+    assert got.status == ("provisional" if value == 0.5 else "ok")
+    # What goes from -1 to 1 is twice as wide.
+    full = shown("agreement_card", replace(alike, value=1.0), low=-1.0)
+    low = proportion_confint(30, 30, method="wilson")[0]
+    assert full.ci95 == pytest.approx((2 * low - 1, 1), abs=1e-12)
+
+
+def test_draws_that_are_all_the_same_are_no_interval():
+    alike, differing = Measured(1.0, 0.0, 1080, 40), Measured(0.9, 0.02, 1080, 40)
+
+    assert shown("agreement_card", alike, bootstrap=(1.0, 1.0)).interval == "wilson"
+    assert shown("agreement_card", differing, bootstrap=(0.9, 0.9)).interval == "t"
+    assert shown("agreement_card", differing, bootstrap=(0.8, 1.0)).ci95 == (0.8, 1.0)
 
 
 def test_v34_what_is_undefined_is_none():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from scipy.stats import t
+from statsmodels.stats.proportion import proportion_confint
 
 from app.agreement.labelers.demonstrations import as_share, grade_of
 from app.projects.demonstration_grades import DemonstrationGrade
@@ -45,7 +46,15 @@ def test_with_few_there_is_a_reason(count, status, reason):
     assert (found.value is None) == (status == "not_enough_data")
 
 
+def test_equal_grades_leave_room_for_others():
+    found = grade_of(grades([6], [6], [6], [6], [6]))
+
+    low, high = proportion_confint(5 * 5 / 6, 5, method="wilson")
+    assert found.ci95 == pytest.approx((1 + 6 * low, 1 + 6 * high), abs=1e-12)
+    assert (found.value, found.se, found.interval) == (6, None, "wilson")
+
+
 def test_the_picture_goes_from_the_lowest_to_the_highest_grade():
     assert as_share(grade_of(grades([7], [7], [7]))).value == 1
-    assert as_share(grade_of(grades([1], [1], [1]))).ci95 == (0, 0)
+    assert as_share(grade_of(grades([1], [1], [1]))).value == 0
     assert as_share(grade_of([])).value is None

@@ -55,9 +55,10 @@ class Diagnostics:
 def diagnostics_of(labels: Labels) -> Diagnostics:
     """Estimate everything; ranks of known answers and anchors count, repeats do not.
 
-    Both models take the newest 2,000 slates, of 8,000 labels at most: Dawid-Skene those with two labels or more, so that
-    slates with a third label, often asked for because two disagreed, do not stand for all; crowd
-    Bradley-Terry those with three or more, since strengths of two labels explain anything.
+    Both models take the newest 2,000 slates, of 8,000 labels at most: Dawid-Skene those with two
+    labels or more, so that slates with a third label, often asked for because two disagreed, do not
+    stand for all; crowd Bradley-Terry those with three or more, since strengths of two labels
+    explain anything.
     """
     labelers = len(labels.labeler_ids)
     once = labels.where(first_of_each(labels.slate, labels.labeler))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from statistics import fmean, stdev
 
 from app.agreement.metrics.estimates import Estimate, t_975
+from app.agreement.metrics.proportions import wilson_of_alike
 from app.projects.demonstration_grades import DemonstrationGrade
 from app.web.translation import gettext
 
@@ -19,9 +20,9 @@ FEW = "provisional: %(count)s of %(least)s graded demonstrations"
 
 
 def grade_of(grades: Sequence[DemonstrationGrade]) -> Estimate:
-    """The mean over demonstrations of their mean grade, with its t interval.
+    """The mean over demonstrations of their mean grade, with its 95% interval.
 
-    `units` are grades, `prompts` demonstrations. Hidden below three, provisional below the five
+    It is a t interval, of equal grades Wilson's. `units` are grades, `prompts` demonstrations. Hidden below three, provisional below the five
     that screening asks for.
     """
     by_demonstration: dict[str, list[int]] = {}
@@ -34,15 +35,18 @@ def grade_of(grades: Sequence[DemonstrationGrade]) -> Estimate:
         return Estimate(None, None, None, len(grades), n, "not_enough_data", reason)
     value, se = fmean(means), stdev(means) / n**0.5
     half = t_975(n - 1) * se
+    are_alike = se == 0
     return Estimate(
         value,
-        se,
-        (max(float(LOWEST), value - half), min(float(HIGHEST), value + half)),
+        None if are_alike else se,
+        wilson_of_alike(value, n, low=LOWEST, high=HIGHEST)
+        if are_alike
+        else (max(float(LOWEST), value - half), min(float(HIGHEST), value + half)),
         len(grades),
         n,
         "provisional" if n < OK else "ok",
         gettext(FEW, count=n, least=OK) if n < OK else None,
-        "t",
+        "wilson" if are_alike else "t",
     )
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from app.agreement.metrics.arrays import Booleans, Floats, Integers, Small
-from app.agreement.metrics.estimates import NORMAL_975, Measured, ratio
+from app.agreement.metrics.estimates import Measured, ratio
+from app.agreement.metrics.proportions import NORMAL_975
 
 Weighting = Literal["nominal", "linear", "quadratic"]
 

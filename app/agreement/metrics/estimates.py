@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.agreement.metrics.proportions import NORMAL_975, wilson_of_alike
 from app.web.translation import gettext
 
 Kind = Literal[
@@ -34,7 +35,7 @@ Method = Literal["t", "bootstrap", "wilson"]
 
 MAX_HALF_WIDTH = 0.10
 MAX_EXACT_DF = 60
-NORMAL_975 = 1.959963984540054
+NO_WIDTH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Measured:
 class Estimate:
     """A number as it may be shown; hidden (None) with a `reason` while there is not enough data.
 
-    `interval` says what `ci95` is: a t interval of the clustered error, or percentiles of draws.
+    `interval` says what `ci95` is: a t interval of the clustered error, percentiles of draws, or
+    Wilson's, as where all prompts say the same: then there is no error to know (`se` is None).
     """
 
     value: float | None
@@ -199,21 +201,31 @@ def shown(
         undefined: the reason when there is enough data but no value.
         bootstrap: the 95% interval to show instead of the t interval.
     """
-    interval = bootstrap
-    method: Method | None = "bootstrap" if bootstrap else None
-    half_width = (bootstrap[1] - bootstrap[0]) / 2 if bootstrap else measured.half_width
+    interval, method = _interval_of(measured, low, bootstrap)
+    half_width = None if interval is None else (interval[1] - interval[0]) / 2
+    if method == "t":  # of which a bound may have been cut
+        half_width = measured.half_width
     units, prompts = measured.units, measured.prompts
     status, reason = display_status(kind, prompts=prompts, units=units, half_width=half_width)
     if status == "not_enough_data" or measured.value is None:
         reason = reason if status == "not_enough_data" else gettext(undefined)
         return Estimate(None, None, None, units, prompts, "not_enough_data", reason, None)
-    if interval is None and half_width is not None:
-        interval = (
-            max(low, measured.value - half_width),
-            min(1.0, measured.value + half_width),
-        )
-        method = "t"
-    return Estimate(measured.value, measured.se, interval, units, prompts, status, reason, method)
+    se = None if method == "wilson" else measured.se
+    return Estimate(measured.value, se, interval, units, prompts, status, reason, method)
+
+
+def _interval_of(
+    measured: Measured, low: float, bootstrap: tuple[float, float] | None
+) -> tuple[tuple[float, float] | None, Method | None]:
+    """The widest that the data tell: one without any width would claim certainty."""
+    value, half_width = measured.value, measured.half_width
+    if bootstrap is not None and bootstrap[1] - bootstrap[0] > NO_WIDTH:
+        return bootstrap, "bootstrap"
+    if value is None or half_width is None:
+        return None, None
+    if half_width > NO_WIDTH:
+        return (max(low, value - half_width), min(1.0, value + half_width)), "t"
+    return wilson_of_alike(value, measured.prompts, low=low), "wilson"
 
 
 @cache

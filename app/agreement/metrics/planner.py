@@ -7,7 +7,8 @@ The pairs of one prompt hang together, so what counts is how far a prompt's agre
 import math
 from dataclasses import dataclass
 
-from app.agreement.metrics.estimates import LIMITS, NORMAL_975, Measured
+from app.agreement.metrics.estimates import LIMITS, Measured
+from app.agreement.metrics.proportions import NORMAL_975
 
 MIN_OWN_PROMPTS = LIMITS["agreement_card"].ok_prompts
 AGREEMENT = 0.726

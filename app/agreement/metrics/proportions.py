@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from app.agreement.metrics.estimates import NORMAL_975
+NORMAL_975 = 1.959963984540054
 
 
 def wilson(share: float, n: float) -> tuple[float, float] | None:
@@ -15,6 +15,18 @@ def wilson(share: float, n: float) -> tuple[float, float] | None:
     center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_975 * math.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
     return max(center - half, 0.0), min(center + half, 1.0)
+
+
+def wilson_of_alike(
+    value: float, n: int, *, low: float = 0.0, high: float = 1.0
+) -> tuple[float, float] | None:
+    """The 95% interval of the mean of n equal values that may lie anywhere between two bounds.
+
+    Their spread is 0 and says nothing of how far others may lie off. No values have more spread
+    than those that are at one bound or at the other, so Wilson's interval of such is wide enough.
+    """
+    found = wilson((value - low) / (high - low), n)
+    return None if found is None else (low + (high - low) * found[0], low + (high - low) * found[1])
 
 
 def sign_test(wins: int, losses: int) -> float | None:
