@@ -60,6 +60,7 @@ TABLES = (
     (demonstrations.MISSING, demonstrations.FEW),
     diagnosis.NO_PREFERENCE,
     report.NO_CHANCE,
+    report.NO_CONSENSUS,
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,
     screen.CRITERIA,

@@ -10,6 +10,7 @@ from app.web.translation import gettext
 
 NO_CHANCE = "not defined: all labels are the same"
 NO_PREFERENCE = "not defined: no pair of responses was ordered by both labelers"
+NO_CONSENSUS = "not defined: every pair was tied, by this labeler or in sum by the others"
 NO_RATINGS_OF_PAIRS = "not defined: the rating of one response is in no pair"
 
 
@@ -153,7 +154,7 @@ def _labelers(measures: Measures, name_of: Callable[[int], str]) -> list[Labeler
             labeler=name_of(user),
             rankings=found.rankings,
             strict=shown("labeler", found.strict, undefined=NO_PREFERENCE),
-            leave_one_out=shown("labeler", found.leave_one_out, undefined=NO_PREFERENCE),
+            leave_one_out=shown("labeler", found.leave_one_out, undefined=NO_CONSENSUS),
         )
         for user, found in measures.labelers.items()
     ]

@@ -87,6 +87,23 @@ def test_of_ties_alone_agreement_is_not_defined_and_the_other_rules_are_full():
     assert made.tie_share == 1.0
 
 
+def test_of_ties_alone_labelers_and_their_pairs_share_prompts_all_the_same():
+    tied = [ranked(p, u, (1, 1, 1)) for p in range(1, 41) for u in (1, 2)]
+
+    made = report(columns(tied))
+
+    (pair,) = made.pairs
+    reason = "not defined: no pair of responses was ordered by both labelers"
+    assert (pair.strict.reason, pair.strict.prompts) == (reason, 40)
+    for row in made.labelers:
+        assert (row.strict.value, row.strict.reason) == (None, reason)
+        assert row.leave_one_out.reason == (
+            "not defined: every pair was tied, by this labeler or in sum by the others"
+        )
+    few = report(columns(tied[:12]))
+    assert few.labelers[0].strict.reason == "not enough data: 6 of 10 shared prompts"
+
+
 def test_of_few_ties_it_says_how_many_prompts_are_shared():
     made = report(columns([ranked(p, u, (1, 1, 1)) for p in range(1, 4) for u in (1, 2)]))
 

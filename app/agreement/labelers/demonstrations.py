@@ -22,8 +22,8 @@ FEW = "provisional: %(count)s of %(least)s graded demonstrations"
 def grade_of(grades: Sequence[DemonstrationGrade]) -> Estimate:
     """The mean over demonstrations of their mean grade, with its 95% interval.
 
-    It is a t interval, of equal grades Wilson's. `units` are grades, `prompts` demonstrations. Hidden below three, provisional below the five
-    that screening asks for.
+    It is a t interval, of equal grades Wilson's. `units` are grades, `prompts` demonstrations.
+    Hidden below three, provisional below the five that screening asks for.
     """
     by_demonstration: dict[str, list[int]] = {}
     for one in grades:

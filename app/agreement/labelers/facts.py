@@ -14,7 +14,7 @@ from app.agreement.behaviour.position_bias import PositionTest
 from app.agreement.behaviour.references import wilson_95
 from app.agreement.metrics.estimates import LIMITS, Estimate, Kind, Measured, Status, shown
 from app.agreement.metrics.measures import NOTHING, LabelerMeasures
-from app.agreement.report import NO_PREFERENCE
+from app.agreement.report import NO_CONSENSUS, NO_PREFERENCE
 from app.web.translation import gettext
 
 LIMIT = LIMITS["labeler"]
@@ -131,7 +131,7 @@ def facts_of(
     return LabelerFacts(
         rankings=measures.rankings,
         agreement=agreement(measures.strict),
-        leave_one_out=agreement(measures.leave_one_out),
+        leave_one_out=with_the_others_sum(measures.leave_one_out),
         ties=_share("own_work", evidence.ties),
         conflicts=conflicts(evidence.conflicts, are_counted=counts_conflicts),
         position=_number(evidence.position.z, evidence.position.rankings, TASKS),
@@ -170,6 +170,11 @@ def conflicts(measured: Measured, *, are_counted: bool) -> Estimate:
 def agreement(measured: Measured) -> Estimate:
     """What may be shown of a labeler's agreement with the others."""
     return _share("labeler", measured)
+
+
+def with_the_others_sum(measured: Measured) -> Estimate:
+    """What may be shown of a labeler's agreement with the sign of the others' sum."""
+    return shown("labeler", measured, undefined=NO_CONSENSUS)
 
 
 def _share(kind: Kind, measured: Measured) -> Estimate:

@@ -18,6 +18,7 @@ from app.agreement.labelers.facts import (
     agreement,
     checks_of,
     facts_of,
+    with_the_others_sum,
 )
 from app.agreement.labelers.requalifying import Requalifying, requalifying_of
 from app.agreement.metrics.measures import measure_labeler
@@ -155,7 +156,7 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
         replace(
             facts,
             agreement=agreement(measured.strict),
-            leave_one_out=agreement(measured.leave_one_out),
+            leave_one_out=with_the_others_sum(measured.leave_one_out),
         ),
         drift_chart(quality.drift, quality.labels, 0, known_before=since),
     )

@@ -4,7 +4,7 @@ What may be shown of them, and in which words, is decided in `report`; so they c
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -110,10 +110,11 @@ def measure_labeler(labels: Labels, user: int) -> LabelerMeasures:
     is_theirs = labels.labeler_ids[labels.labeler] == user
     with_them = labels.where(np.isin(labels.slate, labels.slate[is_theirs])).shared()
     code = int(np.searchsorted(labels.labeler_ids, user))
+    strict = per_labeler(pair_counts(with_them)).get(code, NOTHING)
     return LabelerMeasures(
         int(np.count_nonzero(is_theirs)),
-        per_labeler(pair_counts(with_them)).get(code, NOTHING),
-        leave_one_out(with_them).get(code, NOTHING),
+        strict,
+        leave_one_out(with_them).get(code, _without_value(strict)),
     )
 
 
@@ -127,10 +128,15 @@ def _tie_share(counts: PairCounts) -> float | None:
 def _labelers(labels: Labels, shared: Labels, counts: PairCounts) -> dict[int, LabelerMeasures]:
     rankings = np.bincount(labels.labeler, minlength=len(labels.labeler_ids)).tolist()
     with_others, with_consensus = per_labeler(counts), leave_one_out(shared)
-    return {
-        user: LabelerMeasures(
-            rankings[code], with_others.get(code, NOTHING), with_consensus.get(code, NOTHING)
-        )
-        for code, user in enumerate(labels.labeler_ids.tolist())
-        if rankings[code]
-    }
+    found = {}
+    for code, user in enumerate(labels.labeler_ids.tolist()):
+        strict = with_others.get(code, NOTHING)
+        consensus = with_consensus.get(code, _without_value(strict))
+        if rankings[code]:
+            found[user] = LabelerMeasures(rankings[code], strict, consensus)
+    return found
+
+
+def _without_value(shared: Measured) -> Measured:
+    """Of the same prompts; why there is no value is not that none are shared."""
+    return replace(shared, value=None, se=None)

@@ -110,25 +110,40 @@ def averages(
     )
 
 
+def of_everybody(counts: PairCounts) -> Measured:
+    """Strict agreement of all of them; without value as `per_labeler`."""
+    one_group = np.zeros(len(counts.prompt), dtype=np.int64)
+    return _strict_by(one_group, counts, times=1).get(0, Measured(None, None, 0, 0))
+
+
 def per_labeler(counts: PairCounts) -> dict[int, Measured]:
-    """Strict agreement of each labeler with all others, where there is a unit."""
-    scores, units = counts.strict
-    return ratios(
-        np.tile(scores, 2),
-        np.tile(units, 2),
-        np.tile(counts.prompt, 2),
-        np.concatenate((counts.first, counts.second)),
-    )
+    """Strict agreement of each labeler with all others, where both judged the same pairs.
+
+    Where one always ties there is no value; `units` and `prompts` then say what both judged.
+    """
+    labelers = np.concatenate((counts.first, counts.second))
+    return _strict_by(labelers, counts, times=2)
 
 
 def per_pair(counts: PairCounts) -> dict[tuple[int, int], Measured]:
-    """Strict agreement of each two labelers who share a slate."""
-    scores, units = counts.strict
-    found = ratios(scores, units, counts.prompt, counts.pair)
+    """Strict agreement of each two labelers who share a slate; without value as `per_labeler`."""
+    found = _strict_by(counts.pair, counts, times=1)
     nothing = Measured(None, None, 0, 0)
     return {
         divmod(pair, counts.labelers): found.get(pair, nothing)
         for pair in np.unique(counts.pair).tolist()
+    }
+
+
+def _strict_by(group: Integers, counts: PairCounts, *, times: int) -> dict[int, Measured]:
+    """By group, of all rows so many times."""
+    scores, units = (np.tile(column, times).astype(np.float64) for column in counts.strict)
+    judged = np.tile(counts.half[1], times).astype(np.float64)
+    prompt = np.tile(counts.prompt, times).astype(np.int64)
+    ordered = ratios(scores, units, prompt, group)
+    return {
+        key: ordered.get(key, Measured(None, None, both.units, both.prompts))
+        for key, both in ratios(judged, judged, prompt, group).items()
     }
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, ratio, shown
+from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, shown
 from app.agreement.metrics.labels import Labels, headline
 from app.agreement.metrics.measures import measure_labeler
 from app.agreement.metrics.orders import conflicts
-from app.agreement.metrics.pairwise import pair_counts
+from app.agreement.metrics.pairwise import of_everybody, pair_counts
 from app.agreement.report import NO_PREFERENCE
 from app.web.translation import gettext
 
@@ -128,8 +128,7 @@ def own_numbers(
 
 
 def _of_team(shared: Labels) -> Measured:
-    counts = pair_counts(headline(shared))
-    return ratio(*counts.strict, counts.prompt)
+    return of_everybody(pair_counts(headline(shared)))
 
 
 def _missing_pairs(mine: Habits) -> str | None:
