@@ -1,5 +1,6 @@
 """Which slates labelers are divided over, against counting by hand."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -174,6 +175,30 @@ def test_the_tables_beside_the_list_and_its_filters(three):
     assert divided(three, Sought(slice=Slice(round=2))).ids.tolist() == [2]
     assert divided(three, Sought(slice=Slice(tag="x"))).ids.tolist() == [1, 2]
     assert divided(three, Sought(is_headline=True)).ids.tolist() == [1, 2, 3]
+
+
+def test_the_cases_behind_the_watch_list_are_found_with_one_label_too():
+    one = (1, 2, 3)
+    given = columns(
+        [
+            *two(1, (1, 2, 3), (1, 2, 3)),  # the first and the shortest is best
+            *two(2, (3, 2, 1), (1, 2, 3)),  # as often the longer one as the shorter one
+            Label(3, 3, 1, one, (2, 1, 1)),
+            Label(4, 4, 1, one, (1, 1, 2)),
+            *(Label(5, 5, u, one, (2, 3, 1), purpose=p) for u, p in ((1, "anchor"), (2, "fresh"))),
+            Label(6, 6, 1, one, (1, 2, 3), purpose="gold"),
+        ]
+    )
+    lengths = np.tile([10, 20, 30], (6, 1)).astype(np.int32)
+    labels = replace(given, slates=replace(given.slates, lengths=lengths))
+
+    def cases(case):
+        return divided(labels, Sought(case=case, has_single=True)).ids.tolist()
+
+    assert cases("longer_wins") == [3, 5]
+    assert cases("first_is_best") == [1, 2, 4]
+    assert cases("anchors") == [5]
+    assert divided(labels, Sought(case="anchors", has_single=True)).labelers.tolist() == [2]
 
 
 def test_the_pair_that_opens_first_is_the_one_that_most_are_opposed_over():

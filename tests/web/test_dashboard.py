@@ -62,6 +62,8 @@ async def test_the_cards_and_tables_show_what_the_call_answers(admin, admin_brow
     assert "With researchers – not enough data: 0 of 10 prompts ranked by researchers" in said
     assert f"{100 * dashboard['watch']['longer_wins']['value']:.1f}%" in said
     assert [row["round"] for row in dashboard["watch"]["ties"]] == [1, 2, 3]
+    assert '/agreement/prompts?case=longer_wins"' in page.text
+    assert '/agreement/prompts?case=first_is_best"' in page.text
     assert "Set by nobody here: Fails to follow" in said
     assert "NaN" not in page.text
     assert len(dashboard["labelers"]) == 8

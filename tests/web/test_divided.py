@@ -116,6 +116,10 @@ async def test_every_filter_narrows_the_list_down(admin, seeded):
     assert await starts(admin, tenth=9, tag="x") == ["Of one mind"]
     assert len(await starts(admin, headline="true")) == 4
     assert await starts(admin, excluded="true") == []
+    # Also of one labeler, of whom no agreement is known.
+    assert (await starts(admin, case="first_is_best"))[-1] == "Ranked once"
+    assert await starts(admin, case="longer_wins") == ["Of two minds"]
+    assert await starts(admin, case="anchors") == []
     # Of two labelers alone: they swap A and B.
     (two,) = (await admin.get(LIST, params={"labeler": "L-02", "other_labeler": "L-03"})).json()[
         "prompts"

@@ -9,6 +9,7 @@ from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.languages import is_language, languages_of
 from app.agreement.metrics.slices import EVERYTHING, Slice
 from app.agreement.queries import check_slice
+from app.agreement.slates.cases import Case
 from app.agreement.slates.divided import Sought
 from app.errors import InvalidError, NotFoundError
 from app.projects.queries import ProjectView
@@ -40,6 +41,7 @@ class Asked:
         flag: key of a flag that somebody gave.
         is_split_on_severe: some gave a response, or the task, a severe flag, and others did not.
         bin: tenth of agreement.
+        case: a number of the watch list whose cases are asked for.
         is_headline: only what the headline counts.
         is_excluded: what is excluded instead of what counts, with the numbers it would have.
     """
@@ -49,6 +51,7 @@ class Asked:
     flag: str | None = None
     is_split_on_severe: bool = False
     bin: int | None = None
+    case: Case | None = None
     is_headline: bool = False
     is_excluded: bool = False
 
@@ -106,7 +109,8 @@ async def resolved(
         flag=None if asked.flag is None else bits[asked.flag],
         severe=severe if asked.is_split_on_severe else None,
         bin=asked.bin,
+        case=asked.case,
         is_headline=asked.is_headline,
-        has_single=asked.is_excluded,
+        has_single=asked.is_excluded or asked.case is not None,
     )
     return choices, sought

@@ -15,9 +15,10 @@ import numpy as np
 from app.agreement.metrics.arrays import Booleans, Floats, Integers
 from app.agreement.metrics.consensus import PairSplit
 from app.agreement.metrics.estimates import Measured, ratio
-from app.agreement.metrics.labels import ORDINARY, Labels, headline
+from app.agreement.metrics.labels import Labels, headline
 from app.agreement.metrics.pairwise import pair_counts, rows_of_two_labelers
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
+from app.agreement.slates.cases import Case, are_cases, labels_of_case
 
 BINS = 10
 MOST_TAGS = 50
@@ -36,6 +37,7 @@ class Sought:
             a response one, and somebody who judged the same response gave it none; or somebody
             gave the whole task one, and somebody else did not.
         bin: tenth of agreement: 0 is below 10%, 9 is 90% and more.
+        case: a number of the watch list whose cases they are, ranked by one labeler or more.
         is_headline: whether only what the headline counts is looked at.
         has_single: whether slates with one label are there, too; they have no unit.
     """
@@ -45,6 +47,7 @@ class Sought:
     flag: int | None = None
     severe: int | None = None
     bin: int | None = None
+    case: Case | None = None
     is_headline: bool = False
     has_single: bool = False
 
@@ -123,7 +126,7 @@ def divided(labels: Labels, sought: Sought) -> Divided:
     if sought.is_headline:
         here = headline(here)
     else:
-        here = here.of_purposes(ORDINARY)
+        here = labels_of_case(here, sought.case)
         here = here if sought.has_single else here.shared()
     one, other = rows_of_two_labelers(here)
     counts = pair_counts(here)  # a row for each of these
@@ -144,6 +147,8 @@ def divided(labels: Labels, sought: Sought) -> Divided:
         kept &= _are_flagged(here, sought.flag)[place]
     if sought.severe is not None:
         kept &= _are_split(here, sought.severe)[place]
+    if sought.case is not None:
+        kept &= are_cases(here, sought.case)[place]
     if sought.bin is not None:
         kept &= found.bins == sought.bin
     return found.where(kept)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from app.agreement.estimate_schemas import EstimateOut
 from app.agreement.metrics.slices import Margin, Slice
+from app.agreement.slates.cases import Case
 from app.agreement.slates.choices import Asked
 from app.agreement.slates.divided import BINS, Position
 from app.agreement.slates.listing import FOR_W, DividedSlate, SlateList
@@ -40,6 +41,12 @@ class PromptParameters(Parameters):
     tenth: Annotated[WholeNumber, Field(ge=0, lt=BINS)] | None = Field(
         None, description="of agreement: 0 is below 10%, 9 is 90% and more"
     )
+    case: Case | None = Field(
+        None,
+        description="slates behind a number of the watch list, also those with one label: where "
+        "the longer response wins more than half of the pairs, where somebody thinks the response "
+        "they saw first best, or anchors",
+    )
     headline: bool = Field(default=False, description="only what the headline counts")
     excluded: bool = Field(
         default=False, description="what is excluded, with the numbers that it would have"
@@ -72,6 +79,7 @@ class PromptParameters(Parameters):
             flag=self.flag,
             is_split_on_severe=self.split_on_severe,
             bin=self.tenth,
+            case=self.case,
             is_headline=self.headline,
             is_excluded=self.excluded,
         )

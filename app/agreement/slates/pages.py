@@ -3,7 +3,8 @@
 `/projects/{slug}/agreement/prompts` takes the parameters of `prompt_schemas.PromptParameters`, all
 of which must hold: `round`, `tag`, `language`, `model_a` with `model_b`, and `margin` as the
 dashboard does; `labeler` and `other_labeler` by pseudonym (a row, and a cell of two); `flag` by
-key; `split_on_severe=true`, `headline=true`, `excluded=true`; `tenth=0` to `9` of agreement.
+key; `split_on_severe=true`, `headline=true`, `excluded=true`; `tenth=0` to `9` of agreement;
+`case` for what is behind a number of the watch list.
 `/projects/{slug}/agreement/slates/{id}?pair=a-c` opens a slate with two texts beside each other.
 """
 
