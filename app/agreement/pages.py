@@ -65,6 +65,8 @@ async def show_agreement(
         path = f"/projects/{project.slug}/agreement/prompts"
         return f"{path}?{query}" if query else path
 
+    of_tasks = {name: parameters.chosen.get(name) for name in ("round", "tag", "language")}
+    skipped = urlencode({name: one for name, one in of_tasks.items() if one})
     rows = sorted_rows(dashboard.labelers, parameters.sort, down=parameters.order == "down")
     return page(
         request,
@@ -79,6 +81,7 @@ async def show_agreement(
             "more_rows": len(rows[MOST_ROWS:]),
             "link": link,
             "cases": cases,
+            "skipped": f"/projects/{project.slug}/agreement/skipped?{skipped}".rstrip("?"),
             "titles": titles(),
             "written": written,
             "definitions": definitions(),

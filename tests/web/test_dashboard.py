@@ -344,7 +344,9 @@ async def test_who_is_an_admin_and_ranks_is_a_researcher(app, admin, seed_slates
     assert references["among_researchers"]["value"] is None
 
 
-async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admin, seed_slates):
+async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(
+    app, admin, admin_browser, seed_slates
+):
     checks = [GivenSlate([Given(2, ALIKE, purpose="gold")])] * 3
     seeded = await seed_slates([GivenSlate([Given(1, ALIKE)]) for _ in range(30)] + checks)
     async with transaction(app.state.engine) as tx:
@@ -361,6 +363,17 @@ async def test_skipped_tasks_and_slates_that_are_not_ready_are_counted(app, admi
 
     assert dashboard["progress"]["prompts"] == 32
     assert dashboard["watch"]["skipped"]["value"] == 0.2
+    skipped = (await admin.get("/api/v1/projects/seeded/agreement/skipped")).json()
+    assert [one["slate"] for one in skipped["tasks"]] == seeded.slates[:6][::-1]
+    assert {one["reason"] for one in skipped["tasks"]} == {"expertise"}
+    page = await admin_browser.get(SEEDED)
+    assert 'href="/projects/seeded/agreement/skipped"' in page.text
+    listed = await admin_browser.get("/projects/seeded/agreement/skipped?round=1")
+    assert listed.text.count("needs expertise") == 6
+    assert (
+        "Nobody has skipped a task here."
+        in (await admin_browser.get("/projects/seeded/agreement/skipped?round=2")).text
+    )
     assert dashboard["progress"]["tasks_done"] == 24
 
 

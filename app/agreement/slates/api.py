@@ -12,6 +12,8 @@ from app.agreement.slates.listing import divided_slates_of
 from app.agreement.slates.listing_schemas import PromptParameters, PromptsOut, prompts_out
 from app.agreement.slates.schemas import ExclusionOut, SlateOut, exclusion_out, slate_out
 from app.agreement.slates.sent import ExclusionIn, SlateParameters
+from app.agreement.slates.skipped import skipped_tasks_of
+from app.agreement.slates.skipped_schemas import SkippedOut, SkippedParameters, skipped_out
 from app.agreement.slates.view import slate_of
 from app.projects.queries import project_for
 from app.web.deps import Tx
@@ -32,6 +34,19 @@ async def get_divided_prompts(
     project = await project_for(tx, viewer, slug)
     found = await divided_slates_of(tx, project, parameters.asked, after=parameters.position)
     return prompts_out(found)
+
+
+@router.get("/projects/{slug}/agreement/skipped")
+async def get_skipped_tasks(
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[SkippedParameters, Query()],
+) -> SkippedOut:
+    """Tasks that labelers gave back, with their reasons, the newest first."""
+    project = await project_for(tx, viewer, slug)
+    found = await skipped_tasks_of(tx, project, parameters.slice, before=parameters.before)
+    return skipped_out(found)
 
 
 @router.get("/projects/{slug}/agreement/slates/{slate_id}")

@@ -26,6 +26,8 @@ from app.agreement.slates.sent import (
     KnownAnswerIn,
     SlateParameters,
 )
+from app.agreement.slates.skipped import skipped_tasks_of
+from app.agreement.slates.skipped_schemas import SkippedParameters
 from app.agreement.slates.view import slate_of
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.labeling.slate_commands import decide
@@ -72,6 +74,24 @@ async def show_divided_prompts(
             "is_filtered": bool(given.keys() - {"after"}),
         },
     )
+
+
+@router.get("/projects/{slug}/agreement/skipped")
+async def show_skipped_tasks(
+    request: Request,
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[SkippedParameters, Query()],
+    _: NoRepeats,
+) -> Response:
+    """Show tasks that labelers gave back, with their reasons, the newest first."""
+    project = await project_for(tx, viewer, slug)
+    found = await skipped_tasks_of(tx, project, parameters.slice, before=parameters.before)
+    given = parameters.model_dump(mode="json", exclude_defaults=True)
+    following = urlencode({**given, "before": found.next_before}) if found.next_before else None
+    context = {"project": project, "found": found, "next": following}
+    return page(request, "agreement/skipped.html", context)
 
 
 def _written(value: object) -> object:
