@@ -89,6 +89,18 @@ def test_a_check_of_a_slate_ranked_before_is_not_held_against_researchers_again(
     assert (on_flags[0].raw.units, on_flags[0].raw.value) == (6, pytest.approx(5 / 6))
 
 
+def test_a_prompt_that_comes_again_is_told_like_any_other():
+    usual = [label(slate, 5) for slate in range(1, 6)]
+    again, another = [*usual, label(2, 5, purpose="repeat")], [*usual, label(6, 5)]
+
+    (repeated,), (went_on,) = (evidence_of(work(columns(one))) for one in (again, another))
+
+    assert (repeated.ties.prompts, went_on.ties.prompts) == (5, 6)
+    assert (repeated.told_ties.prompts, repeated.told_ties.units) == (6, 18)
+    assert repeated.told_ties == went_on.told_ties
+    assert repeated.told_conflicts == went_on.told_conflicts
+
+
 def test_flags_of_whole_tasks_are_held_against_researchers_task_by_task():
     labels = columns(
         [

@@ -418,19 +418,29 @@ async def test_agreement_tells_nothing_of_a_slate_before_the_delay_is_over(
 
 
 async def test_checks_count_as_on_the_labelers_page_so_that_no_count_tells_them(
-    seed_slates, labeler_of, admin
+    seed_slates, labeler_of, admin, run_sql
 ):
     tied = Given(1, [(1, 1, 1, 1)], (7, 5, 3, 1), purpose="gold")
-    await seed_slates([*shared(40), *[GivenSlate([tied])] * 12])
+    # One of the known answers comes again, as a repeat.
+    repeat = Given(1, [(1, 1, 1, 1)], (7, 5, 3, 1), purpose="repeat")
+    seeded = await seed_slates(
+        [*shared(40), *[GivenSlate([tied])] * 12, GivenSlate([repeat], round=2)]
+    )
+    prompt_of = "(select prompt_id from slates where id = {})"
+    await run_sql(
+        f"update slates set prompt_id = {prompt_of.format(seeded.slates[-2])}"
+        f" where id = {seeded.slates[-1]}"
+    )
 
     home = words(await (await labeler_of(1)).get(HOME))
 
     of_admins = (await admin.get("/api/v1/projects/seeded/labelers/L-01")).json()
-    assert of_admins["ties"]["units"] == 6 * 52
-    assert f"{of_admins['ties']['value']:.3f}" == "0.359"  # 40 + 72 of 312
-    assert "35.9% of your pairs share a row" in home
-    assert "0 of 312 pairs that you rated 2 or more apart" in home
-    assert "52 prompts, 312 pairs" in home  # below, of all rankings
+    assert of_admins["ties"]["units"] == 6 * 53
+    assert of_admins["ties"]["prompts"] == 52
+    assert f"{of_admins['ties']['value']:.3f}" == "0.371"  # 40 + 78 of 318
+    assert "37.1% of your pairs share a row" in home
+    assert "0 of 318 pairs that you rated 2 or more apart" in home
+    assert "53 prompts, 318 pairs" in home  # below, of all rankings: none shows itself
     # Agreement is with others, of whom there are none.
     assert home.count("40 prompts, 200 pairs") == 3
 

@@ -82,6 +82,10 @@ class Evidence:
     repeats: Measured
     conflicts: Measured
     ties: Measured
+    told_conflicts: Measured
+    """As `conflicts`, with each ranking as a case of its own: labelers are told how many there are,
+    and a prompt that comes again would show itself as a check where prompts are counted."""
+    told_ties: Measured
     opened: Measured
     position: PositionTest
     best: list[BestByPosition]
@@ -112,7 +116,10 @@ def evidence_of(work: Work, *, conflict_gap: int | None = 2) -> list[Evidence]:
     repeats = with_oneself(work.ranks[work.repeat_of[again]], work.ranks[again])
     everything = np.arange(len(labeler))
     where = (work.ranks, work.positions, labeler, n)
-    conflicts = partial(rating_conflicts, gap=conflict_gap or NO_GAP)
+    conflicting = in_blocks(
+        partial(rating_conflicts, gap=conflict_gap or NO_GAP), work.ranks, work.ratings
+    )
+    tied = in_blocks(tied_pairs, work.ranks)
 
     def measured(share: Share, rows: Integers) -> list[Measured]:
         return shares(share, work.prompt[rows], labeler[rows], n)
@@ -125,8 +132,10 @@ def evidence_of(work: Work, *, conflict_gap: int | None = 2) -> list[Evidence]:
         measured(_where(gold, ~is_late), gold_rows),
         measured(_where(gold, is_late), gold_rows),
         measured(repeats, again),
-        measured(in_blocks(conflicts, work.ranks, work.ratings), everything),
-        measured(in_blocks(tied_pairs, work.ranks), everything),
+        measured(conflicting, everything),
+        measured(tied, everything),
+        shares(conflicting, everything, labeler, n),
+        shares(tied, everything, labeler, n),
         measured(opened_long(work.long_shown, work.long_opened), everything),
         position_tests(*where),
         best_by_position(*where),

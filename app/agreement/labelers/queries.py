@@ -140,9 +140,10 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
     with.
     """
     quality = await own_quality_of(tx, project, viewer.id)
+    evidence = quality.evidence or NO_EVIDENCE
     facts = facts_of(
         quality.measures or NO_MEASURES,
-        quality.evidence or NO_EVIDENCE,
+        replace(evidence, ties=evidence.told_ties, conflicts=evidence.told_conflicts),
         counts_conflicts=project.screen.conflict_gap is not None,
     )
     if not await is_told(tx, project):
