@@ -88,6 +88,7 @@ class OwnQuality:
         measures: theirs; None when there were none.
         evidence: theirs; None when there was none.
         drift: what drift is seen in, of them alone, as if their code were 0.
+        measured_at: when, by the same clock, in a large project; None: now.
     """
 
     labels: Labels
@@ -95,12 +96,14 @@ class OwnQuality:
     measures: LabelerMeasures | None
     evidence: Evidence | None
     drift: Followed
+    measured_at: float | None
 
 
 @dataclass(frozen=True)
 class _Lately:
     """What was measured of everybody, without the labels; `first_id` names those of the drift."""
 
+    at: float
     measures: dict[int, LabelerMeasures]
     evidence: dict[int, Evidence]
     drift: Followed
@@ -111,6 +114,7 @@ class _Lately:
     def of(cls, quality: Quality) -> "_Lately":
         users, drift = quality.labels.labeler_ids, quality.drift
         return cls(
+            quality.now,
             quality.measures.labelers,
             dict(zip(users.tolist(), quality.evidence, strict=True)),
             drift,
@@ -162,13 +166,14 @@ async def own_quality_of(tx: AsyncSession, project: ProjectView, user_id: int) -
     async def measured() -> _Lately:
         return _Lately.of(await quality_of(tx, project))
 
+    is_large = len(loaded.every) > FEW_LABELS
     lately = await computed_lately(
         tx,
         project.id,
         ("quality", project.screen.conflict_gap),
         measured,
         now=loaded.now,
-        seconds=LATELY_SECONDS if len(loaded.every) > FEW_LABELS else 0.0,
+        seconds=LATELY_SECONDS if is_large else 0.0,
     )
     return OwnQuality(
         loaded.labels,
@@ -176,6 +181,7 @@ async def own_quality_of(tx: AsyncSession, project: ProjectView, user_id: int) -
         lately.measures.get(user_id),
         lately.evidence.get(user_id),
         lately.drift_of(user_id, loaded.labels),
+        lately.at if is_large else None,
     )
 
 

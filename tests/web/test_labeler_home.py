@@ -441,6 +441,7 @@ async def test_checks_count_as_on_the_labelers_page_so_that_no_count_tells_them(
     assert "37.1% of your pairs share a row" in home
     assert "0 of 318 pairs that you rated 2 or more apart" in home
     assert "53 prompts, 318 pairs" in home  # below, of all rankings: none shows itself
+    assert "Measured" not in home  # just now
     # Agreement is with others, of whom there are none.
     assert home.count("40 prompts, 200 pairs") == 3
 

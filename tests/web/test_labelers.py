@@ -346,6 +346,7 @@ async def test_labelers_of_a_large_project_see_what_was_measured_lately(
     labeler = await labeler_of(1)
 
     first = words(await labeler.get("/projects/seeded/me"))
+    told_at = (await labeler.get("/api/v1/projects/seeded/me")).json()["work"]["measured_at"]
     await run_sql("insert into exclusions (slate_id, reason, created_by) "
                   "select :slate_id, 'Spam', min(id) from users",
                   slate_id=seeded.slates[20])  # fmt: skip
@@ -357,6 +358,8 @@ async def test_labelers_of_a_large_project_see_what_was_measured_lately(
 
     assert len(measured) == 2
     assert "40 prompts as a table" in first
+    assert told_at is not None
+    assert f"Measured {told_at[:10]} {told_at[11:16]} UTC: in a large project" in lately
     # What does not count any more is not shown, even of what was measured before.
     assert all("39 prompts as a table" in page for page in (lately, of_another, anew))
 

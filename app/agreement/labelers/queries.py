@@ -1,7 +1,7 @@
 """Reads of one labeler's work: for admins by pseudonym, and for the labeler themselves."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -99,6 +99,8 @@ class OwnWork:
 
     facts: LabelerFacts
     drift: DriftChart
+    measured_at: datetime | None
+    """When all but agreement was, in a large project; None: now."""
 
 
 async def labeler_page(tx: AsyncSession, project: ProjectView, pseudonym: str) -> LabelerPage:
@@ -146,9 +148,11 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
         replace(evidence, ties=evidence.told_ties, conflicts=evidence.told_conflicts),
         counts_conflicts=project.screen.conflict_gap is not None,
     )
+    at = quality.measured_at
+    measured_at = None if at is None else datetime.fromtimestamp(at, UTC)
     if not await is_told(tx, project):
         hidden = replace(facts, agreement=not_told(), leave_one_out=not_told())
-        return OwnWork(hidden, DriftChart([], reason=why_not_told()))
+        return OwnWork(hidden, DriftChart([], reason=why_not_told()), measured_at)
     since = known_before(quality.now, project)
     measured = await computed_beside(
         tx, lambda: measure_labeler(quality.labels.not_ranked_since(since), viewer.id)
@@ -160,6 +164,7 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
             leave_one_out=with_the_others_sum(measured.leave_one_out),
         ),
         drift_chart(quality.drift, quality.labels, 0, known_before=since),
+        measured_at,
     )
 
 

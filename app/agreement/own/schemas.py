@@ -98,6 +98,10 @@ class OwnWorkOut(Answer):
     as_displayed: NumberOut
     as_displayed_expected: float | None
     drift: OwnDriftOut
+    measured_at: Annotated[
+        datetime | None,
+        Field(description="when all but agreement was, in a large project; null: now"),
+    ]
 
 
 class OrdersOut(Answer):
@@ -232,7 +236,8 @@ def _today(today: Today, project: ProjectView) -> TodayOut:
 
 def _work(work: OwnWork) -> OwnWorkOut:
     return OwnWorkOut.model_validate(
-        {**vars(work.facts), "drift": work.drift}, from_attributes=True
+        {**vars(work.facts), "drift": work.drift, "measured_at": work.measured_at},
+        from_attributes=True,
     )
 
 
