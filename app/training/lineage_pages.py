@@ -16,7 +16,7 @@ from app.training.lineage_picture import picture_of
 from app.training.lineage_queries import Shown, lineage_rows_for
 from app.training.lineage_table import lineage_csv, rows_of
 from app.web.deps import Tx
-from app.web.render import drawing, page
+from app.web.render import csv_file, drawing, page
 
 router = APIRouter(include_in_schema=False)
 
@@ -61,7 +61,8 @@ async def download_picture(
 async def download_table(slug: str, tx: Tx, viewer: SignedIn, shown: Shown = "newest") -> Response:
     """Answer the table as CSV."""
     project, lineage = await _lineage(tx, viewer, slug, shown)
-    return _csv(lineage_csv(lineage, f"/projects/{project.slug}"), f"{project.slug}-lineage.csv")
+    content = lineage_csv(lineage, f"/projects/{project.slug}")
+    return csv_file(content, name=f"{project.slug}-lineage.csv")
 
 
 @router.get("/projects/{slug}/leaderboard.svg")
@@ -82,15 +83,7 @@ async def download_leaderboard_table(slug: str, tx: Tx, viewer: SignedIn) -> Res
     """Answer the leaderboard as CSV."""
     project = await project_for(tx, viewer, slug)
     board = await board_for(tx, viewer, project)
-    return _csv(board_csv(board), f"{project.slug}-leaderboard.csv")
-
-
-def _csv(content: bytes, name: str) -> Response:
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_file(board_csv(board), name=f"{project.slug}-leaderboard.csv")
 
 
 async def _lineage(tx: Tx, viewer: Viewer, slug: str, shown: Shown) -> tuple[ProjectView, Lineage]:

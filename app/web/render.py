@@ -72,6 +72,15 @@ def drawing(template: str, context: Mapping[str, Any], *, name: str) -> Response
     )
 
 
+def csv_file(content: bytes, *, name: str) -> Response:
+    """A table as a file to download, `name` in plain ASCII."""
+    return Response(
+        content,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
 def _theme(request: Request) -> str | None:
     """What the viewer chose in this browser; None follows the system."""
     chosen = request.cookies.get("podium_theme")

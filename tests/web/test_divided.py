@@ -127,6 +127,22 @@ async def test_every_filter_narrows_the_list_down(admin, seeded):
     assert (two["agreement"]["value"], two["units"]) == (pytest.approx(5 / 6), 6)
 
 
+async def test_the_histogram_is_a_picture_and_a_table_to_download(admin_browser, seeded):
+    page = await admin_browser.get(f"{PAGES}/prompts?tag=x")
+    picture = await admin_browser.get(f"{PAGES}/prompts.svg?tag=x")
+    table = await admin_browser.get(f"{PAGES}/prompts.csv?tag=x")
+
+    for kind in ("svg", "csv"):
+        assert f'href="{PAGES}/prompts.{kind}?tag=x"' in page.text
+    assert picture.headers["content-type"].startswith("image/svg+xml")
+    assert picture.text.lstrip().startswith("<svg")
+    assert picture.text.count("<rect") == 10
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = table.text.splitlines()
+    assert rows[0] == "agreement_from,agreement_to,prompts"
+    assert rows[-2:] == ["0.8,0.9,1", "0.9,1.0,1"]
+
+
 async def test_pages_follow_each_other_without_gaps(admin, app):
     async with transaction(app.state.engine) as tx:
         await seed(

@@ -123,6 +123,13 @@ async def test_drift_is_followed_prompt_by_prompt(admin, seed_slates):
     first_above = next(i for i, s in enumerate(sums) if s > drift["alarm"])
     assert drift["alarm_since"] == 30 + first_above + 1
     assert f"above the alarm line since prompt {drift['alarm_since']}" in page
+    files = f"{API.removeprefix('/api/v1')}/L-01/drift"
+    picture, table = await admin.get(f"{files}.svg"), await admin.get(f"{files}.csv")
+    lines = re.findall(r'<polyline points="([^"]*)"', picture.text)
+    assert [len(line.split()) for line in lines] == [10, 10]
+    rows, last = table.text.splitlines(), drift["points"][39]
+    assert len(rows) == 41
+    assert rows[40].split(",")[3:] == [str(last[of]) for of in ("share", "ewma", "cusum")]
     assert "40 prompts as a table" in page
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.behaviour.signal_words import titles, written
 from app.agreement.definitions import definitions
+from app.agreement.files import drift_csv
 from app.agreement.labelers.demonstrations import as_share
 from app.agreement.labelers.queries import labeler_page
 from app.agreement.labelers.schemas import CohortIn, QuarantineIn, RequalificationIn
@@ -28,7 +29,7 @@ from app.projects.screenings import decide_screening
 from app.web.deps import Tx
 from app.web.errors import status_of
 from app.web.forms import checked, number_or_text, unix_lines
-from app.web.render import page
+from app.web.render import csv_file, drawing, page
 
 router = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form()]
@@ -42,6 +43,27 @@ async def show_labeler(
     """Show admins a labeler's work."""
     project = await project_for(tx, viewer, slug)
     return await _labeler_page(request, tx, project, pseudonym)
+
+
+@router.get("/projects/{slug}/labelers/{pseudonym}/drift.svg")
+async def download_drift(slug: str, pseudonym: str, tx: Tx, viewer: HiddenFromLabelers) -> Response:
+    """Answer a labeler's agreement over time as a picture that needs nothing of Podium."""
+    project = await project_for(tx, viewer, slug)
+    found = await labeler_page(tx, project, pseudonym)
+    if found.drift.ewma is None:
+        raise NotFoundError("There is not enough data for a picture yet.")
+    context = {"drift": found.drift, "labeler": found.labeler.pseudonym}
+    return drawing("agreement/drift_picture.html", context, name=f"{project.slug}-drift.svg")
+
+
+@router.get("/projects/{slug}/labelers/{pseudonym}/drift.csv")
+async def download_drift_table(
+    slug: str, pseudonym: str, tx: Tx, viewer: HiddenFromLabelers
+) -> Response:
+    """Answer the same prompt by prompt as CSV."""
+    project = await project_for(tx, viewer, slug)
+    found = await labeler_page(tx, project, pseudonym)
+    return csv_file(drift_csv(found.drift), name=f"{project.slug}-drift.csv")
 
 
 @router.post("/projects/{slug}/labelers/{pseudonym}/cohort")

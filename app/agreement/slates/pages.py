@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import HiddenFromLabelers
 from app.agreement.commands import make_known_answer, remark_on_slate
+from app.agreement.files import histogram_csv
 from app.agreement.remark_schemas import RemarkIn
 from app.agreement.slates.exclusions import exclude, revoke
 from app.agreement.slates.listing import divided_slates_of
@@ -36,7 +37,7 @@ from app.web.deps import Tx
 from app.web.errors import status_of
 from app.web.forms import checked, number_or_text, unix_lines
 from app.web.query_params import NoRepeats
-from app.web.render import page
+from app.web.render import csv_file, drawing, page
 from app.web.schemas import PathId
 
 router = APIRouter(include_in_schema=False)
@@ -74,6 +75,35 @@ async def show_divided_prompts(
             "is_filtered": bool(given.keys() - {"after"}),
         },
     )
+
+
+@router.get("/projects/{slug}/agreement/prompts.svg")
+async def download_histogram(
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[PromptPageParameters, Query()],
+    _: NoRepeats,
+) -> Response:
+    """Answer how many prompts have which agreement as a picture that needs nothing of Podium."""
+    project = await project_for(tx, viewer, slug)
+    found = await divided_slates_of(tx, project, parameters.asked, after=None)
+    name = f"{project.slug}-agreement.svg"
+    return drawing("agreement/histogram_picture.html", {"histogram": found.histogram}, name=name)
+
+
+@router.get("/projects/{slug}/agreement/prompts.csv")
+async def download_histogram_table(
+    slug: str,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    parameters: Annotated[PromptPageParameters, Query()],
+    _: NoRepeats,
+) -> Response:
+    """Answer the same as CSV."""
+    project = await project_for(tx, viewer, slug)
+    found = await divided_slates_of(tx, project, parameters.asked, after=None)
+    return csv_file(histogram_csv(found.histogram), name=f"{project.slug}-agreement.csv")
 
 
 @router.get("/projects/{slug}/agreement/skipped")
