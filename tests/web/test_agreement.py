@@ -226,7 +226,7 @@ async def test_a_slice_can_be_asked_for(admin, seed_slates):
         answer = (await admin.get(PATH, params=asked)).json()
         return answer["strict"]["value"], answer["strict"]["units"], answer["slice"]
 
-    everything = {"round": None, "tag": None, "models": None, "margin": None}
+    everything = {"round": None, "tag": None, "language": None, "models": None, "margin": None}
     assert await strict_of(tag="code") == (1, 78, everything | {"tag": "code"})
     assert await strict_of(tag="chat", round=1) == (0, 78, everything | {"tag": "chat", "round": 1})
     # ppo, sft, ppo, sft: 4 of 6 pairs are of both models.
