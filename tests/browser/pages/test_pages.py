@@ -31,6 +31,7 @@ PAGES = {
     "prompts by disagreement": ("admin", "/projects/compared/agreement/prompts"),
     "narrowed prompts": ("admin", "/projects/compared/agreement/prompts?flag=harm&headline=true"),
     "excluded prompts": ("admin", "/projects/compared/agreement/prompts?excluded=true"),
+    "skipped tasks": ("admin", "/projects/compared/agreement/skipped"),
     "divided slate": ("admin", "/projects/compared/agreement/slates/{world.divided_slate}"),
     "a team's agreement": ("admin", "/projects/team/agreement?sort=position&order=down"),
     "a slice of agreement": ("admin", "/projects/team/agreement?tag=en&margin=1"),
