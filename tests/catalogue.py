@@ -19,7 +19,7 @@ from app.agreement.labelers import demonstrations, diagnosis, screening
 from app.agreement.labelers import facts as labeler_facts
 from app.agreement.metrics import estimates
 from app.labeling import plain_form, queries, report_pages
-from app.projects import screen, screen_words
+from app.projects import flags, screen, screen_words
 from app.rounds import pages as rounds_pages
 from app.training import (
     charts,
@@ -64,6 +64,7 @@ TABLES = (
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,
     screen.CRITERIA,
+    [(flag.label, flag.condition or ()) for flag in flags.DEFAULT_FLAGS],
     [(title, about or ()) for title, about, _ in screen_words.GROUPS],
     screen_words.WORDS,
     screen_words.CHOICES,

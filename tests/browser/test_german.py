@@ -18,6 +18,9 @@ async def test_the_scripts_speak_german_and_a_ranking_is_submitted(open_page, en
     await screen.open(place.label)
     await expect(page.locator("html")).to_have_attribute("lang", "de")
 
+    await page.keyboard.press("l")
+    await expect(screen.card("A").get_by_label("Halluzination")).to_be_visible()
+    await page.keyboard.press("Escape")
     await page.keyboard.press("a")
     await page.keyboard.press("5")
     await expect(screen.status).to_contain_text("ohne Rang")
