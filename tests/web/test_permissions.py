@@ -70,7 +70,8 @@ def sent(call):
         return {}
     if not call.is_api:
         return {"data": {"x": "y"}}
-    is_import = re.search(r"/(prompts|demonstrations|pretraining|responses)$", call.template)
+    imports = r"({slug}/(prompts|demonstrations|pretraining)|/responses)$"
+    is_import = re.search(imports, call.template)
     return {"content": b"{}", "headers": NDJSON if is_import else JSON}
 
 
