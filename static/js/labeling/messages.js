@@ -1,5 +1,6 @@
-// What the labeler is told: visible notices above the bar, and spoken announcements. There is one general notice, and
-// one for each task that something has to be said of after it has left the screen.
+// What the labeler is told: visible notices above the bar, passing ones in it, where they move nothing, and spoken
+// announcements. There is one general notice, and one for each task that something has to be said of after it has left
+// the screen.
 import { t } from "../words.js";
 import { reasonOf } from "./reasons.js";
 
@@ -9,19 +10,21 @@ const PLAIN_WORDS = {
   key_reused: t("An earlier version of this ranking is stored, and this one could not replace it."),
 };
 
-export function createMessages(region, announcer) {
-  function put(notice, { about = null, stays = false }) {
+export function createMessages({ region, passing, announcer }) {
+  function put(notice, { about = null, stays = false, to = region }) {
     notice.dataset.about = about ?? "";
     notice.dataset.stays = String(stays);
     clearFor(about);
-    region.append(notice);
+    to.append(notice);
   }
 
-  function clearFor(about) {
-    for (const notice of region.querySelectorAll(`[data-about="${about ?? ""}"]`)) {
+  function clearWhere(condition) {
+    for (const notice of [...region.children, ...passing.children].filter(({ dataset }) => condition(dataset))) {
       notice.remove();
     }
   }
+
+  const clearFor = (about) => clearWhere((dataset) => dataset.about === String(about ?? ""));
 
   return {
     // With a `link` it stays until it is replaced, unless it `isPassing`; `about` is the task that it is about.
@@ -37,7 +40,8 @@ export function createMessages(region, announcer) {
         paragraph.append(" ", anchor);
       }
       notice.append(paragraph);
-      put(notice, { about, stays: !isPassing && (link !== null || about !== null) });
+      const stays = !isPassing && (link !== null || about !== null);
+      put(notice, { about, stays, to: isPassing && tone !== "warn" ? passing : region });
       if (isPassing) {
         setTimeout(() => notice.remove(), PASSING_MS);
       }
@@ -62,11 +66,7 @@ export function createMessages(region, announcer) {
     clear: () => clearFor(null),
     clearFor,
     // What leads on with a link stays: the work cannot be submitted here any more.
-    clearPassing() {
-      for (const notice of region.querySelectorAll('[data-stays="false"]')) {
-        notice.remove();
-      }
-    },
+    clearPassing: () => clearWhere((dataset) => dataset.stays === "false"),
     announce(text) {
       announcer.textContent = "";
       requestAnimationFrame(() => { announcer.textContent = text; });

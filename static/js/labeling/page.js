@@ -13,7 +13,9 @@ export function createPage(context) {
   find("[data-labeling]").style.setProperty("--preview-lines", context.settings.preview_lines);
   return {
     context,
-    messages: createMessages(find("[data-message]"), find("[data-announcer]")),
+    messages: createMessages({
+      region: find("[data-message]"), passing: find("[data-passing]"), announcer: find("[data-announcer]"),
+    }),
     stepView: createStepView(find("[data-labeling]")),
     saveState: createSaveState(find("[data-save-state]")),
     sheetToggle: find("[data-sheet-toggle]"),

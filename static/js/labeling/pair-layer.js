@@ -70,7 +70,14 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
   }
 
   SIDES.forEach((side) => ofSide("side", side).addEventListener("scroll", follow, { passive: true, signal }));
-  signal.addEventListener("abort", () => dialog.close());
+  const layIn = (isIn) => document.body.classList.toggle("has-pair-layer", isIn);
+  dialog.addEventListener("close", () => layIn(false), { signal });
+  signal.addEventListener("abort", () => {
+    if (dialog.open) {
+      dialog.close();
+      layIn(false);
+    }
+  });
 
   return {
     // `beside` is the element that stays in sight where the window is wide, and `prompt` has the conversation.
@@ -82,6 +89,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
       const isRightToLeft = getComputedStyle(dialog).direction === "rtl";
       const room = width === 0 ? 0 : isRightToLeft ? right : window.innerWidth - left;
       dialog.style.setProperty("--beside", `${room}px`);
+      layIn(true);
       dialog.showModal();
     },
     close: () => dialog.close(),
