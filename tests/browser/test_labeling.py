@@ -651,7 +651,7 @@ async def test_a_report_of_harm_takes_the_task_away_and_goes_on(open_page, engin
     await dialog.get_by_role("button", name="Report", exact=True).click()
 
     await screen.is_another_than(task)
-    await expect(page.locator("[data-message]")).to_contain_text("taken back until an admin")
+    await expect(page.locator("[data-passing]")).to_contain_text("taken back until an admin")
     assert sorted(status for status, _ in await task_states(engine, place)) == ["leased", "void"]
 
 

@@ -188,7 +188,8 @@ async def agreed(page: Page) -> dict[str, Any]:
     for _ in range(100):
         await page.keyboard.press("Control+s")
         answer = await page.request.get(f"/api/v1/tasks/{task}/draft")
-        if answer.ok and (await answer.json())["body"]["work"] == local:
+        # 204: the first save of this task has not come yet.
+        if answer.status == 200 and (await answer.json())["body"]["work"] == local:
             break
         await page.wait_for_timeout(100)
     assert (await answer.json())["body"]["work"] == local
