@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import httpx2
 from fastapi import FastAPI
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 
@@ -19,10 +21,11 @@ SAFE = {"GET"}
 
 @dataclass(frozen=True)
 class Call:
-    """A method of a route, with the path's template."""
+    """A method of a route, with the path's template, and what its query may name."""
 
     method: str
     template: str
+    query: tuple[str, ...] = ()
 
     @property
     def is_api(self) -> bool:
@@ -39,9 +42,15 @@ def every_call(app: FastAPI) -> list[Call]:
     routes += [(route.path, route) for module in PAGES for route in module.router.routes]
     routes += [(route.path, route) for route in app.routes if isinstance(route, APIRoute)]
     return sorted(
-        {Call(method, path) for path, route in routes for method in route.methods},
+        {Call(method, path, query_of(route)) for path, route in routes for method in route.methods},
         key=lambda call: (call.template, call.method),
     )
+
+
+def query_of(route: APIRoute) -> tuple[str, ...]:
+    """The names of a route's parameters in the query."""
+    parameters = get_flat_params(route.dependant)
+    return tuple(one.alias for one in parameters if isinstance(one.field_info, Query))
 
 
 @dataclass(frozen=True)
