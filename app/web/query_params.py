@@ -34,7 +34,7 @@ async def only_known(request: Request) -> None:
         InvalidError: there is one, or one is given more than once.
     """
     await _no_repeats(request)
-    unknown = sorted(set(request.query_params) - _names(request.scope["route"]))
+    unknown = sorted(set(request.query_params) - query_names(request.scope["route"]))
     if unknown:
         raise InvalidError(
             "A query parameter is not known here; the API's description lists them.",
@@ -43,7 +43,8 @@ async def only_known(request: Request) -> None:
         )
 
 
-def _names(route: APIRoute) -> set[str]:
+def query_names(route: APIRoute) -> set[str]:
+    """What a route takes in its query."""
     names = set()
     for field in route.dependant.query_params:
         kind = field.field_info.annotation

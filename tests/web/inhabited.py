@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import httpx2
 from fastapi import FastAPI
-from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 
 from app.db import Base, transaction
 from app.main import API, APIS, PAGES
+from app.web.query_params import query_names
 
 MODEL = "Zephyrion-7"  # what labelers must never see
 OTHER = "other"  # a project of whose the labeler is no member
@@ -42,15 +41,13 @@ def every_call(app: FastAPI) -> list[Call]:
     routes += [(route.path, route) for module in PAGES for route in module.router.routes]
     routes += [(route.path, route) for route in app.routes if isinstance(route, APIRoute)]
     return sorted(
-        {Call(method, path, query_of(route)) for path, route in routes for method in route.methods},
+        {
+            Call(method, path, tuple(sorted(query_names(route))))
+            for path, route in routes
+            for method in route.methods
+        },
         key=lambda call: (call.template, call.method),
     )
-
-
-def query_of(route: APIRoute) -> tuple[str, ...]:
-    """The names of a route's parameters in the query."""
-    parameters = get_flat_params(route.dependant)
-    return tuple(one.alias for one in parameters if isinstance(one.field_info, Query))
 
 
 @dataclass(frozen=True)

@@ -104,11 +104,11 @@ async def test_a_body_that_is_junk_is_refused(app, world, admin, labeler, admin_
         if call.template.startswith("/api/v1/tasks"):
             client = labeler
         for body in JUNK_BODIES:
-            for kind in chance.sample(TYPES, 2):
-                await check(
-                    client, call.method, world.path(call.template, action="enable"), content=body,
-                    headers={"content-type": kind.encode("latin-1"), "idempotency-key": "0" * 36},
-                )  # fmt: skip
+            kind = chance.choice(TYPES).encode("latin-1")
+            await check(
+                client, call.method, world.path(call.template, action="enable"), content=body,
+                headers={"content-type": kind, "idempotency-key": "0" * 36},
+            )  # fmt: skip
     assert await violations(app.state.engine) == {}
     changed = {name for name, rows in (await world.rows()).items() if rows != before[name]}
     # A form without fields makes a dataset and removes a flag; imports take what lines are sound;
