@@ -11,6 +11,7 @@ from app.rounds.commands import import_responses
 from tests.browser.labeling_data import make_place
 from tests.browser.screen import Screen
 from tests.browser.test_hostile_texts import ADMIN
+from tests.browser.test_keys import prefer
 
 CHAPTERS = "\n\n".join(
     f"{'#' * (1 + number % 2)} Chapter {number}\n\n" + "Some words of it. " * 90
@@ -105,3 +106,19 @@ async def test_the_headings_of_a_long_response_are_its_outline(open_page, engine
     heading = card.get_by_role("heading", name="Chapter 4")
     await expect(heading).to_be_focused()
     await expect(heading).to_be_in_viewport()
+
+
+async def test_a_text_that_is_whole_from_the_start_was_unfolded_by_nobody(open_page, engine):
+    place = await make_place(engine, slates=1, texts=[CHAPTERS])
+    await prefer(engine, place, expand_all=True)
+    screen = Screen(await open_page(place.labeler_id))
+
+    await screen.open(place.label)
+
+    button = screen.page.get_by_role("button", name="Show less")
+    await expect(button).to_have_attribute("aria-expanded", "true")
+    drafts = "Object.keys(localStorage).filter((name) => name.startsWith('podium.draft.'))"
+    assert await screen.page.evaluate(drafts) == []  # Opening a task is no work on it.
+    await button.click()
+    await screen.page.get_by_role("button", name="Show all").click()
+    assert len(await screen.page.evaluate(drafts)) == 1

@@ -4,7 +4,7 @@ import { t } from "../words.js";
 
 const GRACE_LINES = 8; // A text that is only this much longer is shown whole.
 
-// `opened` are those that were unfolded in an earlier visit; `onOpen(id)` says of another.
+// `opened` are those that are unfolded from the start; `onOpen(id)` says of another.
 export function createCardView(cards, letters, { opened, previewLines, onOpen }) {
   const folded = new Set();
   const long = new Set();
@@ -88,10 +88,13 @@ function makeFoldable(card, { isOpen, onUnfold }) {
     card.classList.toggle("is-collapsed", isFolded);
     button.setAttribute("aria-expanded", String(!isFolded));
     button.textContent = isFolded ? t("Show all") : t("Show less");
+  };
+  button.addEventListener("click", () => {
+    const isFolded = !card.classList.contains("is-collapsed");
+    fold(isFolded);
     if (!isFolded) {
       onUnfold();
     }
-  };
-  button.addEventListener("click", () => fold(!card.classList.contains("is-collapsed")));
+  });
   fold(!isOpen);
 }
