@@ -35,10 +35,15 @@ export function createDesk({ form, page, clock }) {
   function refresh() {
     hintKeys(document, now);
     keyHelp.render();
+    showDay();
+  }
+
+  function showDay() {
     dayView.time(taskMs);
     dayView.today(today);
   }
 
+  refresh();
   return {
     actions: {
       togglePrompt: () => layout.toggle("prompt"),
@@ -53,7 +58,8 @@ export function createDesk({ form, page, clock }) {
       taskMs = task.activeMs();
       find("[data-round]").textContent = task.round;
       layout.apply();
-      refresh();
+      hintKeys(task.root, now);
+      showDay();
     },
     worked(ms, task) {
       taskMs = task.activeMs();
