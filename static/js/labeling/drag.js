@@ -1,5 +1,6 @@
 // Dragging chips between rows, gaps and the tray. SortableJS moves the element; what it means is reported,
 // and the next rendering puts everything where the work says.
+import { afterFrame } from "./after-frame.js";
 import { loadSortable } from "../sortable.js";
 
 const SLOP_PX = 6;
@@ -37,7 +38,7 @@ export function enableDrag(root, { onStart, onEnd }) {
     }
   };
   root.addEventListener("pointerdown", begin, { capture: true });
-  requestAnimationFrame(() => setTimeout(loadSortable));
+  afterFrame(loadSortable);
   return () => {
     root.removeEventListener("pointerdown", begin, { capture: true });
     setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.

@@ -3,6 +3,7 @@
 import "../dialog.js";
 import "../theme.js";
 import { startClock } from "./active-time.js";
+import { afterFrame } from "./after-frame.js";
 import { createAhead } from "./ahead.js";
 import { createDesk } from "./desk.js";
 import { dropDraft, dropOldDrafts } from "./draft.js";
@@ -24,7 +25,6 @@ const next = `${base}/label`;
 let number = context.number;
 let task = null;
 const page = createPage(context);
-const { messages } = page;
 const outbox = createSending({ page, next, base, task: () => task, leave, letGo: () => { form.inert = false; } });
 const ahead = createAhead(context.slug, {
   beside: () => [task.id, ...outbox.entries().map(({ taskId }) => taskId)].slice(0, 4),
@@ -62,7 +62,7 @@ function open(root) {
   task.foldLong();
   if (!task.isDone) {
     form.dataset.hasNext = "false";
-    setTimeout(prepareNext); // The frame with this one comes first.
+    afterFrame(prepareNext);
   }
 }
 
@@ -100,7 +100,7 @@ function leave(where) {
   window.location.assign(where);
 }
 
-holdTasks({ task: () => task, ahead, clock, messages, next });
+holdTasks({ task: () => task, ahead, clock, messages: page.messages, next });
 
 const finder = enableFind(find("[data-find]"), {
   task: () => task,
@@ -133,7 +133,7 @@ find("[data-labeling]").addEventListener("click", ({ target }) => {
 });
 page.stepView.enable((name) => perform([name], {}));
 enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
-enableReport(find("#report"), { task: () => task, next, messages, onWithdrawn: goOn });
+enableReport(find("#report"), { task: () => task, next, messages: page.messages, onWithdrawn: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (document.activeElement === find("[data-submit]")) {

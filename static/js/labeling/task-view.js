@@ -1,4 +1,5 @@
 // Renders the work on a task: cards, board, remarks on the whole task, and what the page around it shows of it.
+import { afterFrame } from "./after-frame.js";
 import { createBoardView } from "./board-view.js";
 import { createCardView, setValue } from "./card-view.js";
 import { enableExpandAll } from "./expand-all.js";
@@ -44,7 +45,7 @@ export function createTaskView({ root, board, cards, letters, rules, page, store
     cardView.foldLong();
     enableExpandAll(root);
     root.classList.add("is-measured");
-    requestAnimationFrame(() => setTimeout(() => root.classList.add("is-laid-out"))); // Behind the frame with the task.
+    afterFrame(() => root.classList.add("is-laid-out"));
   }
 
   return { boardView, cardView, render, foldLong };
