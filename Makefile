@@ -18,14 +18,18 @@ install = $(UV) $(BACKEND) -e '.[$(1)]' || $(UV) -e '.[$(1)]' || $(PIP) -e '.[$(
 
 export OMP_NUM_THREADS ?= 1
 
+# Python's compiled modules are kept, in .venv, even where the environment forbids it beside the sources:
+# without them each of the many processes compiles all that it imports, torch and SQLAlchemy included.
+COMPILED = env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/compiled
+
 .PHONY: demo test check lock chromium
 
 demo: .venv/.demo  ## start everything, with a demo project, on http://127.0.0.1:8000
-	@exec $(BIN)/podium demo $(ARGS)
+	@exec $(COMPILED) $(BIN)/podium demo $(ARGS)
 
 # In the order of their folders: the long tests of the browser first, so that no worker ends with one alone.
 test: .venv/.test chromium  ## run all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.test  ## run all static checks
 	$(BIN)/ruff check
