@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from tests.trainer.conftest import environment, make_run, user, wait_for_steps
 from trainer import rundir
+from trainer.__main__ import _load as load
 from trainer.running import pace
 from trainer.spec import RunResult, SFTSettings, SFTSpec
 
@@ -190,6 +192,21 @@ def test_the_command_line_ends_with_the_code_and_the_reason(tmp_path, spawn):
     assert stderr.splitlines() == [
         f"error: {tmp_path}/spec.json does not exist; a run directory needs a spec.json"
     ]
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_garbage_is_looked_for_again_once_what_a_run_needs_is_loaded(
+    tmp_path, monkeypatch, is_broken
+):
+    lines = ["import gc", "was_looked_for = gc.isenabled()", "nowhere" if is_broken else ""]
+    (tmp_path / "much_code.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(NameError) if is_broken else contextlib.nullcontext():
+        assert not load("much_code").was_looked_for
+
+    assert gc.isenabled()
+    sys.modules.pop("much_code", None)
 
 
 @pytest.mark.parametrize(
