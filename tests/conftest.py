@@ -1,6 +1,7 @@
 """One Postgres per test session, one migrated template in it, one fresh copy of that per test."""
 
-from collections.abc import AsyncIterator, Iterator
+import gc
+from collections.abc import AsyncIterator, Generator, Iterator
 from itertools import count
 
 import psycopg
@@ -13,6 +14,17 @@ from app.embedded_postgres import EmbeddedPostgres
 
 TEMPLATE = "template_podium"
 CLONE_NUMBERS = count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import all tests, and what they test, without looking for garbage, there or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
