@@ -1,7 +1,7 @@
 """A project with slates that labelers have ranked, written straight into the tables."""
 
 import json
-import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -66,28 +66,53 @@ with person as (
 insert into project_members (project_id, user_id, pseudonym)
 select :project_id, id, 'L-' || lpad(cast(:number as text), 2, '0') from person returning user_id
 """
-PROMPT = """
+# Each takes all its rows as one JSON array: thousands of statements take seconds.
+PROMPTS = """
 insert into prompts (project_id, external_id, messages, content_hash, group_key, split, tags)
-values (:project_id, :external_id, cast(:messages as jsonb), :hash, :external_id, :split, :tags)
-returning id
+select :project_id, external_id, messages, decode(hash, 'hex'), external_id, split, tags
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (number int, external_id text, messages jsonb, hash text, split text, tags text[])
+order by number returning id
 """
-RESPONSE = """
+SLATES = """
+insert into slates (round_id, prompt_id, status, places)
+select round_id, prompt_id, 'ready', 9
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (number int, round_id bigint, prompt_id bigint)
+order by number returning id
+"""
+RESPONSES = """
 insert into responses (slate_id, position, text, model_id, model_name)
-values (:slate_id, :position, :text, (select id from models where name = :model),
-        case when exists (select from models where name = :model) then null else :model end)
-returning id
+select slate_id, position, text, models.id, case when models.id is null then model end
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (number int, slate_id bigint, position int, text text, model text)
+left join models on models.name = model
+order by number returning responses.id
 """
-RANKING = """
+TASKS = """
+insert into tasks (project_id, slate_id, place, status, labeler_id, purpose, occasion,
+                   asked_round_id)
+select :project_id, slate_id, place, 'done', labeler_id, purpose, occasion, asked_round_id
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (number int, slate_id bigint, place int, labeler_id bigint, purpose text, occasion int,
+      asked_round_id bigint)
+order by number returning id
+"""
+RANKINGS = """
 insert into rankings (task_id, slate_id, labeler_id, version, is_current, request_key,
                       request_hash, guideline_version_id, display_order, purpose, occasion)
-select id, slate_id, labeler_id, :version, :is_current, :request_key, '',
-       :guideline_version_id, :display_order, purpose, occasion
-from tasks where id = :task_id
-returning id
+select tasks.id, slate_id, labeler_id, given.version, is_current, gen_random_uuid(), '',
+       :guideline_version_id, given.display_order, purpose, occasion
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (number int, task_id bigint, version int, is_current boolean, display_order bigint[])
+join tasks on tasks.id = task_id
+order by number returning id
 """
-ITEM = """
+ITEMS = """
 insert into ranking_items (ranking_id, response_id, rank, rating)
-values (:ranking_id, :response_id, :rank, :rating)
+select ranking_id, response_id, rank, rating
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (ranking_id bigint, response_id bigint, rank int, rating int)
 """
 
 
@@ -112,20 +137,122 @@ async def seed(
                  " values (:project_id, :number, 'imported') returning id"),
             {**here, "number": number},
         )  # fmt: skip
-    seeded = Seeded(
-        ProjectView(
-            project_id, slug, "Seeded", 2, 0.15, 1, "Prefer the helpful answer.", ScreenSettings()
-        ),
-        [],
-        [],
+    round_ids = [rounds[slate.round] for slate in slates]
+    slate_ids, responses = await _ask(tx, slates, round_ids, project_id)
+    rankings = [
+        _Ranking(given, place, slate_id, round_id, order)
+        for slate, slate_id, round_id, order in zip(
+            slates, slate_ids, round_ids, responses, strict=True
+        )
+        for place, given in enumerate(slate.rankings, start=1)
+    ]
+    await _rank(tx, rankings, people, project_id, guideline_version_id=created.id)
+    project = ProjectView(
+        project_id, slug, "Seeded", 2, 0.15, 1, "Prefer the helpful answer.", ScreenSettings()
     )
-    for number, slate in enumerate(slates):
-        await _seed_slate(
-            tx, seeded, slate, number, round_id=rounds[slate.round], people=people,
-            guideline_version_id=created.id,
-        )  # fmt: skip
-    await tx.flush()
-    return seeded
+    return Seeded(project, slate_ids, responses)
+
+
+async def _ask(
+    tx: AsyncSession, slates: Sequence[GivenSlate], round_ids: Sequence[int], project_id: int
+) -> tuple[list[int], list[list[int]]]:
+    """Store prompts, slates and responses; returns the ids of slates, and of their responses."""
+    prompts = [
+        {
+            "external_id": f"p-{number}",
+            "messages": [{"role": "user", "content": asked}],
+            "hash": sha256(f"{number} {asked}".encode()).hexdigest(),
+            "split": slate.split,
+            "tags": list(slate.tags),
+        }
+        for number, slate in enumerate(slates)
+        for asked in [slate.prompt or f"Prompt {number}"]
+    ]
+    prompt_ids = await _insert(tx, PROMPTS, prompts, project_id=project_id)
+    made = [
+        {"round_id": round_id, "prompt_id": prompt_id}
+        for round_id, prompt_id in zip(round_ids, prompt_ids, strict=True)
+    ]
+    slate_ids = await _insert(tx, SLATES, made)
+    given = [
+        {"slate_id": slate_id, "position": position, "text": words, "model": model}
+        for slate, slate_id in zip(slates, slate_ids, strict=True)
+        for position, (words, model) in enumerate(
+            zip(slate.texts, slate.models or [None] * len(slate.texts), strict=True)
+        )
+    ]
+    ids = iter(await _insert(tx, RESPONSES, given))
+    return slate_ids, [[next(ids) for _ in slate.texts] for slate in slates]
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """What was submitted at a place of a slate whose responses are shown in this order."""
+
+    given: Given
+    place: int
+    slate_id: int
+    round_id: int
+    order: list[int]
+
+
+async def _rank(
+    tx: AsyncSession,
+    rankings: Sequence[_Ranking],
+    people: Sequence[int],
+    project_id: int,
+    *,
+    guideline_version_id: int,
+) -> None:
+    """Store tasks that are done, and all versions of what was submitted."""
+    seen: Counter[tuple[int, int]] = Counter()
+    tasks = []
+    for one in rankings:
+        labeler_id = people[one.given.labeler - 1]
+        tasks.append(
+            {
+                "slate_id": one.slate_id,
+                "place": 0 if one.given.is_check else one.place,
+                "labeler_id": labeler_id,
+                "purpose": one.given.purpose,
+                "occasion": seen[one.slate_id, labeler_id],
+                "asked_round_id": one.round_id if one.given.is_check else None,
+            }
+        )
+        seen[one.slate_id, labeler_id] += 1
+    task_ids = await _insert(tx, TASKS, tasks, project_id=project_id)
+    versions = [
+        {
+            "task_id": task_id,
+            "version": version,
+            "is_current": version == len(one.given.versions),
+            "display_order": one.order,
+        }
+        for task_id, one in zip(task_ids, rankings, strict=True)
+        for version in range(1, len(one.given.versions) + 1)
+    ]
+    ids = iter(await _insert(tx, RANKINGS, versions, guideline_version_id=guideline_version_id))
+    items = [
+        {"ranking_id": ranking_id, "response_id": response_id, "rank": rank, "rating": rating}
+        for one in rankings
+        for ranks, ranking_id in zip(one.given.versions, ids, strict=False)
+        for response_id, rank, rating in zip(
+            one.order, dense_ranks(ranks), one.given.ratings or [None] * len(ranks), strict=True
+        )
+    ]
+    await tx.execute(text(ITEMS), {"rows": json.dumps(items)})
+
+
+async def _insert(
+    tx: AsyncSession,
+    statement: str,
+    rows: Sequence[dict[str, object]],
+    **parameters: int,
+) -> list[int]:
+    """Store the rows; returns their ids in the same order."""
+    numbered = json.dumps([{"number": number, **row} for number, row in enumerate(rows)])
+    made = await tx.scalars(text(statement), {"rows": numbered, **parameters})
+    return sorted(made)
 
 
 REVISION = """
@@ -145,89 +272,8 @@ from superseded returning id, display_order
 async def revise_ranking(tx: AsyncSession, slate_id: int, ranks: Sequence[int | None]) -> None:
     """Let whoever has the oldest current ranking of the slate rank it anew, without ratings."""
     made = (await tx.execute(text(REVISION), {"slate_id": slate_id})).one()
-    for response_id, rank in zip(made.display_order, dense_ranks(ranks), strict=True):
-        await tx.execute(
-            text(ITEM),
-            {"ranking_id": made.id, "response_id": response_id, "rank": rank, "rating": None},
-        )
-
-
-async def _seed_slate(
-    tx: AsyncSession,
-    seeded: Seeded,
-    slate: GivenSlate,
-    number: int,
-    *,
-    round_id: int,
-    people: list[int],
-    guideline_version_id: int,
-) -> None:
-    asked = slate.prompt or f"Prompt {number}"
-    prompt_id = await tx.scalar(
-        text(PROMPT),
-        {
-            "project_id": seeded.project.id,
-            "external_id": f"p-{number}",
-            "messages": json.dumps([{"role": "user", "content": asked}]),
-            "hash": sha256(f"{number} {asked}".encode()).digest(),
-            "split": slate.split,
-            "tags": list(slate.tags),
-        },
-    )
-    slate_id = await tx.scalar(
-        text("insert into slates (round_id, prompt_id, status, places)"
-             " values (:round_id, :prompt_id, 'ready', 9) returning id"),
-        {"round_id": round_id, "prompt_id": prompt_id},
-    )  # fmt: skip
-    models = slate.models or [None] * len(slate.texts)
-    responses = [
-        await tx.scalar(
-            text(RESPONSE),
-            {"slate_id": slate_id, "position": i, "text": words, "model": model},
-        )
-        for i, (words, model) in enumerate(zip(slate.texts, models, strict=True))
+    items = [
+        {"ranking_id": made.id, "response_id": response_id, "rank": rank}
+        for response_id, rank in zip(made.display_order, dense_ranks(ranks), strict=True)
     ]
-    seeded.slates.append(slate_id)
-    seeded.responses.append(responses)
-    for place, given in enumerate(slate.rankings, start=1):
-        task_id = await tx.scalar(
-            text("insert into tasks (project_id, slate_id, place, status, labeler_id, purpose,"
-                 " occasion, asked_round_id)"
-                 " values (:project_id, :slate_id, :place, 'done', :labeler_id, :purpose,"
-                 " (select count(*) from tasks"
-                 "  where slate_id = :slate_id and labeler_id = :labeler_id), :asked_round_id)"
-                 " returning id"),
-            {
-                "purpose": given.purpose,
-                "asked_round_id": round_id if given.is_check else None,
-                "project_id": seeded.project.id,
-                "slate_id": slate_id,
-                "place": 0 if given.is_check else place,
-                "labeler_id": people[given.labeler - 1],
-            },
-        )  # fmt: skip
-        for version, ranks in enumerate(given.versions, start=1):
-            ranking_id = await tx.scalar(
-                text(RANKING),
-                {
-                    "task_id": task_id,
-                    "version": version,
-                    "is_current": version == len(given.versions),
-                    "request_key": uuid.uuid4(),
-                    "guideline_version_id": guideline_version_id,
-                    "display_order": responses,
-                },
-            )
-            ratings = given.ratings or [None] * len(ranks)
-            for response_id, rank, rating in zip(
-                responses, dense_ranks(ranks), ratings, strict=True
-            ):
-                await tx.execute(
-                    text(ITEM),
-                    {
-                        "ranking_id": ranking_id,
-                        "response_id": response_id,
-                        "rank": rank,
-                        "rating": rating,
-                    },
-                )
+    await tx.execute(text(ITEMS), {"rows": json.dumps(items)})

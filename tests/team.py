@@ -1,5 +1,7 @@
 """A project whose eight labelers rank much alike, except for one who goes by the place."""
 
+import json
+
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,9 +17,11 @@ MODELS = ("sft", "ppo", "sft", "ppo", "sft")
 TAGS = (["code", "en"], ["chat", "en"], ["chat", "de"], ["brainstorming", "fr"])
 
 DISPLAYED = text("""
-update rankings r set display_order = cast(:order as bigint[]), active_ms = :active_ms
-where r.slate_id = :slate_id and r.labeler_id = (
-    select labeler_id from tasks where slate_id = :slate_id and place = :place)
+update rankings r set display_order = given.display_order, active_ms = given.active_ms
+from jsonb_to_recordset(cast(:rows as jsonb)) as given
+     (slate_id bigint, place int, display_order bigint[], active_ms int)
+join tasks t on t.slate_id = given.slate_id and t.place = given.place
+where r.slate_id = t.slate_id and r.labeler_id = t.labeler_id
 """)
 FLAGGED = text("""
 update ranking_items i set flags = array[(select min(key) from flags
@@ -62,16 +66,15 @@ async def make_team(
         )
     seeded = await seed(tx, given, slug=slug, labelers=LABELERS)
     await store_flags(tx, seeded.project.id, DEFAULT_FLAGS)
-    for number, place, places, active_ms in shown:
-        order = [seeded.responses[number][i] for i in np.argsort(places)]
-        await tx.execute(
-            DISPLAYED,
-            {
-                "order": order,
-                "active_ms": round(active_ms),
-                "slate_id": seeded.slates[number],
-                "place": place,
-            },
-        )
+    rows = [
+        {
+            "slate_id": seeded.slates[number],
+            "place": place,
+            "display_order": [seeded.responses[number][i] for i in np.argsort(places)],
+            "active_ms": round(active_ms),
+        }
+        for number, place, places, active_ms in shown
+    ]
+    await tx.execute(DISPLAYED, {"rows": json.dumps(rows)})
     await tx.execute(FLAGGED, {"project_id": seeded.project.id, "slates": seeded.slates})
     return seeded
