@@ -149,7 +149,7 @@ async def loaded_since(tx: AsyncSession, project_id: int, before: Loaded) -> Loa
             parts = [await computed(partial(joined, parts))]
         if len(rows) < ROWS_AT_ONCE:
             break
-    labels = await computed(partial(joined, parts)) if len(parts) > 1 else before.every
+    labels = await computed(partial(joined, parts)) if len(parts) > 1 else parts[0]
     settled = max(state.settled, before.settled)
     return Loaded(labels, settled, flags, state.now, tuple(state.excluded))
 

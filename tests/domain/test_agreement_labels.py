@@ -135,6 +135,18 @@ async def test_what_is_read_bit_by_bit_is_what_is_read_at_once(engine, seeded, m
     assert kept.labels.version == anew.version
 
 
+async def test_all_labels_are_read_however_many_there_are(engine, seeded, monkeypatch):
+    monkeypatch.setattr(loading, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(loading, "PARTS_AT_ONCE", 3)
+    counts = []
+    async with transaction(engine) as tx:
+        for slate in seeded.slates[:9]:
+            await submit(tx, slate, 1)
+            counts.append(len(await at_once(tx, seeded.project)))
+
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
 async def test_the_numbers_of_both_are_the_same(engine, seeded, monkeypatch):
     chosen = random.Random(5)
     project = seeded.project
