@@ -17,11 +17,26 @@ from app.db import let_go
 
 T = TypeVar("T")
 
-_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agreement")
+# Of glibc alone, which keeps what is freed for what comes next: holes in the heap until they are
+# trimmed, and the end of a thread's heap, up to 64 MB, even then. With fixed thresholds arrays
+# above them are given back when they are freed, and so is that end. Lower ones would let the
+# system zero pages for each block of labels, which takes longer than computing on it.
+_libc = ctypes.CDLL(None)
+_trim = getattr(_libc, "malloc_trim", None)
+_set_option = getattr(_libc, "mallopt", None)
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of options in malloc.h
+MOST_KEPT_BYTES = 2**20
 
 
-# Of glibc alone: hands the holes that large arrays leave in the heap back to the system.
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+def _give_back_early() -> None:
+    if _set_option is not None:
+        _set_option(TRIM_THRESHOLD, MOST_KEPT_BYTES)
+        _set_option(MMAP_THRESHOLD, MOST_KEPT_BYTES)
+
+
+_thread = ThreadPoolExecutor(
+    max_workers=1, thread_name_prefix="agreement", initializer=_give_back_early
+)
 
 
 async def computed_beside(tx: AsyncSession, function: Callable[[], T]) -> T:
