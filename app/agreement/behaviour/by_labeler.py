@@ -74,5 +74,5 @@ def sums_of_slates(
     order = np.argsort(of, kind="stable")
     if len(order):
         starts = np.searchsorted(of[order], np.arange(len(slates)))
-        sums = np.add.reduceat(values[order].astype(np.int64), starts, axis=0)
+        sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.int64)
     return sums, of

@@ -175,10 +175,15 @@ def followed(work: Work) -> Followed:
 
 
 def _shared(work: Work) -> Integers:
-    """The random overlap, but for what researchers ranked too: that is held against them."""
+    """The random overlap, but for what researchers ranked too: that is held against them.
+
+    Slates with one label, most of them, are left aside: there is nobody to agree with.
+    """
     is_gold = (work.gold > 0).any(axis=1)
     is_new = work.repeat_of < 0
-    return np.flatnonzero(work.is_shared & is_new & ~_is_researched(work) & ~is_gold)
+    rows = np.flatnonzero(work.is_shared & is_new & ~_is_researched(work) & ~is_gold)
+    counts = np.bincount(work.slate[rows])
+    return rows[counts[work.slate[rows]] > 1]
 
 
 def with_every_researcher(work: Work) -> tuple[Integers, Share]:

@@ -227,7 +227,8 @@ def _flag(overlap: Labels, bit: int, scope: Scope) -> FlagAgreement:
 
 def _ties_by_round(ordinary: Labels) -> dict[int, Measured]:
     rounds, of = np.unique(ordinary.slates.rounds[ordinary.slate], return_inverse=True)
-    measured = shares(tied_pairs(ordinary.ranks), ordinary.prompt, of.astype(np.int64), len(rounds))
+    tied = in_blocks(tied_pairs, ordinary.ranks)
+    measured = shares(tied, ordinary.prompt, of.astype(np.int64), len(rounds))
     return dict(zip(rounds.tolist(), measured, strict=True))
 
 
