@@ -1,7 +1,7 @@
 """Reads of agreement: the report on a project or a slice of it."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import text
@@ -37,11 +37,12 @@ where m.project_id = :project_id
 
 @dataclass(frozen=True)
 class ProjectAgreement:
-    """A report with what it was made for.
+    """A report with what it was made for, without the labels: pages that show it are freed late.
 
     Attributes:
         slice: of the project.
         rounds: that the project has.
+        models: of the responses ranked so far.
         tags: of the prompts ranked so far, but for languages.
         languages: the tags that name one.
         names: labelers' names by pseudonym; for admins' eyes on the page, in no export.
@@ -49,30 +50,38 @@ class ProjectAgreement:
         label_version: the same for the same labels.
         bootstrap: whether the headline has bootstrapped intervals; they are `pending` while they
             are computed, and `none` where there is not enough data for any number.
-        labels: all of the project.
         name_of: the pseudonym of a user.
     """
 
     slice: Slice
     rounds: list[int]
+    models: tuple[str, ...]
     tags: list[str]
     languages: list[str]
     names: dict[str, str]
     report: Report
     label_version: str
     bootstrap: BootstrapState
-    labels: Labels = field(repr=False)
     name_of: Callable[[int], str]
 
 
 async def agreement_of(
     tx: AsyncSession, project: ProjectView, slice_: Slice = EVERYTHING, *, baseline: str | None
 ) -> ProjectAgreement:
-    """The agreement in a project, or in a slice of it.
+    """The agreement in a project, or in a slice of it, as `agreement_by` says."""
+    labels = (await labels_of(tx, project.id)).labels
+    return await agreement_by(tx, project, labels, slice_, baseline=baseline)
+
+
+async def agreement_by(
+    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice, *, baseline: str | None
+) -> ProjectAgreement:
+    """The agreement by these labels.
 
     Args:
         tx: the transaction.
         project: the project; the caller has checked that the viewer is an admin.
+        labels: all of the project.
         slice_: what to look at.
         baseline: the model that win rates are over; None for the SFT model ranked most often.
 
@@ -85,7 +94,6 @@ async def agreement_of(
     rounds = list(await tx.scalars(ROUNDS, here))
     if slice_.round is not None and slice_.round not in rounds:
         raise NotFoundError(f"The project has no round {slice_.round}.")
-    labels = (await labels_of(tx, project.id)).labels
     check_slice(slice_, labels.slates)
     sft = frozenset(await tx.scalars(SFT))
     measures = await measures_of(tx, project.id, labels, slice_, sft=sft, baseline=baseline)
@@ -116,13 +124,13 @@ async def agreement_of(
     return ProjectAgreement(
         slice=slice_,
         rounds=rounds,
+        models=labels.slates.model_names,
         tags=[tag for tag in labels.slates.tag_names if not is_language(tag)],
         languages=languages_of(labels.slates.tag_names),
         names={row.pseudonym: row.name for row in members.values()},
         report=report,
         label_version=labels.version,
         bootstrap="none" if not has_numbers else "pending" if intervals is None else "ready",
-        labels=labels,
         name_of=name_of,
     )
 

@@ -1,10 +1,14 @@
 """Agreement over HTTP: what is shown, what is null and why, who may see it."""
 
+import gc
+from weakref import ref
+
 import pytest
 from sqlalchemy import text
 
 from app.agreement import bootstrap_commands
 from app.agreement.bootstrap_commands import compute_bootstrap
+from app.agreement.cache import labels_of
 from app.agreement.dashboard import report as dashboard_report
 from app.agreement.metrics.slices import EVERYTHING
 from app.db import transaction
@@ -111,6 +115,21 @@ async def test_an_empty_project_has_no_numbers(admin, project):
     assert answer["strict"]["value"] is None
     assert answer["strict"]["reason"] == "not enough data: 0 of 10 shared prompts"
     assert (answer["labelers"], answer["pairs"], answer["win_rates"]) == ([], [], [])
+
+
+async def test_a_page_that_was_shown_keeps_no_labels(app, admin, seed_slates, revise):
+    seeded = await seed_slates(doubly_ranked(12))
+    gc.disable()
+    try:
+        await admin.get("/projects/seeded/agreement")
+        async with transaction(app.state.engine) as tx:
+            shown = ref((await labels_of(tx, seeded.project.id)).labels)
+        await revise(seeded.slates[0], (1, 1, 1, 1))
+        await admin.get("/projects/seeded/agreement")
+
+        assert shown() is None
+    finally:
+        gc.enable()
 
 
 async def test_one_round_can_be_asked_for(admin, seed_slates):

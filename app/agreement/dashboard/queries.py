@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agreement.cache import computed_once
+from app.agreement.cache import computed_once, labels_of
 from app.agreement.computing import computed_beside
 from app.agreement.dashboard.correlation import named
 from app.agreement.dashboard.overview import Overview, overview_of
@@ -14,7 +14,7 @@ from app.agreement.dashboard.report import Dashboard, dashboard_of
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.slices import EVERYTHING, Slice, sliced
 from app.agreement.quality import diagnosed, key_of, known_answers_of, researchers_of, unfolded_of
-from app.agreement.queries import SFT, ProjectAgreement, agreement_of
+from app.agreement.queries import SFT, ProjectAgreement, agreement_by
 from app.agreement.work import work_of
 from app.projects.flags import Scope
 from app.projects.queries import ProjectView
@@ -83,20 +83,21 @@ async def project_dashboard(
         NotFoundError: the project has no such round.
         InvalidError: nothing of the slice, or no response of the baseline, is ranked there.
     """
-    agreement = await agreement_of(tx, project, slice_, baseline=baseline)
+    labels = (await labels_of(tx, project.id)).labels
+    agreement = await agreement_by(tx, project, labels, slice_, baseline=baseline)
     whole = replace(slice_, models=None, margin=None)
     here = {"project_id": project.id, "round": whole.round, "tags": whole.tags}
     flags = (await tx.execute(FLAGS, here)).all()
     scopes = tuple(flag.scope for flag in flags)
-    overview = await _overview(tx, project, agreement.labels, whole, flags=scopes)
-    diagnostics = await diagnosed(tx, project, agreement.labels, whole)
+    overview = await _overview(tx, project, labels, whole, flags=scopes)
+    diagnostics = await diagnosed(tx, project, labels, whole)
     counted = (await tx.execute(TASKS, {**here, "pace_days": PACE_DAYS})).one()
     dashboard = await computed_beside(
         tx,
         lambda: dashboard_of(
             overview,
             agreement.report,
-            diagnostics=named(diagnostics, agreement.labels, agreement.name_of),
+            diagnostics=named(diagnostics, labels, agreement.name_of),
             tasks=Tasks(*counted),
             flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,
