@@ -24,7 +24,7 @@ from app.agreement.strengths.bradley_terry import (
 RESAMPLES = 1000
 MANY_TIES = 0.2
 MIN_CONNECTED = 0.975
-DRAWN_AT_ONCE = 500_000  # row numbers: a few megabytes
+DRAWN_AT_ONCE = 100_000  # row numbers: a megabyte
 FITTED_AT_ONCE = 40_000  # cells of tables, of which a fit takes many copies
 
 
