@@ -44,9 +44,15 @@ class Server:
 
     def rss_bytes(self) -> int:
         """Memory of all web processes together."""
-        family = [self.process, *self.process.children(recursive=True)]
-        web = [member for member in family if "postgres" not in member.name()]
-        return sum(member.memory_info().rss for member in web)
+        return sum(map(_rss_of_web, [self.process, *self.process.children(recursive=True)]))
+
+
+def _rss_of_web(process: psutil.Process) -> int:
+    """Nothing of Postgres, whose processes may end while they are looked at."""
+    try:
+        return 0 if "postgres" in process.name() else int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 @contextmanager
