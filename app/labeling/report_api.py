@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.labeling.reports import ReportView, Resolution, reports_of, resolve_report
 from app.projects.queries import project_for
 from app.web.deps import Tx
@@ -81,7 +81,7 @@ class Resolved(Answer):
 @router.get("/projects/{slug}/reports")
 async def get_reports(
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     *,
     status: Literal["open", "resolved"] = "open",
@@ -101,7 +101,7 @@ async def get_reports(
 
 @router.post("/projects/{slug}/reports/{report_id}/resolve")
 async def post_resolution(
-    tx: Tx, viewer: AdminOnly, slug: str, report_id: PathId, body: ResolutionIn
+    tx: Tx, viewer: HiddenFromLabelers, slug: str, report_id: PathId, body: ResolutionIn
 ) -> Resolved:
     """Answer a report: `removed` ends the slate's labeling, the others let it go on."""
     project = await project_for(tx, viewer, slug)

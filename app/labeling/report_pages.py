@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.errors import DomainError
 from app.labeling.report_api import ResolutionIn
 from app.labeling.reports import reports_of, resolve_report
@@ -35,7 +35,7 @@ RESOLUTIONS = {"removed": "removed", "nothing_wrong": "nothing wrong", "fixed": 
 async def show_reports(
     request: Request,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     *,
     status: Annotated[str, Query(max_length=20)] = "open",
@@ -50,7 +50,7 @@ async def show_reports(
 async def post_resolution(
     request: Request,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     report_id: PathId,
     *,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.projects.queries import project_for
 from app.prompts.api import MAX_IMPORT_BYTES, NDJSON_BODY, ndjson_body
 from app.rounds.closing import close_round, reopen_round
@@ -33,7 +33,7 @@ MAX_ANSWERS_BYTES = 4 * MAX_IMPORT_BYTES
 
 @router.post("/projects/{slug}/rounds", status_code=202)
 async def post_round(
-    tx: Tx, viewer: AdminOnly, settings: AppSettings, slug: str, body: RoundIn
+    tx: Tx, viewer: HiddenFromLabelers, settings: AppSettings, slug: str, body: RoundIn
 ) -> RoundStarted:
     """Start a round; its run samples in the background."""
     project = await project_for(tx, viewer, slug)
@@ -52,7 +52,7 @@ async def post_round(
 
 
 @router.get("/projects/{slug}/rounds")
-async def get_rounds(tx: Tx, viewer: AdminOnly, slug: str) -> list[RoundOut]:
+async def get_rounds(tx: Tx, viewer: HiddenFromLabelers, slug: str) -> list[RoundOut]:
     """List the rounds, newest first."""
     project = await project_for(tx, viewer, slug)
     return [RoundOut.of(row) for row in await rounds_of(tx, project)]
@@ -61,7 +61,7 @@ async def get_rounds(tx: Tx, viewer: AdminOnly, slug: str) -> list[RoundOut]:
 @router.get("/projects/{slug}/rounds/{number}")
 async def get_round(
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     number: PathId,
     *,
@@ -88,14 +88,14 @@ async def get_round(
 
 
 @router.post("/projects/{slug}/rounds/{number}/close")
-async def post_close(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> RoundOut:
+async def post_close(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: PathId) -> RoundOut:
     """End the round's labeling: its open and leased tasks become void, its rankings stay."""
     project = await project_for(tx, viewer, slug)
     return RoundOut.of(await close_round(tx, project, number))
 
 
 @router.post("/projects/{slug}/rounds/{number}/reopen")
-async def post_reopen(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> RoundOut:
+async def post_reopen(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: PathId) -> RoundOut:
     """Offer the void places of a closed round again."""
     project = await project_for(tx, viewer, slug)
     return RoundOut.of(await reopen_round(tx, project, number))
@@ -104,7 +104,7 @@ async def post_reopen(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> R
 @router.post(
     "/projects/{slug}/responses", max_body_size=MAX_ANSWERS_BYTES, openapi_extra=NDJSON_BODY
 )
-async def post_responses(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> RoundImported:
+async def post_responses(request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str) -> RoundImported:
     """Make a round from answers made elsewhere: `{prompt | messages, responses: [..]}` per line."""
     project = await project_for(tx, viewer, slug)
     imported = await import_responses(tx, project, await ndjson_body(request))

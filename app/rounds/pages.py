@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
-from app.accounts.deps import AdminOnly
+from app.accounts.deps import HiddenFromLabelers
 from app.errors import DomainError, InvalidError, MalformedError
 from app.projects.queries import ProjectView, project_for
 from app.prompts.import_file import refuse_by_name
@@ -61,7 +61,7 @@ INVALID = 422
 async def show_rounds(
     request: Request,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     models: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
@@ -77,7 +77,7 @@ async def show_rounds(
 async def post_round(
     request: Request,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     settings: AppSettings,
     slug: str,
     *,
@@ -121,7 +121,7 @@ async def post_round(
 
 
 @router.post("/projects/{slug}/rounds/upload", max_body_size=MAX_ANSWERS_BYTES + FORM_BYTES)
-async def post_answers(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -> Response:
+async def post_answers(request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str) -> Response:
     """Import answers made elsewhere and show what became of the file's lines."""
     project = await project_for(tx, viewer, slug)
     try:
@@ -185,7 +185,7 @@ def _prompt_choices(counts: dict[str, int]) -> list[tuple[str, str]]:
 async def show_round(
     request: Request,
     tx: Tx,
-    viewer: AdminOnly,
+    viewer: HiddenFromLabelers,
     slug: str,
     number: PathId,
     *,
@@ -218,7 +218,7 @@ async def show_round(
 
 
 @router.post("/projects/{slug}/rounds/{number}/close")
-async def post_close(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> Response:
+async def post_close(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: PathId) -> Response:
     """End the round's labeling."""
     project = await project_for(tx, viewer, slug)
     await close_round(tx, project, number)
@@ -226,7 +226,7 @@ async def post_close(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> Re
 
 
 @router.post("/projects/{slug}/rounds/{number}/reopen")
-async def post_reopen(tx: Tx, viewer: AdminOnly, slug: str, number: PathId) -> Response:
+async def post_reopen(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: PathId) -> Response:
     """Offer the places of a closed round again."""
     project = await project_for(tx, viewer, slug)
     await reopen_round(tx, project, number)

@@ -185,11 +185,11 @@ async def test_labelers_and_strangers_see_and_make_no_rounds(
     for email in ("labeler@example.org", "labeler.browser@example.org"):
         await admin.put(f"/api/v1/projects/demo/members/{email}", json={"role": "labeler"})
 
-    assert (await labeler.get(ROUNDS)).status_code == 403
-    assert (await labeler.post(ROUNDS, json=body())).status_code == 403
-    assert (await labeler.post(RESPONSES, content=b"{}", headers=NDJSON)).status_code == 403
-    assert (await labeler_browser.get("/projects/demo/rounds")).status_code == 403
-    assert (await labeler_browser.get("/projects/demo/rounds/1")).status_code == 403
+    assert (await labeler.get(ROUNDS)).status_code == 404
+    assert (await labeler.post(ROUNDS, json=body())).status_code == 404
+    assert (await labeler.post(RESPONSES, content=b"{}", headers=NDJSON)).status_code == 404
+    assert (await labeler_browser.get("/projects/demo/rounds")).status_code == 404
+    assert (await labeler_browser.get("/projects/demo/rounds/1")).status_code == 404
     assert (await client.get(ROUNDS)).status_code == 401
 
 
