@@ -232,3 +232,4 @@ async def test_every_page_with_tabs_marks_one(app, admin, labeler, admin_browser
         assert marked[f"{base}/{path}"] == ["Agreement"]
     assert marked[base] == marked[f"{base}/guidelines"] == ["Overview"]
     assert marked[f"{base}/screen"] == marked[f"{base}/flags"] == ["Screen"]
+    assert marked[f"{base}/runs/{{run_id}}"] == marked[f"{base}/runs/new"] == ["Runs"]
