@@ -104,7 +104,9 @@ async def post_reopen(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: Pat
 @router.post(
     "/projects/{slug}/responses", max_body_size=MAX_ANSWERS_BYTES, openapi_extra=NDJSON_BODY
 )
-async def post_responses(request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str) -> RoundImported:
+async def post_responses(
+    request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str
+) -> RoundImported:
     """Make a round from answers made elsewhere: `{prompt | messages, responses: [..]}` per line."""
     project = await project_for(tx, viewer, slug)
     imported = await import_responses(tx, project, await ndjson_body(request))

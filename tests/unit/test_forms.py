@@ -19,7 +19,7 @@ class Form(Body):
     count: Annotated[int, Field(ge=2, le=9)] = 3
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     kind: Literal["a", "b"] = "a"
-    some: Annotated[list[str], Field(min_length=1, max_length=2)] = ["a"]
+    some: Annotated[list[str], Field(min_length=1, max_length=2)] | None = None
     day: Moment | None = None
 
 

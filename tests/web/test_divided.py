@@ -219,6 +219,20 @@ async def test_two_texts_are_answered_beside_each_other(admin, seeded):
         assert (await admin.get(call, params={"pair": wrong})).status_code == 422
 
 
+async def test_the_words_that_are_read_are_compared_not_their_markdown(admin, seeded, app):
+    async with transaction(app.state.engine) as tx:
+        for response, words in zip(seeded.responses[1], ("**Wind** blows.", "Wind *blows*."),
+                                   strict=False):  # fmt: skip
+            await tx.execute(text("update responses set text = :words where id = :id"),
+                             {"words": words, "id": response})  # fmt: skip
+
+    call = f"{API}/agreement/slates/{seeded.slates[1]}"
+    beside = (await admin.get(call, params={"pair": "a-b"})).json()["beside"]
+
+    same = [{"kind": "same", "text": "Wind blows.", "number": None}]
+    assert beside["differences"] == [same, same]
+
+
 async def test_what_is_said_about_a_slate_is_stored_and_listed(admin, seeded, app):
     slate = seeded.slates[1]
     async with transaction(app.state.engine) as tx:

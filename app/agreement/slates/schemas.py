@@ -118,7 +118,7 @@ class BesideOut(Answer):
     has_majority: Annotated[bool, Field(description="without one, nobody dissents")]
     differences: Annotated[
         tuple[list[SegmentOut], list[SegmentOut]] | None,
-        Field(description="both texts word by word; null of texts too long or too different"),
+        Field(description="both texts as they are read, word by word; null of too long ones"),
     ]
 
 

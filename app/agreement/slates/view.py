@@ -17,6 +17,7 @@ from app.agreement.slates.numbers import SlateNumbers, numbers_of
 from app.errors import InvalidError, NotFoundError
 from app.labeling.differences import Differences, differences
 from app.projects.queries import ProjectView, flags_of
+from app.web.markdown import shown_text
 from app.web.translation import gettext
 
 SLATE = text("""
@@ -246,7 +247,9 @@ async def _pair(
         right,
         [Side(one, majority is not None and one != majority, sides[one]) for one in ordered],
         has_majority=majority is not None,
-        differences=await computed_beside(tx, lambda: differences(left.text, right.text)),
+        differences=await computed_beside(
+            tx, lambda: differences(shown_text(left.text), shown_text(right.text))
+        ),
     )
 
 

@@ -1,7 +1,8 @@
 // Compares two responses: beside each other, scrolled together, with what differs marked. What is answered is written
 // down; the board only changes when the labeler says so.
 import { contradiction, moveText, nextPair } from "./compare-pairs.js";
-import { differencesOf, markDifferences } from "./differences.js";
+import { markDifferences } from "./difference-marks.js";
+import { differencesOf } from "./differences.js";
 import { withBoard } from "./judgments.js";
 import { createPairLayer } from "./pair-layer.js";
 import { t } from "../words.js";

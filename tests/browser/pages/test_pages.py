@@ -159,6 +159,22 @@ async def test_the_labelers_are_sorted_and_explained_without_scripts(open_page, 
     await expect(page.locator("#definition-strict")).to_be_in_viewport()
 
 
+async def test_what_differs_between_two_texts_is_marked_in_them_as_they_are_read(open_page, world):
+    page = await open_page(world.admin_id)
+
+    await page.goto(f"/projects/compared/agreement/slates/{world.divided_slate}?pair=a-e")
+    texts = page.locator("[data-compared]")
+    await expect(page.get_by_text("What differs, word by word")).to_be_hidden()
+    toggle = page.get_by_role("button", name="Mark what differs")
+    await toggle.click()
+
+    await expect(texts.last.locator("strong .difference")).to_have_text("fabric spray")
+    await expect(page.get_by_text("Underlined: only here.")).to_be_visible()
+    await toggle.click()
+    await expect(texts.locator(".difference")).to_have_count(0)
+    await expect(texts.last.locator("strong")).to_have_text("fabric spray")
+
+
 async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     page = await open_page(world.admin_id)
 
