@@ -20,7 +20,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.726 is 72.6%."""
     if value is None:
         return UNDEFINED
-    return gettext("%(number)s%%", number=_localized(f"{100 * value:.{digits}f}"))
+    return gettext("%(number)s%%", number=_localized(f"{100 * value:z.{digits}f}"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -37,7 +37,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def fixed(value: float | None, digits: int) -> str:
     """A number with exactly so many decimals."""
-    return UNDEFINED if value is None else _localized(f"{value:,.{digits}f}")
+    return UNDEFINED if value is None else _localized(f"{value:z,.{digits}f}")
 
 
 def when(moment: datetime | None) -> str:
