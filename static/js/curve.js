@@ -101,7 +101,7 @@ export class Curve {
       const row = document.createElement("tr");
       data.forEach((column, index) => {
         const cell = document.createElement(index === 0 ? "th" : "td");
-        if (index === 0) cell.scope = "row";
+        if (index === 0) cell.scope = "row"; else cell.className = "number"; // Under its heading.
         cell.textContent = shown(column[at]);
         row.append(cell);
       });
