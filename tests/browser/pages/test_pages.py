@@ -1,5 +1,6 @@
 """Every page in both themes, wide and narrow: no complaints, no sideways scrolling, accessible."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -175,6 +176,26 @@ async def test_what_differs_between_two_texts_is_marked_in_them_as_they_are_read
     await expect(texts.last.locator("strong")).to_have_text("fabric spray")
 
 
+@pytest.mark.parametrize("path", ["agreement", "labelers/L-03", "lineage"])
+async def test_a_page_is_printed_black_on_white_without_what_only_screens_can_use(
+    open_page, world, path
+):
+    page = await open_page(world.admin_id, viewport={"width": 700, "height": 1000})
+    await page.emulate_media(media="print", color_scheme="dark")
+
+    await page.goto(f"/projects/team/{path}")
+    ink = await page.evaluate("getComputedStyle(document.body).color")
+    wide = await page.evaluate(
+        "[...document.querySelectorAll('.table-scroll > table')].filter((table) => "
+        "table.getBoundingClientRect().right > innerWidth).length"
+    )
+
+    assert max(map(int, re.findall(r"\d+", ink))) < 60
+    assert wide == 0
+    shown = page.locator(":is(.tabs, .skip-link, .site-nav, button, form):visible")
+    await expect(shown).to_have_count(0)
+
+
 async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     page = await open_page(world.admin_id)
 
@@ -185,6 +206,7 @@ async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     for figure in await figures.all():
         canvas = figure.locator("canvas")
         assert await canvas.evaluate(CURVE_PIXELS) > 100
+    await expect(figures.first.locator("details td").first).to_have_class("number")
 
 
 async def test_the_page_of_a_reward_run_shows_what_was_measured(open_page, world):
