@@ -106,6 +106,10 @@ async def test_an_alert_names_its_two_signals_and_leads_to_cases(app, admin, adm
     assert len({signal["family"] for signal in alert["signals"]}) >= 2
     assert "the place on the screen decides (z)" in words(page)
     assert 'href="/projects/team/agreement/prompts?labeler=L-03"' in page.text
+    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", page.text)
+    assert headings.index("Alerts") < headings.index("Numbers of all rounds")
+    (_, alerts) = page.text.split(">Alerts</h2>")
+    assert alerts.index('href="/projects/team/labelers/L-03"') < alerts.index("agreement-numbers")
     assert "no re-qualification: the project has no known answers" in words(page)
     async with transaction(app.state.engine) as tx:
         await tx.execute(
@@ -174,6 +178,7 @@ async def test_every_number_leads_to_its_definition(admin_browser, team):
     there = set(re.findall(r'id="(definition-\w+)"', page.text))
     assert asked <= there
     assert {"definition-strict", "definition-alpha", "definition-gold", "definition-flags"} <= asked
+    assert "No alerts. What makes an alert" in words(page)
 
 
 async def test_numbers_lead_to_the_cases_of_their_slice(admin_browser, team):
