@@ -259,6 +259,9 @@ async def test_a_task_and_a_prompt_lead_to_the_texts(admin, admin_browser, seed_
     assert len(links) == 60
     assert set(links) == {f"/projects/seeded/agreement/slates/{id_}" for id_ in seeded.slates}
     assert (await admin_browser.get(links[0])).status_code == 200
+    for kind in ("svg", "csv"):
+        drift = await admin_browser.get(f"{PAGE}/L-01/drift.{kind}")
+        assert f'filename="seeded-L-01-drift.{kind}"' in drift.headers["content-disposition"]
     recent = (await admin.get(f"{API}/L-01")).json()["recent"]
     assert [one["slate"] for one in recent] == [int(link.split("/")[-1]) for link in links[-20:]]
     assert {(one["round"], one["purpose"], one["status"]) for one in recent} == {

@@ -53,7 +53,9 @@ async def download_drift(slug: str, pseudonym: str, tx: Tx, viewer: HiddenFromLa
     if found.drift.ewma is None:
         raise NotFoundError("There is not enough data for a picture yet.")
     context = {"drift": found.drift, "labeler": found.labeler.pseudonym}
-    return drawing("agreement/drift_picture.html", context, name=f"{project.slug}-drift.svg")
+    return drawing(
+        "agreement/drift_picture.html", context, name=f"{project.slug}-{pseudonym}-drift.svg"
+    )
 
 
 @router.get("/projects/{slug}/labelers/{pseudonym}/drift.csv")
@@ -63,7 +65,7 @@ async def download_drift_table(
     """Answer the same prompt by prompt as CSV."""
     project = await project_for(tx, viewer, slug)
     found = await labeler_page(tx, project, pseudonym)
-    return csv_file(drift_csv(found.drift), name=f"{project.slug}-drift.csv")
+    return csv_file(drift_csv(found.drift), name=f"{project.slug}-{pseudonym}-drift.csv")
 
 
 @router.post("/projects/{slug}/labelers/{pseudonym}/cohort")
