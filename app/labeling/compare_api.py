@@ -24,7 +24,7 @@ class SegmentOut(Answer):
 
 
 class DifferencesOut(Answer):
-    """Both responses as they are read, without Markdown, in pieces; spaces are no difference."""
+    """Both responses as they are read, each link with its address behind it; spaces never count."""
 
     left: list[SegmentOut]
     right: list[SegmentOut]

@@ -147,7 +147,11 @@ def render_untrusted(text: str) -> Markup:
 
 
 def shown_text(text: str) -> str:
-    """The words that a reader of the rendered text sees, without its markup; formulas as TeX."""
+    """The words that a reader of the rendered text sees, without its markup; formulas as TeX.
+
+    Behind each link stands where it leads, which a reader sees only on it: `addresses.js` puts the
+    same into the page.
+    """
     reader = _TextReader()
     reader.feed(render_untrusted(text))
     reader.close()
@@ -160,9 +164,18 @@ class _TextReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
+        self._address: str | None = None
 
     def handle_data(self, data: str) -> None:
         self.pieces.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._address = " ".join(filter(None, map(dict(attrs).get, ("href", "title"))))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._address:
+            self.pieces.append(f" <{self._address}>")
 
 
 def _plain(text: str) -> Markup:

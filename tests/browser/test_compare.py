@@ -155,6 +155,25 @@ async def test_differences_are_marked_in_the_text_as_it_is_read(open_page, engin
         )
 
 
+async def test_a_link_that_leads_elsewhere_is_a_difference(open_page, engine):
+    text = "See [the manual](https://{}.example/page) and [more](https://more.example)."
+    texts = (text.format("one"), text.format("two"), "Something else.", "No.")
+    _place, page, screen = await opened(open_page, engine, texts=texts)
+    for letter in "ABCD":
+        if "manual" in await screen.card(letter).inner_text():
+            await page.keyboard.press(letter.lower())
+            await page.keyboard.press("p")
+    await page.keyboard.press("m")
+
+    layer = page.get_by_role("dialog", name="Compare two")
+    columns = [layer.locator(f'[data-pair-side="{side}"]') for side in ("left", "right")]
+    for column, mark in zip(columns, ("del", "ins"), strict=True):
+        await expect(column.locator(f".link-address {mark}")).to_have_text(re.compile("one|two"))
+        await expect(column).not_to_contain_text("more.example")
+    await page.keyboard.press("m")
+    await expect(columns[0]).not_to_contain_text(".example")
+
+
 async def test_everything_was_opened_that_was_compared(open_page, engine):
     _place, page, screen = await opened(open_page, engine, texts=LONG)
     await screen.complete()

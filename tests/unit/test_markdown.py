@@ -244,7 +244,9 @@ def test_whatever_is_written_the_result_is_safe_and_stays_so_when_sanitized_agai
     ("text", "shown"),
     [
         ("# Two **moons**\n\n- a\n- `b`\n", "Two moons\na\nb"),
-        ('[here](https://e.example "a > b")', "here"),
+        ('[here](https://e.example "a > b")', "here <https://e.example a > b>"),
+        ("[*a*](https://e.example/?x=1&y) b", "a <https://e.example/?x=1&y> b"),
+        ("[a](javascript:b)", "[a](javascript:b)"),
         ("a < b &amp; $x^2$", "a < b & $x^2$"),
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
         ("**" * MAX_RICH_BYTES, "**" * MAX_RICH_BYTES),

@@ -1,5 +1,6 @@
 // Marks what differs between two responses, as the server found it, in the texts as they are read: underlined what only
 // one has, a small number on sentences that stand elsewhere in the other. Never by color alone.
+import { removeSameAddresses, showAddresses } from "./addresses.js";
 import { differencePlaces } from "./difference-places.js";
 import { t } from "../words.js";
 
@@ -8,13 +9,18 @@ const ELEMENTS = { deleted: "del", inserted: "ins", moved: "mark" };
 // Marks both texts; returns the sentence that says what the marks mean.
 export function markDifferences(texts, found) {
   const sides = ["left", "right"].map((side) => {
+    showAddresses(texts[side]);
     const units = unitsOf(texts[side]);
     return { units, segments: found[side], places: differencePlaces(units.map(shownText), found[side]) };
   });
-  if (sides.some(({ places }) => places === null)) {
+  const isShown = sides.every(({ places }) => places !== null);
+  if (isShown) {
+    sides.forEach(mark);
+  }
+  Object.values(texts).forEach(removeSameAddresses);
+  if (!isShown) {
     return t("The differences cannot be shown.");
   }
-  sides.forEach(mark);
   return sides.every(({ places }) => places.length === 0)
     ? t("The words are the same.") : t("Underlined: only here. Numbers: the same sentence elsewhere.");
 }
