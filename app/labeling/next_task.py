@@ -76,10 +76,21 @@ LEASED = """
     status = 'leased', labeler_id = :labeler_id, lease_token = gen_random_uuid(),
     lease_expires_at = now() + make_interval(mins => :lease_minutes),
     leased_at = clock_timestamp(),
-    display_order = (
+    display_order = ({display_order})"""
+# The places of a slate are the rows of a cyclic Latin square whose first row is random: among its
+# labelers each response stands in each position about equally often.
+IN_A_SQUARE = """
+        select array_agg(shown.id order by (shown.position + tasks.place) % shown.count)
+        from (
+            select r.id, count(*) over () as count,
+                   row_number() over (order by hashint8extended(r.id, r.slate_id)) as position
+            from responses r where r.slate_id = tasks.slate_id and r.problem is null
+        ) shown
+    """
+AT_RANDOM = """
         select array_agg(r.id order by random()) from responses r
-        where r.slate_id = {slate_id} and r.problem is null
-    )"""
+        where r.slate_id = given.slate_id and r.problem is null
+    """
 
 # So that all pairs of labelers are filled evenly, slates that somebody else has ranked are left to
 # wait until they are all that is near, and then the one is taken whose labeler the viewer shares
@@ -121,7 +132,7 @@ with few as materialized (
                                 chosen.id)
     from chosen where project_id = :project_id and user_id = :labeler_id
 ), leased as (
-    update tasks set {LEASED.format(slate_id="tasks.slate_id")}
+    update tasks set {LEASED.format(display_order=IN_A_SQUARE)}
     from chosen where tasks.id = chosen.id
     returning tasks.*
 )
@@ -138,7 +149,7 @@ with chosen as (
     update project_members set tasks_leased = tasks_leased + 1, last_task_id = chosen.id
     from chosen where project_id = :project_id and user_id = :labeler_id
 ), leased as (
-    update tasks set {LEASED.format(slate_id="tasks.slate_id")}
+    update tasks set {LEASED.format(display_order=IN_A_SQUARE)}
     from chosen where tasks.id = chosen.id
     returning tasks.*
 )
@@ -228,7 +239,7 @@ CHECKS = {
         LEASE_CHECK.format(
             new_to_them=NEW_TO_THEM,
             given=f"{given} and not {WITHDRAWN.format(slate_id='s.id')}",
-            leased=LEASED.format(slate_id="given.slate_id"),
+            leased=LEASED.format(display_order=AT_RANDOM),
             purpose=purpose,
             columns=task_columns("leased"),
         )

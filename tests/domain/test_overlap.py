@@ -161,3 +161,32 @@ async def test_when_others_take_the_next_few_there_is_still_one(engine):
     tasks = await asyncio.gather(*(here.ask(who) for who in range(20)))
 
     assert len({task.id for task in tasks if task}) == 20
+
+
+async def test_labelers_of_one_slate_see_each_response_in_each_position_once(engine):
+    here = await asking(engine, labelers=5, count=3, responses=5, places=5)
+
+    orders: dict[int, list[list[int]]] = {}
+    for who in range(5):
+        while task := await here.work(who):
+            order = [response.id for response in task.responses]
+            orders.setdefault(min(order), []).append(order)
+
+    assert len(orders) == 3
+    for seen in orders.values():
+        assert len(seen) == 5
+        assert all(len(set(position)) == 5 for position in zip(*seen, strict=True))
+    steps = {tuple(id_ - min(seen[0]) for id_ in seen[0]) for seen in orders.values()}
+    assert len(steps) > 1
+
+
+async def test_each_response_stands_in_each_position_about_equally_often(engine):
+    here = await asking(engine, labelers=1, count=160)
+
+    positions: Counter[tuple[int, int]] = Counter()
+    while task := await here.work(0):
+        ids = [response.id for response in task.responses]
+        positions.update((id_ - min(ids), at) for at, id_ in enumerate(ids))
+
+    assert len(positions) == 16
+    assert all(20 <= count <= 60 for count in positions.values())
