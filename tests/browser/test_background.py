@@ -336,8 +336,10 @@ async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_pag
     await screen.page.keyboard.press("Shift+Digit3")
     await screen.page.keyboard.press("d")
     await screen.page.keyboard.press("Shift+Digit3")
+    await screen.rate("D", 2)
     await screen.page.wait_for_timeout(1500)
     await screen.submit.click()
+    await screen.submit.click()  # C and D share a rank, three steps apart
     await screen.is_another_than(task)
     await stored_rankings(engine, place)
 
@@ -368,12 +370,16 @@ async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_pag
             break
         await asyncio.sleep(0.1)
     counted = dict(tuple(row) for row in kinds)
-    assert (counted["task_open"], counted["rate"], counted["place"], counted["submit"]) == (
-        1,
-        4,
-        4,
-        1,
-    )
+    wanted = {"task_open": 1, "rate": 5, "place": 4, "tie": 1, "card_visible": 1, "submit": 1,
+              "warning_shown": 1, "warning_action": 1}  # fmt: skip
+    assert {kind: counted.get(kind) for kind in wanted} == wanted
+    async with transaction(engine) as tx:
+        methods = (await tx.execute(
+            text("select data ->> 'method' from screen_events "
+                 "where kind = 'place' and task_id = :task order by sequence"),
+            {"task": int(task)},
+        )).scalars()  # fmt: skip
+    assert list(methods) == ["drag", "click", "key", "key"]
 
 
 async def test_who_reloads_before_the_answer_to_a_save_is_asked_nothing(

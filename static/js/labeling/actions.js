@@ -2,8 +2,10 @@
 // menu, clicks on the board and drags; `id` is the response that they are about.
 import { place, placeBetween, rowOf, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
 import { placeText } from "./board-view.js";
+import { toggleDetails } from "./details.js";
 import { beforeRanking, beforeRating } from "./flow.js";
 import { missing, rate, withBoard } from "./judgments.js";
+import { logPlacing } from "./placing-log.js";
 import { t } from "../words.js";
 
 const MARGINS_PX = 120; // The header and the bar.
@@ -12,6 +14,7 @@ const PLACING = ["place", "placeBetween", "unrank", "tie", "move", "moveApart"];
 
 export function createActions({ store, cards, boardView, messages, log, rules, aids, preferences }) {
   const { ids, letters } = store;
+  let method = "key"; // Of what is done now.
 
   function rank(id, board) {
     if (store.work().items[id].cannotJudge !== null) {
@@ -22,7 +25,7 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
       const [oldRow, row] = [rowOf(store.work().board, id), rowOf(board, id)];
       const letter = letters.get(id);
       const what = row === -1 ? t("{letter} not ranked", { letter }) : t("{letter} to rank {row}", { letter, row: row + 1 });
-      log("place", { response: id, old_row: oldRow, new_row: row });
+      logPlacing(log, { id, from: store.work().board, to: board, method });
       aids.moved(id, oldRow, row);
       store.change(withBoard(store.work(), board), what);
     }
@@ -53,11 +56,6 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
   }
 
   const step = (id, by) => focusCard(ids[Math.min(Math.max(ids.indexOf(id) + by, 0), ids.length - 1)]);
-  const toggle = (details, inner) => {
-    details.open = !details.open;
-    (details.open ? details.querySelector(inner) : details.querySelector("summary"))?.focus();
-    details.scrollIntoView({ block: "nearest" });
-  };
 
   const actions = {
     ...aids.actions,
@@ -97,9 +95,9 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     },
     move: (id, by) => rank(id, shift(store.work().board, id, by)),
     moveApart: (id, by) => rank(id, shiftToNewRow(store.work().board, id, by)),
-    flags: (id) => toggle(cards.get(id).querySelector("[data-flags]"), "input"),
-    note: (id) => toggle(cards.get(id).querySelector("[data-note]"), "textarea"),
-    noteTask: () => toggle(document.querySelector(".task-note"), "textarea"),
+    flags: (id) => toggleDetails(cards.get(id).querySelector("[data-flags]"), "input"),
+    note: (id) => toggleDetails(cards.get(id).querySelector("[data-note]"), "textarea"),
+    noteTask: () => toggleDetails(document.querySelector(".task-note"), "textarea"),
     expand: (id) => cards.get(id).querySelector("[data-show-all]").click(),
     expandAll: () => document.querySelector("[data-expand-all]").click(),
     goToBoard: (id) => (boardView.chip(id).isConnected ? boardView.chip(id) : document.querySelector(".chip"))?.focus(),
@@ -137,8 +135,9 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
       messages.show(first, { tone: "warn", isPassing: true });
       return;
     }
+    method = source.method ?? "key";
     if (isPlacing) {
-      store.countMethod(source.method ?? "key");
+      store.countMethod(method);
     }
     if (isOnChip && isPlainDigit) {
       actions.place(id, argument - 1, { key: source.key, isOnChip });

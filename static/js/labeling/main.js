@@ -132,7 +132,7 @@ find("[data-labeling]").addEventListener("click", ({ target }) => {
   }
 });
 page.stepView.enable((name) => perform([name], {}));
-enableSkip(find("#skip"), { task: () => task.lease(), next, onSkipped: goOn });
+enableSkip(find("#skip"), { task: () => task, next, onSkipped: goOn });
 enableReport(find("#report"), { task: () => task, next, messages: page.messages, onWithdrawn: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -3,7 +3,7 @@ import { NetworkError, postSkip } from "./api.js";
 import { explain } from "./messages.js";
 import { t } from "../words.js";
 
-// `task()` is the lease of the open task: {id, token}.
+// `task()` is the open task.
 export function enableSkip(dialog, { task, next, onSkipped }) {
   const form = dialog.querySelector("[data-skip-form]");
   const error = dialog.querySelector("[data-skip-error]");
@@ -22,12 +22,13 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
       return;
     }
     try {
-      const { id, token } = task();
+      const { id, token } = task().lease();
       const { status, body } = await postSkip(id, token, reason, note);
       if (status < 300) {
         dialog.close();
         form.reset();
         error.textContent = "";
+        task().log("skip", { reason });
         onSkipped();
       } else {
         error.textContent = explain(status, body, { next, here: true }).text;

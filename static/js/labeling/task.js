@@ -91,9 +91,8 @@ export function openTask(root, { page, onReady }) {
       perform(["focusOn", firstIncomplete(work, ids, rules)], {});
       messages.show(t("Not complete: {missing}", { missing: missingText(work, letters, rules) }), { tone: "warn" });
     } else if (!aids.objects() && !review.asks(() => trySubmit({ isPausing }))) {
-      log("submit");
       onReady(rankingEntry({
-        told, ids, twins, store, cardView, review, lease, cardMs: seen.ms(), activeMs, wallMs: Date.now() - openedAt,
+        told, ids, twins, store, cardView, review, lease, cardMs: seen.ms(), activeMs, wallMs: Date.now() - openedAt, log,
       }), { isPausing });
     }
   }
