@@ -81,11 +81,13 @@ async def post_ahead(
 
 
 @router.get("/projects/{slug}/label/earlier")
-async def show_earlier_task(slug: str, than: TaskId, tx: Tx, viewer: SignedIn) -> Response:
-    """Go to the task that the viewer submitted before this one."""
+async def show_earlier_task(
+    slug: str, tx: Tx, viewer: SignedIn, than: TaskId | None = None
+) -> Response:
+    """Go to the task that the viewer submitted before this one, or last."""
     project = await project_for(tx, viewer, slug)
-    earlier = await earlier_task_of(tx, viewer, project.id, than)
-    where = f"/{than if earlier is None else earlier}"
+    earlier = await earlier_task_of(tx, viewer, project.id, than) or than
+    where = f"/{earlier}" if earlier else ""
     return RedirectResponse(f"/projects/{project.slug}/label{where}", status_code=303)
 
 

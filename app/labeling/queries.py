@@ -89,7 +89,7 @@ select t.id from tasks t
 where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
   and t.finished_at < coalesce(
       (select mine.finished_at from tasks mine
-       where mine.id = :task_id and mine.labeler_id = :labeler_id), now())
+       where mine.id = cast(:task_id as bigint) and mine.labeler_id = :labeler_id), now())
 order by t.finished_at desc limit 1
 """)
 
@@ -214,7 +214,7 @@ async def own_task_for(
 
 
 async def earlier_task_of(
-    tx: AsyncSession, viewer: Viewer, project_id: int, task_id: int
+    tx: AsyncSession, viewer: Viewer, project_id: int, task_id: int | None
 ) -> int | None:
     """The task that the viewer submitted last before this one, or before now."""
     who = {"task_id": task_id, "labeler_id": viewer.id, "project_id": project_id}
