@@ -32,7 +32,13 @@ select t.status, t.slate_id, t.display_order, p.screen, several.id is not null a
             'key', f.key, 'scope', f.scope, 'needs_note', f.needs_note,
             'is_severe', f.is_severe))
         from flags f where f.project_id = t.project_id) as flags,
-       (select g.id from guideline_versions g where g.project_id = t.project_id
+       -- Those that the labeler has read: new ones may have come while they worked. Who works
+       -- through the API gets the newest with each task, and never says so.
+       (select g.id from guideline_versions g
+        left join project_members m
+          on m.project_id = g.project_id and m.user_id = t.labeler_id
+        where g.project_id = t.project_id
+          and g.version <= coalesce(m.guidelines_read_version, g.version)
         order by g.version desc limit 1) as guideline_version_id,
        current.id as current_id, coalesce(current.version, 0) as current_version,
        earlier.id as earlier_id, earlier.version as earlier_version,

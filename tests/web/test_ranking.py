@@ -96,6 +96,26 @@ async def test_a_ranking_is_stored_with_dense_ranks_and_gives_its_comparisons(ap
     assert await violations(app.state.engine) == {}
 
 
+@pytest.mark.parametrize(("read", "stored"), [(1, 1), (None, 2)])
+async def test_a_ranking_keeps_the_guidelines_that_its_labeler_has_read(
+    read, stored, app, labeler, task
+):
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(
+            text("update project_members set guidelines_read_version = :read"), {"read": read}
+        )
+        await tx.execute(
+            text("insert into guideline_versions (project_id, version, text) "
+                 "select id, 2, 'Prefer the true answer.' from projects")
+        )  # fmt: skip
+
+    assert (await put(labeler, task, ranking_of(task))).status_code == 201
+    async with transaction(app.state.engine) as tx:
+        kept = text("select g.version from rankings r join guideline_versions g "
+                    "on g.id = r.guideline_version_id")  # fmt: skip
+        assert await tx.scalar(kept) == stored
+
+
 async def test_a_response_that_cannot_be_judged_gives_no_comparison(app, labeler, task):
     body = ranking_of(task)
     body["responses"][3] = {"id": task["responses"][3]["id"], "cannot_judge": True}
