@@ -73,17 +73,27 @@ INVISIBLE = re.compile(
     # Joiners belong to emoji and to some scripts, but never beside ASCII.
     "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
+ALIGNMENTS = {"left", "center", "right"}
 HEADING_SHIFT, LOWEST_HEADING = 3, 6
 
 
 class _Renderer(RendererHTML):
-    """Shifts headings below the page's own and shows images as their alt text and host."""
+    """Shifts headings below the page's own and shows images as their alt text and host.
+
+    Cells of a table get an attribute for their alignment, because styles are not let through.
+    """
 
     def heading_open(self, tokens: list[Token], index: int, *_: object) -> str:
         return f"<h{_shifted(tokens[index].tag)}>"
 
     def heading_close(self, tokens: list[Token], index: int, *_: object) -> str:
         return f"</h{_shifted(tokens[index].tag)}>"
+
+    def th_open(self, tokens: list[Token], index: int, *_: object) -> str:
+        aligned = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
+        return f'<{tokens[index].tag} align="{aligned}">' if aligned else f"<{tokens[index].tag}>"
+
+    td_open = th_open
 
     def image(self, tokens: list[Token], index: int, *_: object) -> str:  # type: ignore[override]
         token = tokens[index]
@@ -200,4 +210,6 @@ def _keep_attribute(tag: str, name: str, value: str) -> str | None:
         return value if re.fullmatch(r"language-[\w+-]{1,30}", value) else None
     if tag == "span" and name == "class":
         return value if value in MATH_CLASSES else None
+    if name == "align":
+        return value if value in ALIGNMENTS else None
     return value

@@ -240,6 +240,14 @@ def test_whatever_is_written_the_result_is_safe_and_stays_so_when_sanitized_agai
     )
 
 
+def test_columns_of_a_table_are_aligned_as_it_says():
+    html = render_untrusted("| a | b | c |\n|--:|:-:|---|\n| 1 | 2 | 3 |")
+
+    assert '<th align="right">a</th>' in html
+    assert '<td align="center">2</td>' in html
+    assert "<td>3</td>" in html
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
