@@ -687,6 +687,18 @@ async def test_responses_with_the_same_text_are_one_card_and_stored_as_two(open_
     assert stored == first
 
 
+async def test_an_empty_response_says_that_it_is_empty(open_page, engine):
+    place = await make_place(engine, texts=["", " \n"], responses=3)
+    screen = Screen(await open_page(place.labeler_id))
+    await screen.open(place.label)
+
+    empty = screen.page.locator("[data-body][data-empty]")
+    await expect(empty).to_have_count(1)  # both are the same
+    assert "This response is empty." in await empty.evaluate(
+        "body => getComputedStyle(body, '::before').content"
+    )
+
+
 async def test_the_header_says_the_round_and_what_counts_most(open_page, engine):
     place = await make_place(engine, slates=1)
     async with transaction(engine) as tx:
