@@ -1,6 +1,7 @@
 """What happens while nobody waits: rankings on their way, the next task, drafts, other windows."""
 
 import asyncio
+import re
 
 from playwright.async_api import Page, Route, expect
 from sqlalchemy import text
@@ -57,6 +58,43 @@ async def test_the_next_task_is_there_before_the_ranking_is_stored(open_page, en
         "leased",
         "leased",
     ]
+
+
+async def test_the_page_follows_tasks_with_more_and_with_fewer_responses(open_page, engine):
+    place = await make_place(engine, slates=3, responses=9)
+    async with transaction(engine) as tx:
+        await tx.execute(
+            text("delete from responses where slate_id in (select slate_id from tasks "
+                 "where project_id = :id order by id limit 1) and position > 2"),
+            {"id": place.project_id},
+        )  # fmt: skip
+        await tx.execute(
+            text("delete from responses where slate_id in (select slate_id from tasks "
+                 "where project_id = :id order by id desc limit 1) and position > 4"),
+            {"id": place.project_id},
+        )  # fmt: skip
+    screen = await open_screen(open_page, place)
+    page, counts = screen.page, (2, 9, 4)
+    for number, count in enumerate(counts, start=1):
+        letters, task = "ABCDEFGHI"[:count], await screen.task()
+        assert "".join(await screen.ids()) == letters
+        await expect(page.locator("[data-board] [data-row]")).to_have_count(count)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(
+            f"Rate and rank {count} responses"
+        )
+        await expect(page).to_have_title(re.compile(f"^Task {number}"))
+        await page.keyboard.press("?")
+        await expect(page.locator("#help dt").first).to_have_text(f"A – {letters[-1]}")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("i")  # only some have it
+        await screen.complete()
+        if number < 3:
+            await has_next(page)
+            await page.keyboard.press("Control+Enter")
+            await screen.is_another_than(task)
+    await page.keyboard.press("Control+Enter")
+    stored = await stored_rankings(engine, place, at_least=3)
+    assert [len(one.items) for one in stored] == list(counts)
 
 
 async def test_at_most_one_task_is_held_beside_the_one_at_work(open_page, engine):

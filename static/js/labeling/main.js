@@ -47,9 +47,9 @@ function open(root) {
     current.replaceWith(root);
     page.setAddress(next);
   }
-  find("[data-task-number]").textContent = number;
   form.inert = false;
   task = openTask(root, { page, onReady: submit });
+  page.nameTask(number, task);
   setMath(root);
   form.dataset.task = task.id;
   clock.allow(task.idleAfterMs);

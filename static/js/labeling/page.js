@@ -1,8 +1,10 @@
-// What all tasks of a labeling page share: messages, the states in the header and in the bar, and the choice of a draft.
+// What all tasks of a labeling page share: their name, messages, the states in the header and in the bar, and the choice
+// of a draft.
 import { createDraftChoice } from "./draft-choice.js";
 import { createMessages } from "./messages.js";
 import { createSaveState } from "./save-state.js";
 import { createStepView } from "./step-view.js";
+import { createTaskName } from "./task-name.js";
 import { watchBar } from "./bar-height.js";
 import { watchScrollable } from "../scrollable.js";
 
@@ -19,6 +21,7 @@ export function createPage(context) {
     stepView: createStepView(find("[data-labeling]")),
     saveState: createSaveState(find("[data-save-state]")),
     sheetToggle: find("[data-sheet-toggle]"),
+    nameTask: createTaskName(document),
     askWhichDraft: createDraftChoice(find("#draft-choice")),
     // Not where it is so already: that would take milliseconds between two tasks.
     setAddress(path) {
