@@ -291,7 +291,8 @@ async def test_an_untouched_board_and_a_partly_filled_one_cannot_be_submitted(op
         await page.keyboard.press(key)
     await expect(screen.status).to_have_text("D not ranked")
     await expect(screen.submit).to_be_disabled()
-    await page.keyboard.press("Control+Enter")
+    await page.keyboard.press("a")
+    await screen.submit.click(force=True)
     await expect(page.get_by_role("alert")).to_have_text("Not complete: D not ranked")
     await expect(screen.card("D")).to_be_focused()
 
@@ -477,6 +478,25 @@ async def test_undo_in_a_note_is_the_browsers_own(open_page, engine):
 
 async def bar_height(page) -> float:
     return await page.locator(".bar").evaluate("bar => bar.offsetHeight")
+
+
+async def test_enter_in_a_rating_submits_nothing_and_a_click_needs_no_focus(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+    await screen.complete()
+
+    await screen.card("A").get_by_role("radio", name="4").press("Enter")
+    await expect(screen.submit).to_be_enabled()
+    assert await screen.task() == task
+    # Some browsers give a button that is clicked no focus.
+    await screen.submit.evaluate(
+        "button => button.addEventListener('mousedown', (event) => event.preventDefault())"
+    )
+    await screen.submit.click()
+    await screen.is_another_than(task)
 
 
 async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_page, engine):

@@ -136,10 +136,10 @@ enableSkip(find("#skip"), { task: () => task, next, onSkipped: goOn });
 enableReport(find("#report"), { task: () => task, next, messages: page.messages, onWithdrawn: goOn });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (document.activeElement === find("[data-submit]")) {
-    task.trySubmit(); // Enter in a rating must not submit.
-  }
+  perform(["submit"], {});
 });
+// Enter in a rating must not submit.
+form.addEventListener("keydown", (event) => event.key === "Enter" && event.target.matches("input") && event.preventDefault());
 form.reset();
 dropOldDrafts();
 open(form.querySelector("[data-workplace]"));

@@ -33,7 +33,7 @@ export function createPage(context) {
       const status = find("[data-status]");
       status.textContent = text;
       status.classList.toggle("is-ready", isReady);
-      find("[data-submit]").disabled = !isReady;
+      find("[data-submit]").setAttribute("aria-disabled", String(!isReady)); // A click says and shows what is missing.
     },
   };
 }
