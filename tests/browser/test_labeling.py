@@ -515,14 +515,18 @@ async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_p
     await expect(alert).to_contain_text("You rated A 6 and B 2, but B is ranked above A.")
     await expect(alert).to_contain_text("You rated D 7 and C 1, but C is ranked above D.")
     assert [status for status, _ in await task_states(engine, place)] == ["leased", "leased"]
-    await alert.get_by_role("button", name="Compare A and B").click()
+    await expect(alert.get_by_role("button", name="Compare A and B")).to_be_focused()
+    await page.keyboard.press("Enter")
     layer = page.get_by_role("dialog", name="Compare two")
     assert await layer.locator(".pair-side h4").all_text_contents() == ["Response A", "Response B"]
     await page.keyboard.press("Escape")
     assert await bar_height(page) > 100
+    await page.keyboard.press("Alt+ArrowUp")  # the last one that was ranked, D
+    await expect(alert).to_be_hidden()
+    await expect(screen.card("D")).to_be_focused()
+    await page.keyboard.press("Control+Z")
     await page.keyboard.press("a")
     await page.keyboard.press("Shift+Digit1")
-    await expect(alert).to_be_hidden()
     assert await bar_height(page) <= 64
     await page.keyboard.press("b")
     await page.keyboard.press("Shift+Digit2")

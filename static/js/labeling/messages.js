@@ -18,10 +18,12 @@ export function createMessages({ region, passing, announcer }) {
     to.append(notice);
   }
 
+  // Returns whether the focus was in one of them.
   function clearWhere(condition) {
-    for (const notice of [...region.children, ...passing.children].filter(({ dataset }) => condition(dataset))) {
-      notice.remove();
-    }
+    const gone = [...region.children, ...passing.children].filter(({ dataset }) => condition(dataset));
+    const hadFocus = gone.some((notice) => notice.contains(document.activeElement));
+    gone.forEach((notice) => notice.remove());
+    return hadFocus;
   }
 
   const clearFor = (about) => clearWhere((dataset) => dataset.about === String(about ?? ""));
@@ -46,8 +48,9 @@ export function createMessages({ region, passing, announcer }) {
         setTimeout(() => notice.remove(), PASSING_MS);
       }
     },
-    // Each of `points` is {text, button}; a button is {text, onClick}, or nothing.
-    ask(title, { points, button }) {
+    // Each of `points` is {text, button}; a button is {text, onClick}, or nothing. With `takesFocus` the first one has the
+    // focus, unless the labeler is in the bar already.
+    ask(title, { points, button, takesFocus = false }) {
       const notice = document.createElement("div");
       notice.className = "notice warn";
       const heading = document.createElement("p");
@@ -62,6 +65,9 @@ export function createMessages({ region, passing, announcer }) {
         notice.append(actions);
       }
       put(notice, {});
+      if (takesFocus && !region.parentElement.contains(document.activeElement)) {
+        notice.querySelector("button")?.focus({ preventScroll: true });
+      }
     },
     clear: () => clearFor(null),
     clearFor,

@@ -11,6 +11,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
   const tie = ofSide("answer", "tie");
   const shown = { left: null, right: null };
   let isLinked = false;
+  let opener = null; // What had the focus before.
 
   function turnTo(side) {
     dialog.dataset.shows = side;
@@ -71,7 +72,12 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
 
   SIDES.forEach((side) => ofSide("side", side).addEventListener("scroll", follow, { passive: true, signal }));
   const layIn = (isIn) => document.body.classList.toggle("has-pair-layer", isIn);
-  dialog.addEventListener("close", () => layIn(false), { signal });
+  dialog.addEventListener("close", () => {
+    layIn(false);
+    if (document.activeElement === document.body || dialog.contains(document.activeElement)) {
+      opener.focus({ preventScroll: true }); // It was hidden until now, so the browser could not give the focus back.
+    }
+  }, { signal });
   signal.addEventListener("abort", () => {
     if (dialog.open) {
       dialog.close();
@@ -89,6 +95,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
       const isRightToLeft = getComputedStyle(dialog).direction === "rtl";
       const room = width === 0 ? 0 : isRightToLeft ? right : window.innerWidth - left;
       dialog.style.setProperty("--beside", `${room}px`);
+      opener = document.activeElement;
       layIn(true);
       dialog.showModal();
     },

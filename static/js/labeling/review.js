@@ -33,6 +33,7 @@ export function createReview(messages, { letters, concerns, onShown, onOpen, onC
           ...(rest > 0 ? [{ text: t("and {count} more like these", { count: rest }) }] : []),
         ],
         button: { text: t("Submit as it is"), onClick: onKeep },
+        takesFocus: true,
       });
       return true;
     },

@@ -56,7 +56,7 @@ export function openTask(root, { page, onReady }) {
     measures: () => ({ activeMs: Math.round(activeMs), ...seen.measures() }),
     onChange(what) {
       if (what === "work") {
-        messages.clearPassing();
+        if (messages.clearPassing()) { cards.get(store.view().active).focus({ preventScroll: true }); }
         autosave.changed();
       }
       render();
