@@ -111,6 +111,26 @@ async def test_in_high_contrast_what_is_chosen_looks_chosen(open_page, engine):
     steps = screen.card("A").locator(".steps label")
     assert await steps.nth(4).evaluate(color) != await steps.nth(3).evaluate(color)
     assert await screen.chip("B").evaluate(color) != await screen.chip("C").evaluate(color)
+    ink = "button => getComputedStyle(button).color"
+    assert await screen.submit.evaluate(ink) != await page.get_by_text("Skip…").evaluate(ink)
+
+
+async def test_a_phone_says_when_work_is_only_kept_on_it(open_page, engine, complaints):
+    place = await make_place(engine, slates=1)
+    page = await open_page(place.labeler_id, viewport={"width": 390, "height": 844})
+    screen = Screen(page)
+    await screen.open(place.label)
+    state = page.locator("[data-save-state]")
+
+    await page.route("**/api/v1/tasks/*/draft", lambda route: route.abort())
+    await screen.rate("A", 5)
+    await expect(page.get_by_text("Offline, kept on this device")).to_be_visible()
+    await page.unroute("**/api/v1/tasks/*/draft")
+    await screen.rate("A", 6)
+    await expect(state).to_contain_text("Saved")
+    await expect(state).to_be_hidden()
+    assert all("ERR_FAILED" in line for line in complaints)
+    complaints.clear()
 
 
 async def test_a_project_may_ask_for_a_larger_screen(open_page, engine):

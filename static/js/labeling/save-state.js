@@ -9,9 +9,12 @@ const TEXTS = {
   restored: t("Draft restored"),
 };
 
+const TROUBLE = ["not kept", "offline"]; // Said where there is no room for the rest, too.
+
 export function createSaveState(element) {
   return (name, at) => {
     const time = at?.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+    element.toggleAttribute("data-trouble", TROUBLE.includes(name));
     element.textContent = time ? t("Saved {time}", { time }) : TEXTS[name] ?? "";
   };
 }
