@@ -14,7 +14,7 @@ LABELERS, RESPONSES = 8, 5
 SPREAD = 1.7
 BY_PLACE = 3  # the labeler who goes by the place
 MODELS = ("sft", "ppo", "sft", "ppo", "sft")
-TAGS = (["code", "en"], ["chat", "en"], ["chat", "de"], ["brainstorming", "fr"])
+TAGS = (["code", "lang:en"], ["chat", "lang:en"], ["chat", "lang:de"], ["it", "lang:fr"])
 
 DISPLAYED = text("""
 update rankings r set display_order = given.display_order, active_ms = given.active_ms

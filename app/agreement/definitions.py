@@ -213,6 +213,14 @@ def _of_the_top() -> dict[str, tuple[str, str]]:
                 "average and without the sign, rounded down."
             ),
         ),
+        "language": (
+            gettext("Language"),
+            gettext(
+                "What the tag of a prompt names that begins with lang:, like lang:en or "
+                "lang:pt-BR; a prompt may have several. A code alone, like it or ml, is a tag like "
+                "any other."
+            ),
+        ),
         "status": (
             gettext("Provisional, not enough data"),
             gettext(

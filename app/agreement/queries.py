@@ -44,7 +44,7 @@ class ProjectAgreement:
         rounds: that the project has.
         models: of the responses ranked so far.
         tags: of the prompts ranked so far, but for languages.
-        languages: the tags that name one.
+        languages: that tags of the prompts name.
         names: labelers' names by pseudonym; for admins' eyes on the page, in no export.
         report: the numbers.
         label_version: the same for the same labels.
@@ -155,7 +155,8 @@ def check_slice(slice_: Slice, slates: Slates) -> None:
     languages = languages_of(slates.tag_names)
     if slice_.language is not None and slice_.language not in languages:
         raise InvalidError(
-            f"No ranked prompt is in that language. {_choice(languages)}", code="unknown_language"
+            f"No ranked prompt has a tag lang: with that language. {_choice(languages)}",
+            code="unknown_language",
         )
 
 

@@ -182,10 +182,10 @@ async def test_every_number_leads_to_its_definition(admin_browser, team):
 
 
 async def test_numbers_lead_to_the_cases_of_their_slice(admin_browser, team):
-    page = await admin_browser.get(f"{PAGE}?round=&tag=en&baseline=sft")
+    page = await admin_browser.get(f"{PAGE}?round=&tag=chat&baseline=sft")
 
     links = {html.unescape(one) for one in re.findall(r'href="([^"]*/prompts\?[^"]*)"', page.text)}
-    prompts = "/projects/team/agreement/prompts?tag=en"
+    prompts = "/projects/team/agreement/prompts?tag=chat"
     assert f"{prompts}&headline=true" in links
     assert f"{prompts}&labeler=L-01" in links
     assert f"{prompts}&round=2" in links
@@ -242,6 +242,9 @@ async def test_a_language_is_a_slice_beside_the_category(admin, admin_browser, t
     choice = re.search(r'<select[^>]* name="language".*?</select>', page.text, re.DOTALL)[0]
     assert re.findall(r'value="(\w*)"', choice) == ["", "de", "en", "fr"]
     assert 'value="de" selected' in choice
+    # A topic with the code of a language is a tag.
+    topics = re.search(r'<select[^>]* name="tag".*?</select>', page.text, re.DOTALL)[0]
+    assert re.findall(r'value="(\w*)"', topics) == ["", "chat", "code", "it"]
     assert "/agreement/prompts?tag=chat&amp;language=de" in page.text
     assert cases["slates"] == of_german["strict"]["prompts"]
     assert refused.status_code == 422

@@ -11,6 +11,7 @@ import numpy as np
 
 from app.agreement.metrics.arrays import Booleans
 from app.agreement.metrics.labels import RANDOM, Labels
+from app.agreement.metrics.languages import tag_of
 
 Margin = Literal["0", "1", "2", "3+"]
 MARGINS: tuple[Margin, ...] = ("0", "1", "2", "3+")
@@ -23,7 +24,7 @@ class Slice:
     Attributes:
         round: the number of a round.
         tag: of prompts.
-        language: of prompts, as the tag that names it.
+        language: of prompts, as the tag `lang:...` names it.
         models: pairs of a response of the one and a response of the other.
         margin: pairs whose ratings are so far apart, on average over the labelers of the slate and
             without the sign, rounded down; of whoever was asked at random, as in the headline.
@@ -51,7 +52,8 @@ class Slice:
     @property
     def tags(self) -> list[str]:
         """That its prompts have."""
-        return [tag for tag in (self.tag, self.language) if tag is not None]
+        named = None if self.language is None else tag_of(self.language)
+        return [tag for tag in (self.tag, named) if tag is not None]
 
     @property
     def is_of_pairs(self) -> bool:

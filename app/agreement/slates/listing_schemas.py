@@ -27,7 +27,7 @@ class PromptParameters(Parameters):
 
     round: PathId | None = Field(None, description="number of a round")
     tag: Line | None = Field(None, description="only prompts with this tag")
-    language: Line | None = Field(None, description="only prompts in it: a tag like en or pt-BR")
+    language: Line | None = Field(None, description="only prompts with the tag lang:LANGUAGE")
     model_a: Line | None = Field(None, description="only pairs of a response of this model ...")
     model_b: Line | None = Field(None, description="... and one of this")
     margin: Margin | None = Field(None, description="only pairs whose ratings are so far apart")

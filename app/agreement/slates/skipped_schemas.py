@@ -15,7 +15,7 @@ class SkippedParameters(Parameters):
 
     round: PathId | None = Field(None, description="number of a round")
     tag: Line | None = Field(None, description="only prompts with this tag")
-    language: Line | None = Field(None, description="only prompts in it: a tag like en or pt-BR")
+    language: Line | None = Field(None, description="only prompts with the tag lang:LANGUAGE")
     before: PathId | None = Field(None, description="`next_before` of the page before")
 
     @property

@@ -35,7 +35,7 @@ PAGES = {
     "skipped tasks": ("admin", "/projects/compared/agreement/skipped"),
     "divided slate": ("admin", "/projects/compared/agreement/slates/{world.divided_slate}"),
     "a team's agreement": ("admin", "/projects/team/agreement?sort=position&order=down"),
-    "a slice of agreement": ("admin", "/projects/team/agreement?tag=en&margin=1"),
+    "a slice of agreement": ("admin", "/projects/team/agreement?language=en&margin=1"),
     "planner": ("admin", "/projects/team/agreement/plan?round=1&half_width=3"),
     "datasets": ("admin", "/projects/pilot/datasets"),
     "models": ("admin", "/models"),
