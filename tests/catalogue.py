@@ -58,7 +58,7 @@ TABLES = (
     (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     progress.NO_PACE,
     (demonstrations.MISSING, demonstrations.FEW),
-    diagnosis.NO_PREFERENCE,
+    diagnosis.ALL_TIED,
     report.NO_CHANCE,
     report.NO_CONSENSUS,
     report.NO_PREFERENCE,

@@ -145,7 +145,8 @@ def test_ties_are_missing_and_a_labeler_without_a_label_has_no_accuracy():
 
     got = accuracies(tied, slate, slate, np.tile(np.arange(4), 50), 5)
 
-    assert [(one.value, one.units) for one in got] == [(None, 0)] * 5
+    # Six pairs of fifty slates are judged, of which none is ordered.
+    assert [(one.value, one.units) for one in got] == [(None, 300)] * 4 + [(None, 0)]
 
 
 def test_ten_thousand_labelers_with_a_label_each():

@@ -106,3 +106,30 @@ def test_the_weight_of_an_accuracy_is_cut_where_em_overstates_it():
     found = shown_diagnosis(diagnostics.Diagnosis(sure, sure, sure))
 
     assert found.weight == pytest.approx(np.log(0.95 / 0.05))
+
+
+TIED = (1, 1, 1, 1)
+
+
+def test_where_everything_is_tied_it_says_so_and_not_that_nothing_is_shared():
+    tied = [label(prompt, u, TIED) for prompt in range(1, 41) for u in (1, 2, 3)]
+
+    found = shown_diagnosis(diagnostics_of(columns(tied)).labelers[0])
+    few = shown_diagnosis(diagnostics_of(columns(tied[:18])).labelers[0])
+
+    assert found.tau_b.reason == "not defined: no pair of responses was ordered by both labelers"
+    assert found.accuracy.reason == found.reliability.reason == "not defined: all pairs are tied"
+    assert few.tau_b.reason == "not enough data: 6 of 10 shared prompts"
+    assert few.accuracy.reason == "not enough data: 6 of 10 prompts with three labels"
+
+
+def test_who_ties_everything_among_others_who_do_not_is_told_why():
+    given = threefold(40, last=TIED)
+
+    found = diagnostics_of(columns(given))
+
+    first, _second, third = map(shown_diagnosis, found.labelers)
+    assert third.tau_b.reason == "not defined: no pair of responses was ordered by both labelers"
+    assert (third.tau_b.prompts, third.accuracy.reason) == (40, "not defined: all pairs are tied")
+    assert first.tau_b.value is not None
+    assert found.tau_b_of_two[0, 2] == Measured(None, None, 0, 40)

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import chi2, friedmanchisquare, kendalltau
 
 from app.agreement.metrics.arrays import signs_of
+from app.agreement.metrics.estimates import Measured
 from app.agreement.metrics.intraclass import complete_block, intraclass
 from app.agreement.metrics.rank_correlation import (
     NO_TAU,
@@ -99,15 +100,17 @@ def test_the_mean_tau_b_is_that_of_all_pairs_and_no_name_changes_it():
 
 
 @pytest.mark.parametrize(
-    "labels", [[], [[1, 2, 3]], [[1, 1, 1], [1, 2, 3]], [[1, 0, 0], [0, 2, 1]]]
+    ("labels", "prompts"),
+    [([], 0), ([[1, 2, 3]], 0), ([[1, 0, 0], [0, 2, 1]], 0), ([[1, 1, 1], [1, 2, 3]], 1)],
 )
-def test_without_two_rankings_that_order_something_there_is_no_mean_tau_b(labels):
+def test_without_two_rankings_that_order_something_there_is_no_mean_tau_b(labels, prompts):
     ranks = np.array(labels, dtype=np.int8).reshape(-1, 3)
     same = np.zeros(len(ranks), dtype=np.int64)
 
     found = mean_tau_b(signs_of(ranks), same, same)
 
-    assert (found.value, found.se, found.units, found.prompts) == (None, None, 0, 0)
+    # What both judged is counted all the same: why there is none is not that nothing is shared.
+    assert (found.value, found.se, found.units, found.prompts) == (None, None, 0, prompts)
 
 
 @pytest.mark.parametrize(("name", "ranks"), VECTORS["V10"]["input"].items())
@@ -234,3 +237,9 @@ def test_the_mean_w_is_that_of_slates_with_three_labels():
         if known:
             assert w.value == pytest.approx(np.mean([one.w for one in known]))
             assert spearman.value == pytest.approx(np.mean([one.mean_spearman for one in known]))
+
+
+def test_slates_on_which_everybody_ties_everything_are_counted_but_have_no_w():
+    ranks, slate = np.ones((12, 4), dtype=np.int64), np.repeat(np.arange(4), 3)
+
+    assert mean_kendall_w(ranks, slate, slate) == (Measured(None, None, 4, 4),) * 2

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.behaviour.by_labeler import shares, sums_of_slates
-from app.agreement.metrics.arrays import MISSING, Floats, Integers, Signs, signs_of
+from app.agreement.metrics.arrays import MISSING, Booleans, Floats, Integers, Signs, signs_of
 from app.agreement.metrics.estimates import Measured
 
 EPSILON = 1e-10
@@ -72,12 +72,24 @@ def _without_the_answers(measured: Measured, missing: float) -> float | None:
 def of_full_pairs(
     measured: Sequence[Measured], signs: Signs, slate: Integers, prompt: Integers, labeler: Integers
 ) -> list[Measured]:
-    """The same numbers, with each labeler's preferences on pairs that three or more order."""
-    has_preference = (signs != 0) & (signs != MISSING)
-    preferences, of = sums_of_slates(has_preference, slate)
-    full = has_preference & (preferences[of] >= MIN_LABELS_OF_A_PAIR)
-    told = full.sum(axis=1).astype(np.float64)
-    counted = shares((np.zeros(len(told)), told), prompt, labeler, len(measured))
+    """The same numbers, with each labeler's preferences on pairs that three or more order.
+
+    Of one who has no value, since they tie everything: the pairs that three or more judge.
+    """
+
+    def full(counts: Booleans) -> list[Measured]:
+        """How many such labels each labeler has, on pairs that have three."""
+        labels, of = sums_of_slates(counts, slate)
+        pairs = (counts & (labels[of] >= MIN_LABELS_OF_A_PAIR)).sum(axis=1).astype(np.float64)
+        return shares((np.zeros(len(pairs)), pairs), prompt, labeler, len(measured))
+
+    is_judged = signs != MISSING
+    told = [
+        judged if one.value is None else ordered
+        for one, ordered, judged in zip(
+            measured, full(is_judged & (signs != 0)), full(is_judged), strict=True
+        )
+    ]
     return [
         replace(
             one,
@@ -85,7 +97,7 @@ def of_full_pairs(
             units=count.units,
             prompts=count.prompts,
         )
-        for one, count in zip(measured, counted, strict=True)
+        for one, count in zip(measured, told, strict=True)
     ]
 
 

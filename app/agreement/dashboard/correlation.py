@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from app.agreement.behaviour.diagnostics import Diagnosis, Diagnostics
 from app.agreement.dashboard.overview import Overview
-from app.agreement.labelers.diagnosis import NO_PREFERENCE
+from app.agreement.labelers.diagnosis import ALL_TIED
 from app.agreement.metrics.estimates import Estimate, Measured, shown
 from app.agreement.metrics.labels import Labels
 from app.agreement.metrics.rank_correlation import NO_TAU
+from app.agreement.report import NO_PREFERENCE
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ def rank_correlation(overview: Overview, diagnostics: NamedDiagnostics) -> RankC
     """What may be shown, in the language of the request."""
     return RankCorrelation(
         tau_b=shown("rank_correlation", overview.tau_b, low=-1.0, undefined=NO_PREFERENCE),
-        kendall_w=shown("concordance", overview.kendall_w, undefined=NO_PREFERENCE),
-        mean_spearman=shown(
-            "concordance", overview.mean_spearman, low=-1.0, undefined=NO_PREFERENCE
-        ),
+        kendall_w=shown("concordance", overview.kendall_w, undefined=ALL_TIED),
+        mean_spearman=shown("concordance", overview.mean_spearman, low=-1.0, undefined=ALL_TIED),
         tau_b_of_two=diagnostics.tau_b_of_two,
     )

@@ -10,9 +10,10 @@ from app.agreement.behaviour.dawid_skene import log_odds
 from app.agreement.behaviour.diagnostics import Diagnosis
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
 from app.agreement.metrics.estimates import Estimate, shown
+from app.agreement.report import NO_PREFERENCE
 from app.web.schemas import Answer
 
-NO_PREFERENCE = "not defined: all pairs are tied"
+ALL_TIED = "not defined: all pairs are tied"
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class DiagnosisOut(Answer):
 
 def shown_diagnosis(found: Diagnosis) -> ShownDiagnosis:
     """Decide what may be shown of a labeler's, in the language of the request."""
-    accuracy = shown("latent", found.accuracy, undefined=NO_PREFERENCE)
+    accuracy = shown("latent", found.accuracy, undefined=ALL_TIED)
     q = accuracy.value
     return ShownDiagnosis(
         accuracy=accuracy,
         weight=None if q is None else float(log_odds(np.array(q))),
-        reliability=shown("latent", found.reliability, undefined=NO_PREFERENCE),
+        reliability=shown("latent", found.reliability, undefined=ALL_TIED),
         tau_b=shown("rank_correlation", found.tau_b, low=-1.0, undefined=NO_PREFERENCE),
     )
 

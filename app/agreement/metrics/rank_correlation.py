@@ -44,7 +44,7 @@ def tau_b(one: Small, other: Small) -> float | None:
     None when one of them ties everything.
     """
     signs = signs_of(np.array([one, other], dtype=np.int64))
-    product, norm = _tau_b_terms(signs[:1], signs[1:])
+    product, norm, _judged = _tau_b_terms(signs[:1], signs[1:])
     return float(product[0] / norm[0]) if norm[0] > 0 else None
 
 
@@ -57,7 +57,8 @@ def mean_tau_b(signs: Signs, slate: Integers, prompt: Integers) -> Measured:
         prompt: (labels,) prompt of each label, as small integers from 0.
 
     Returns:
-        The mean with the standard error over prompts; `units` are the defined tau-b.
+        The mean with the standard error over prompts; `units` are the defined tau-b. Where none
+        is, since one of two always ties everything, `prompts` are those that both judged.
     """
     _first, _second, taus, of_prompt = _taus(signs, slate, prompt)
     one_group = np.zeros(len(taus), dtype=np.int64)
@@ -91,9 +92,12 @@ def mean_tau_b_of_labelers(
 def _taus(
     signs: Signs, slate: Integers, prompt: Integers
 ) -> tuple[Integers, Integers, Floats, Integers]:
-    """Rows of every two labels with a tau-b, (m,) these, and (m,) the prompts they are of."""
+    """Rows of every two labels that judged a pair, (m,) their tau-b, and (m,) the prompts.
+
+    Where one of the two ties everything, the tau-b is NaN.
+    """
     first, second = rows_of_two(slate)
-    found = [np.zeros(0)], [np.zeros(0)]
+    found = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     # Some thousand at once: pairs take memory.
     for start in range(0, len(first), TAUS_AT_ONCE):
         here = slice(start, start + TAUS_AT_ONCE)
@@ -101,22 +105,31 @@ def _taus(
             found, _tau_b_terms(signs[first[here]], signs[second[here]]), strict=True
         ):
             terms.append(more)
-    product, norm = map(np.concatenate, found)
-    defined = norm > 0
-    first, second = first[defined], second[defined]
-    return first, second, product[defined] / norm[defined], prompt[first]
+    product, norm, judged = map(np.concatenate, found)
+    shared = judged > 0
+    first, second = first[shared], second[shared]
+    taus = np.full(len(first), np.nan)
+    np.divide(product[shared], norm[shared], out=taus, where=norm[shared] > 0)
+    return first, second, taus, prompt[first]
 
 
 def _means(taus: Floats, prompt: Integers, group: Integers) -> dict[int, Measured]:
     """By group the mean over its prompts of their mean tau-b; `units` are the tau-b."""
     width = int(prompt.max(initial=0)) + 1
     cells, cell = np.unique(group * width + prompt, return_inverse=True)
-    count = np.bincount(cell, minlength=len(cells))
-    means = np.bincount(cell, weights=taus, minlength=len(cells)) / np.maximum(count, 1)
-    groups = cells // width
-    found = ratios(means, np.ones(len(cells)), cells % width, groups)
-    sizes = np.bincount(group, minlength=int(group.max(initial=0)) + 1)
-    return {one: replace(mean, units=int(sizes[one])) for one, mean in found.items()}
+    defined = np.isfinite(taus)
+    count = np.bincount(cell[defined], minlength=len(cells))
+    sums = np.bincount(cell[defined], weights=taus[defined], minlength=len(cells))
+    groups, of = cells // width, cells % width
+    found = ratios(sums / np.maximum(count, 1), (count > 0).astype(np.float64), of, groups)
+    sizes = np.bincount(group[defined], minlength=int(group.max(initial=0)) + 1)
+    shared = np.bincount(groups)
+    return {
+        one: replace(
+            found.get(one, replace(NO_TAU, prompts=int(shared[one]))), units=int(sizes[one])
+        )
+        for one in np.unique(groups).tolist()
+    }
 
 
 def kendall_w(ranks: Small) -> Concordance | None:
@@ -148,7 +161,8 @@ def mean_kendall_w(ranks: Small, slate: Integers, prompt: Integers) -> tuple[Mea
         prompt: (labels,) prompt of each label, as small integers from 0.
 
     Returns:
-        Both with standard errors over prompts; `units` are slates.
+        Both with standard errors over prompts; `units` are slates. Where W is never defined,
+        since everybody ties everything, there is no value, and all such slates are counted.
     """
     order = np.argsort(slate, kind="stable")
     _slates, starts, sizes = np.unique(slate[order], return_index=True, return_counts=True)
@@ -159,11 +173,15 @@ def mean_kendall_w(ranks: Small, slate: Integers, prompt: Integers) -> tuple[Mea
             here = rows[start : start + SLATES_AT_ONCE]
             spread, most = _w_terms(ranks[here].astype(np.int64))
             defined = most > 0
-            w = spread[defined] / most[defined]
-            found.append((w, (m * w - 1) / (m - 1), prompt[here[defined, 0]]))
+            w = np.divide(spread, most, out=np.full(len(here), np.nan), where=defined)
+            found.append((w, (m * w - 1) / (m - 1), prompt[here[:, 0]]))
     w, spearman, of = map(np.concatenate, zip(*found, strict=True))
-    units = np.ones(len(of))
-    return ratio(w, units, of), ratio(spearman, units, of)
+    defined = np.isfinite(w)
+    if not defined.any():
+        nothing = Measured(None, None, len(of), len(np.unique(of)))
+        return nothing, nothing
+    units, of = np.ones(int(defined.sum())), of[defined]
+    return ratio(w[defined], units, of), ratio(spearman[defined], units, of)
 
 
 def _w_terms(ranks: Integers) -> tuple[Integers, Integers]:
@@ -182,10 +200,10 @@ def _w_terms(ranks: Integers) -> tuple[Integers, Integers]:
     return spread, m**2 * n * (n**2 - 1) - m * ties
 
 
-def _tau_b_terms(one: Signs, other: Signs) -> tuple[Floats, Floats]:
-    """(m,) C - D and (m,) sqrt((n0 - n1) (n0 - n2)) of rows of pair labels."""
+def _tau_b_terms(one: Signs, other: Signs) -> tuple[Floats, Floats, Floats]:
+    """(m,) C - D, sqrt((n0 - n1) (n0 - n2)), and n0 of rows of pair labels."""
     judged = (one != MISSING) & (other != MISSING)
     x, y = np.where(judged, one, 0).astype(np.int64), np.where(judged, other, 0).astype(np.int64)
     product = (x * y).sum(axis=1).astype(np.float64)
     norm = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    return product, norm
+    return product, norm, judged.sum(axis=1).astype(np.float64)
