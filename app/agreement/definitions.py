@@ -301,7 +301,9 @@ def _of_labelers() -> dict[str, tuple[str, str]]:
                 "answer that all labelers know with a probability of their own; estimated together "
                 "with the answers. It needs pairs with three labels and takes the pairs of a "
                 "ranking as independent, so it is a hint where to look and sets nothing off. The "
-                "interval has prompts as clusters and takes the others' q as given."
+                "95% interval has prompts as clusters and allows for answers and all q being "
+                "estimated from each other. It is approximate: with about 100 prompts of three "
+                "labels it misses one q in ten, with more labels one in twenty."
             ),
         ),
         "crowd_bradley_terry": (

@@ -116,9 +116,41 @@ def test_the_error_is_that_of_prompts_drawn_again():
     parts = [accuracies(ranks, slate, slate, labeler, 4) for ranks, slate, labeler in sets]
 
     for own in zip(*parts, strict=True):
-        # The other accuracies are taken as given, so it is somewhat too small.
         spread = np.std([one.value for one in own], ddof=1)
-        assert 0.7 < np.mean([one.se for one in own]) / spread < 1.2
+        assert 0.75 < np.mean([one.se for one in own]) / spread < 1.25
+
+
+def test_the_error_is_that_of_a_jackknife_which_estimates_everything_anew():
+    # One pair each, so that who is right is hardly known beside how often each labeler is.
+    rng = np.random.default_rng(1)
+    slate, labeler = np.repeat(np.arange(120), 3), np.tile(np.arange(3), 120)
+    right = rng.random(360) < np.array([0.85, 0.75, 0.65])[labeler]
+    first = right == (rng.random(120) < 0.5)[slate]
+    ranks = np.where(first[:, None], [[1, 2]], [[2, 1]]).astype(np.int8)
+    prompt = slate // 2
+
+    got = accuracies(ranks, slate, prompt, labeler, 3)
+    without = []
+    for one in range(60):
+        kept = prompt != one
+        found = accuracies(
+            ranks[kept], *(np.unique(ids[kept], return_inverse=True)[1] for ids in (slate, prompt)),
+            labeler[kept], 3,
+        )  # fmt: skip
+        without.append([own.value for own in found])
+
+    jackknife = np.sqrt(59 / 60 * ((without - np.mean(without, axis=0)) ** 2).sum(axis=0))
+    assert [own.se for own in got] == pytest.approx(jackknife, rel=0.1)
+
+
+def test_where_the_labels_do_not_tell_the_accuracies_apart_there_is_no_error():
+    # Of two labels that differ either may be right: no accuracy fits better than another.
+    ranks = np.tile(np.array([[1, 2], [2, 1]], np.int8), (40, 1))
+    slate, labeler = np.repeat(np.arange(40), 2), np.tile(np.arange(2), 40)
+
+    got = accuracies(ranks, slate, slate, labeler, 2)
+
+    assert [one.se for one in got] == [None, None]
 
 
 def test_which_response_is_called_the_first_changes_no_accuracy():

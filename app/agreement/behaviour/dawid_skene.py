@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.agreement.behaviour.by_labeler import shares, sums_of_slates
+from app.agreement.behaviour.latent_errors import standard_errors
 from app.agreement.metrics.arrays import MISSING, Booleans, Floats, Integers, Signs, signs_of
 from app.agreement.metrics.estimates import Measured
 
@@ -35,8 +36,8 @@ def accuracies(
 
     Ties are missing. With two labels a pair, EM cannot tell which of the two errs and drives
     somebody to q = 1, so `units` and `prompts` are those pairs only that three or more order. The
-    standard error has prompts as clusters. It is that of known answers over the share of the
-    information that is left without them (Louis 1982), and takes the others' accuracies as given.
+    standard error has prompts as clusters, and allows for answers and accuracies being estimated
+    from each other.
     """
     signs = signs_of(ranks)
     rows, columns = np.nonzero((signs != 0) & (signs != MISSING))
@@ -45,28 +46,14 @@ def accuracies(
     # Which response of a pair is called the first says nothing, so the prior is even.
     found = dawid_skene(item, labeler[rows], answer, labelers=labelers, prior=0.5)
     is_right = np.where(answer, found.posterior[item], 1 - found.posterior[item])
-    right = np.bincount(rows, weights=is_right, minlength=len(ranks))
+    right = np.bincount(rows, weights=is_right, minlength=len(ranks)).astype(np.float64)
     answers = np.bincount(rows, minlength=len(ranks)).astype(np.float64)
-    unsure = np.bincount(rows, weights=is_right * (1 - is_right), minlength=len(ranks))
-    missing = np.bincount(labeler, weights=unsure, minlength=labelers)
-    measured = [
-        replace(one, se=_without_the_answers(one, own))
-        for one, own in zip(
-            shares((right.astype(np.float64), answers), prompt, labeler, labelers),
-            missing.tolist(),
-            strict=True,
-        )
-    ]
+    unsure = np.zeros(signs.shape)
+    unsure[rows, columns] = signs[rows, columns] * np.sqrt(is_right * (1 - is_right))
+    errors = standard_errors(found.accuracy, right, answers, unsure, slate, prompt, labeler)
+    measured = shares((right, answers), prompt, labeler, labelers)
+    measured = [replace(one, se=se) for one, se in zip(measured, errors, strict=True)]
     return of_full_pairs(measured, signs, slate, prompt, labeler)
-
-
-def _without_the_answers(measured: Measured, missing: float) -> float | None:
-    """The standard error when only sum p (1 - p) = `missing` is known of how right answers are."""
-    q = measured.value
-    if q is None or measured.se is None:
-        return None
-    complete = measured.units * q * (1 - q)
-    return measured.se * complete / (complete - missing) if complete > missing else None
 
 
 def of_full_pairs(
