@@ -53,7 +53,7 @@ TABLES = (
     "not defined",
     (dashboard_report.NO_BLOCK, dashboard_report.NO_FLAG, watch.NO_PAIR),
     (watch.TASKS, watch.FEW_TASKS),
-    (watch.NO_ANCHOR, watch.RANKINGS, watch.FEW_RANKINGS),
+    (watch.NO_ANCHOR, watch.RANKINGS, watch.FEW_RANKINGS, watch.SLATES, watch.LABELERS),
     (labeler_facts.TASKS, labeler_facts.TIMED, labeler_facts.RATED),
     (labeler_facts.NO_PAIRS, labeler_facts.NO_CONFLICTS, screening.NO_FLAG),
     progress.NO_PACE,

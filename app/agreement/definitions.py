@@ -43,7 +43,10 @@ SOURCES = {
     "position": ("z = Σ S / √(Σ Var S)", "Kendall 1970"),
     "drift": ("S_t = max(0, S_t−1 + p₀ − x_t − 0.05)", "Page 1954"),
     "win_rate": ("(wins + ties / 2) / n", ""),
-    "anchors": ("z = β / SE(β), x = α_slate + β late", "Stiennon et al. 2020; White 1980"),
+    "anchors": (
+        "z = β / SE(β), x = α_slate + β late",
+        "Stiennon et al. 2020; Cameron, Gelbach, and Miller 2011",
+    ),
     "strength": (
         "1000 + 400 t / ln 10, P(i > j) = 1 / (1 + exp(t_j − t_i))",
         "Bradley and Terry 1952",
@@ -337,7 +340,8 @@ def _of_labelers() -> dict[str, tuple[str, str]]:
                 "Slates that every round repeats: how often other models win over the SFT model in "
                 "their last 100 rankings (at most half of all), ties as half a win. The responses "
                 "stay the same, so that a change is drift of the labelers. It is compared slate by "
-                "slate with the earlier rankings; beyond 3 standard errors it is a drift."
+                "slate with the earlier rankings; z beyond 3 is a drift. Slates and labelers are "
+                "the clusters of all intervals here, so it takes five of both."
             ),
         ),
         "skips": (gettext("Skips"), gettext("Share of the tasks that labelers skipped.")),

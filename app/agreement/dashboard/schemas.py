@@ -119,8 +119,8 @@ class AnchorsOut(Answer):
     model: Annotated[str | None, Field(description="the SFT model")]
     lately: EstimateOut
     before: EstimateOut
-    z: Annotated[float | None, Field(description="change within slates, in standard errors")]
-    is_drifting: Annotated[bool | None, Field(description="beyond 3 standard errors")]
+    z: Annotated[float | None, Field(description="of the change within slates")]
+    is_drifting: Annotated[bool | None, Field(description="z beyond 3")]
     reason: Annotated[str | None, Field(description="why the change is not known")]
 
 

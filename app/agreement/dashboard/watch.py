@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from app.agreement.behaviour.anchors import AnchorWins
+from app.agreement.behaviour.anchors import LEAST_CLUSTERS, AnchorWins, Rate
 from app.agreement.dashboard.overview import FirstIsBest, Overview
 from app.agreement.dashboard.progress import Tasks
-from app.agreement.metrics.estimates import LIMITS, Estimate, Measured, shown
+from app.agreement.metrics.estimates import LIMITS, Estimate, shown
 from app.agreement.report import NO_CHANCE
 from app.web.translation import gettext
 
@@ -14,7 +14,9 @@ NO_PAIR = "not defined: there is no such pair of responses"
 NO_ANCHOR = "not defined: no anchor holds responses of an SFT model and of another one"
 RANKINGS = "not enough data: %(count)s of %(least)s rankings of anchors"
 FEW_RANKINGS = "provisional: %(count)s of %(least)s rankings of anchors"
-# Of the change of the anchors' win rate, in standard errors.
+SLATES = "not enough data: %(count)s of %(least)s anchors that were ranked lately and before"
+LABELERS = "not enough data: %(count)s of %(least)s labelers of anchors"
+# Of the change of the anchors' win rate.
 MAX_Z = 3.0
 TASKS = "not enough data: %(count)s of %(least)s tasks"
 FEW_TASKS = "provisional: %(count)s of %(least)s tasks"
@@ -28,7 +30,7 @@ class AnchorWatch:
         model: the SFT model that the others win over; None where no anchor has one.
         lately: in the last rankings of anchors.
         before: in the earlier ones.
-        z: of the change, slate by slate, in standard errors.
+        z: of the change, slate by slate.
         is_drifting: whether it is beyond the limit; None while the change is not known.
         reason: why it is not.
     """
@@ -72,15 +74,25 @@ def anchor_watch(found: AnchorWins) -> AnchorWatch:
         nothing = Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_ANCHOR))
         return AnchorWatch(None, nothing, nothing, None, None, nothing.reason)
     lack = next((one.reason for one in (lately, before) if one.value is None), None)
+    lack = lack or _lacks_clusters(found)
     if lack or found.z is None:
         return AnchorWatch(found.model, lately, before, None, None, lack or gettext(NO_CHANCE))
     return AnchorWatch(found.model, lately, before, found.z, abs(found.z) > MAX_Z, None)
 
 
-def _of_rankings(measured: Measured) -> Estimate:
-    """As a win rate, of which here rankings and not prompts are what is sampled."""
-    estimate = shown("win_rate", measured)
-    limit, count = LIMITS["win_rate"], measured.prompts
+def _lacks_clusters(found: AnchorWins) -> str | None:
+    for count, text in ((found.slates, SLATES), (found.labelers, LABELERS)):
+        if count < LEAST_CLUSTERS:
+            return gettext(text, count=count, least=LEAST_CLUSTERS)
+    return None
+
+
+def _of_rankings(rate: Rate) -> Estimate:
+    """As a win rate, of which here rankings and not prompts are counted."""
+    estimate = shown("win_rate", rate.wins, bootstrap=rate.ci95)
+    if estimate.interval == "bootstrap":
+        estimate = replace(estimate, interval="t")
+    limit, count = LIMITS["win_rate"], rate.wins.prompts
     if count < limit.prompts:
         reason = gettext(RANKINGS, count=count, least=limit.prompts)
     elif count < limit.ok_prompts:

@@ -240,7 +240,7 @@ def t_975(df: int) -> float:
     low, high = NORMAL_975, 13.0
     for _ in range(60):
         middle = (low + high) / 2
-        if _central_probability(middle, df) < 0.95:  # noqa: PLR2004 two-sided 95%
+        if central_probability(middle, df) < 0.95:  # noqa: PLR2004 two-sided 95%
             low = middle
         else:
             high = middle
@@ -258,8 +258,8 @@ def _t_975_expanded(df: int) -> float:
     return x + sum(term / float(df) ** power for power, term in enumerate(terms, start=1))
 
 
-def _central_probability(t: float, df: int) -> float:
-    """P(|T| < t)."""
+def central_probability(t: float, df: int) -> float:
+    """P(|T| < t) of Student's t with `df` degrees of freedom."""
     angle = math.atan(t / math.sqrt(df))
     sine, cosine = math.sin(angle), math.cos(angle)
     is_odd = df % 2 == 1
