@@ -432,15 +432,20 @@ async def test_checks_count_as_on_the_labelers_page_so_that_no_count_tells_them(
         f" where id = {seeded.slates[-1]}"
     )
 
-    home = words(await (await labeler_of(1)).get(HOME))
+    browser = await labeler_of(1)
+    home = words(await browser.get(HOME))
+    own = (await browser.get("/api/v1/projects/seeded/me")).json()["work"]
 
     of_admins = (await admin.get("/api/v1/projects/seeded/labelers/L-01")).json()
+    of_page = words(await admin.get("/projects/seeded/labelers/L-01"))
+    facts = own.keys() - {"drift", "measured_at"}
+    assert {name: of_admins[name] for name in facts} == {name: own[name] for name in facts}
     assert of_admins["ties"]["units"] == 6 * 53
-    assert of_admins["ties"]["prompts"] == 52
+    assert "53 rankings, 318 pairs" in of_page
     assert f"{of_admins['ties']['value']:.3f}" == "0.371"  # 40 + 78 of 318
     assert "37.1% of your pairs share a row" in home
     assert "0 of 318 pairs that you rated 2 or more apart" in home
-    assert "53 prompts, 318 pairs" in home  # below, of all rankings: none shows itself
+    assert "53 rankings, 318 pairs" in home  # below, of all rankings: none shows itself
     assert "Measured" not in home  # just now
     # Agreement is with others, of whom there are none.
     assert home.count("40 prompts, 200 pairs") == 3

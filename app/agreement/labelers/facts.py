@@ -90,7 +90,8 @@ class LabelerFacts:
         rankings: how many there are, checks left out.
         agreement: strict, with the others.
         leave_one_out: with the sign of the others' sum.
-        ties: share of tied pairs.
+        ties: share of tied pairs; here and in the next, `prompts` counts rankings. A prompt that
+            comes again would show itself as a check where the labeler saw prompts counted.
         conflicts: pairs ranked against ratings, of those rated far enough apart.
         position: Kendall's S of ranks against places, in standard errors.
         wpm: median words per minute; a word is six characters.
@@ -134,8 +135,8 @@ def facts_of(
         rankings=measures.rankings,
         agreement=agreement(measures.strict),
         leave_one_out=with_the_others_sum(measures.leave_one_out),
-        ties=_share("own_work", evidence.ties),
-        conflicts=conflicts(evidence.conflicts, are_counted=counts_conflicts),
+        ties=_of_rankings(_share("own_work", evidence.told_ties)),
+        conflicts=_of_rankings(conflicts(evidence.told_conflicts, are_counted=counts_conflicts)),
         position=_number(evidence.position.z, evidence.position.rankings, TASKS),
         wpm=_number(pace.median_wpm, pace.tasks, TIMED),
         too_fast=_number(_over(pace.too_fast, pace.tasks), pace.tasks, TIMED),
@@ -182,6 +183,17 @@ def with_the_others_sum(measured: Measured) -> Estimate:
 def _share(kind: Kind, measured: Measured) -> Estimate:
     undefined = NO_PREFERENCE if kind in {"labeler", "researchers"} else NO_PAIRS
     return shown(kind, measured, undefined=undefined)
+
+
+def _of_rankings(estimate: Estimate) -> Estimate:
+    """The same in words where `prompts` counts rankings."""
+    missing, provisional = TASKS
+    count = estimate.prompts
+    if 0 < count < LIMIT.prompts:
+        return replace(estimate, reason=gettext(missing, count=count, least=LIMIT.prompts))
+    if LIMIT.prompts <= count < LIMIT.ok_prompts and estimate.value is not None:
+        return replace(estimate, reason=gettext(provisional, count=count, least=LIMIT.ok_prompts))
+    return estimate
 
 
 def _over(count: float, n: int) -> float | None:

@@ -142,10 +142,9 @@ async def own_work_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -
     with.
     """
     quality = await own_quality_of(tx, project, viewer.id)
-    evidence = quality.evidence or NO_EVIDENCE
     facts = facts_of(
         quality.measures or NO_MEASURES,
-        replace(evidence, ties=evidence.told_ties, conflicts=evidence.told_conflicts),
+        quality.evidence or NO_EVIDENCE,
         counts_conflicts=project.screen.conflict_gap is not None,
     )
     at = quality.measured_at

@@ -169,8 +169,8 @@ class LabelerDetailOut(Answer):
     gold: EstimateOut
     researchers: EstimateOut
     repeats: EstimateOut
-    ties: EstimateOut
-    conflicts: EstimateOut
+    ties: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
+    conflicts: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
     position: NumberOut
     wpm: NumberOut
     too_fast: NumberOut

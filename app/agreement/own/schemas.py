@@ -88,8 +88,8 @@ class OwnWorkOut(Answer):
 
     agreement: EstimateOut
     leave_one_out: EstimateOut
-    ties: EstimateOut
-    conflicts: EstimateOut
+    ties: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
+    conflicts: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
     position: NumberOut
     wpm: NumberOut
     too_fast: NumberOut
