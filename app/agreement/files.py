@@ -24,6 +24,14 @@ def drift_csv(drift: DriftChart) -> bytes:
     return _csv("number,slate,ranked_at,agreement,ewma,cusum", rows)
 
 
+def own_drift_csv(drift: DriftChart) -> bytes:
+    """The same for the labeler, who knows no slates."""
+    rows = (
+        (one.number, one.at.isoformat(), one.share, one.ewma, one.cusum) for one in drift.points
+    )
+    return _csv("number,ranked_at,agreement,ewma,cusum", rows)
+
+
 def _csv(header: str, rows: Iterable[Iterable[float | str | None]]) -> bytes:
     lines = [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
     return "".join(f"{line}\r\n" for line in (header, *lines)).encode()

@@ -15,18 +15,20 @@ from app.agreement.dashboard.queries import project_dashboard
 from app.agreement.dashboard.report import sorted_rows
 from app.agreement.definitions import definitions
 from app.agreement.disagreements import disagreement_for
+from app.agreement.files import own_drift_csv
 from app.agreement.metrics.pairwise import MIN_UNITS_OF_A_PAIR
-from app.agreement.own.home import labeler_home_for
+from app.agreement.own.home import labeler_home_for, own_drift_for
 from app.agreement.own.tasks import own_tasks_for
 from app.agreement.plan import plan_of
 from app.agreement.remark_schemas import RemarkIn
 from app.agreement.remarks import objections_of
 from app.agreement.schemas import PageParameters, PlanParameters
+from app.errors import NotFoundError
 from app.projects.queries import ProjectView, project_for
 from app.web.deps import Tx
 from app.web.forms import checked, number_or_text, unix_lines
 from app.web.query_params import NoRepeats
-from app.web.render import page
+from app.web.render import csv_file, drawing, page
 from app.web.schemas import MAX_ID, PathId
 
 router = APIRouter(include_in_schema=False)
@@ -161,6 +163,25 @@ async def show_own_tasks(
     project = await project_for(tx, viewer, slug)
     shown = await own_tasks_for(tx, viewer, project, before=before)
     return page(request, "agreement/own_tasks.html", {"project": project, "shown": shown})
+
+
+@router.get("/projects/{slug}/me/drift.svg")
+async def download_own_drift(slug: str, tx: Tx, viewer: SignedIn) -> Response:
+    """Answer the viewer's own agreement over time as a picture that needs nothing of Podium."""
+    project = await project_for(tx, viewer, slug)
+    drift = await own_drift_for(tx, viewer, project)
+    if drift.ewma is None:
+        raise NotFoundError("There is not enough data for a picture yet.")
+    context = {"drift": drift, "labeler": viewer.name}
+    return drawing("agreement/drift_picture.html", context, name=f"{project.slug}-my-drift.svg")
+
+
+@router.get("/projects/{slug}/me/drift.csv")
+async def download_own_drift_table(slug: str, tx: Tx, viewer: SignedIn) -> Response:
+    """Answer the same prompt by prompt as CSV."""
+    project = await project_for(tx, viewer, slug)
+    drift = await own_drift_for(tx, viewer, project)
+    return csv_file(own_drift_csv(drift), name=f"{project.slug}-my-drift.csv")
 
 
 @router.get("/projects/{slug}/disagreements/{ranking_id}")

@@ -340,6 +340,33 @@ async def test_drift_is_told_after_the_delay_and_where_it_is_anonymous(
     assert len((await admin.get(f"{API}/L-01")).json()["drift"]["points"]) == 40
 
 
+async def test_labelers_download_their_own_drift_as_far_as_it_is_told(
+    admin_browser, labeler_of, seed_slates, run_sql
+):
+    seeded = await seed_slates(shared(40, reversed_from=34), labelers=4)
+    await run_sql("update rankings set created_at = now() where slate_id = :last",
+                  last=seeded.slates[-1])  # fmt: skip
+    labeler, files = await labeler_of(1), "/projects/seeded/me/drift"
+
+    page = await labeler.get("/projects/seeded/me")
+    picture, table = await labeler.get(f"{files}.svg"), await labeler.get(f"{files}.csv")
+    none_yet = await (await labeler_of(4)).get(f"{files}.svg")
+    of_admins = (await admin_browser.get(f"{PAGE}/L-01/drift.csv")).text
+
+    assert {f'href="{files}.{kind}"' in page.text for kind in ("svg", "csv")} == {True}
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert "L-01" not in picture.text
+    assert len(re.findall(r'<polyline points="[^"]*"', picture.text)) == 2
+    # Neither which slate it was nor what is too fresh to be told.
+    header, *rows = table.text.splitlines()
+    assert header == "number,ranked_at,agreement,ewma,cusum"
+    assert rows == [re.sub(r"^(\d+),\d+,", r"\1,", one) for one in of_admins.splitlines()[1:-1]]
+    assert (none_yet.status_code, (await admin_browser.get(f"{files}.csv")).status_code) == (
+        404,
+        404,
+    )
+
+
 async def test_labelers_of_a_large_project_see_what_was_measured_lately(
     labeler_of, seed_slates, run_sql, monkeypatch
 ):

@@ -13,7 +13,8 @@ OPEN = {"/sign-in", "/sign-out", "/healthz", "/readyz"}
 FOR_LABELERS = {
     "/", "/projects", "/projects/{slug}", "/projects/{slug}/guidelines/read",
     "/projects/{slug}/guidelines/changes", "/projects/{slug}/me", "/projects/{slug}/me/goal",
-    "/projects/{slug}/me/tasks", "/projects/{slug}/disagreements/{ranking_id}",
+    "/projects/{slug}/me/tasks", "/projects/{slug}/me/drift.svg", "/projects/{slug}/me/drift.csv",
+    "/projects/{slug}/disagreements/{ranking_id}",
     "/projects/{slug}/label", "/projects/{slug}/label/{task_id}", "/projects/{slug}/label/ahead",
     "/projects/{slug}/label/earlier", "/projects/{slug}/label/{task_id}/skip",
     "/projects/{slug}/label/{task_id}/report",

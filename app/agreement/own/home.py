@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
+from app.agreement.behaviour.drift_chart import DriftChart
 from app.agreement.disagreements import Disagreement, disagreements_for
 from app.agreement.labelers.queries import OwnWork, own_work_for
 from app.agreement.own.numbers import OwnNumbers
@@ -27,6 +28,16 @@ class LabelerHome:
     recent: OwnTaskPage
     requalification: Requalification | None
     """The one that is running."""
+
+
+async def own_drift_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> DriftChart:
+    """The viewer's agreement over time as far as it is told, as on their page.
+
+    Raises:
+        NotFoundError: they are not a labeler of this project.
+    """
+    await today_of(tx, viewer, project)
+    return (await own_work_for(tx, viewer, project)).drift
 
 
 async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> LabelerHome:
