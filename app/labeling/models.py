@@ -275,11 +275,12 @@ class Requalification(Base):
     __table_args__ = (
         CheckConstraint("wanted > 0", name="wanted"),
         CheckConstraint("(ended_at is null) = (ended_by is null)", name="ended"),
+        CheckConstraint("finished_at is null or ended_at is null", name="finished"),
         Index(
             "ix_requalifications_project_id_user_id",
             "project_id",
             "user_id",
-            postgresql_where="ended_at is null",
+            postgresql_where="ended_at is null and finished_at is null",
         ),
     )
 
@@ -292,6 +293,8 @@ class Requalification(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     ended_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # All wanted were answered: noted at the next lease, which then counts them no more.
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Remark(Base):

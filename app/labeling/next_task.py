@@ -21,8 +21,9 @@ REPEAT_AFTER_DAYS = 14  # by then hardly anybody remembers (B.7)
 # The task that the labeler holds already, renewed, else where to go on searching. A labeler whose
 # lease has expired gets the task back with a new token, unless somebody else took it meanwhile.
 # The task that was taken first is the one being worked on; the next one is taken ahead of time.
-# A check is meant for its labeler alone, so it waits for them. The member's row is locked: what a
-# labeler gets next depends on what they have got.
+# A check is meant for its labeler alone, so it waits for them. A re-qualification whose known
+# answers are all given is noted as finished, and is counted no more. The member's row is locked:
+# what a labeler gets next depends on what they have got.
 HELD = text("""
 with reopened as (
     update tasks set status = 'open', labeler_id = null, lease_token = null,
@@ -47,12 +48,22 @@ with reopened as (
         order by t.leased_at, t.id limit 1
     )
     returning id
+), finished as (
+    update requalifications q set finished_at = now()
+    from projects p
+    where p.slug = :slug and q.project_id = p.id and q.user_id = :labeler_id
+      and q.ended_at is null and q.finished_at is null
+      and q.wanted <= (
+          select count(*) from tasks t
+          where t.labeler_id = q.user_id and t.project_id = q.project_id and t.purpose = 'gold'
+            and t.leased_at >= q.created_at and t.status in ('done', 'skipped'))
 )
 select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, projects.screen,
        held.id as task_id,
        exists (
            select from requalifications q
-           where q.project_id = m.project_id and q.user_id = m.user_id and q.ended_at is null
+           where q.project_id = m.project_id and q.user_id = m.user_id
+             and q.ended_at is null and q.finished_at is null
              and q.wanted > (
                  select count(*) from tasks t
                  where t.labeler_id = q.user_id and t.project_id = q.project_id

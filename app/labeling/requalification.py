@@ -45,12 +45,15 @@ update requalifications set ended_at = now(), ended_by = :viewer_id where id = :
 ALL = text("""
 select q.user_id, q.id, q.reason, q.wanted, creator.name as created_by, q.created_at,
        ender.name as ended_by, q.ended_at,
-       least(q.wanted, (
-           select count(*) from tasks t
-           where t.labeler_id = q.user_id and t.project_id = q.project_id and t.purpose = 'gold'
-             and t.status in ('done', 'skipped') and t.leased_at >= q.created_at
-             and (q.ended_at is null or t.leased_at < q.ended_at))) as answered
+       least(q.wanted, given.answered) as answered, least(q.wanted, given.asked) as asked
 from requalifications q
+cross join lateral (
+    select count(*) filter (where t.status in ('done', 'skipped')) as answered,
+           count(*) filter (where t.status <> 'void') as asked
+    from tasks t
+    where t.labeler_id = q.user_id and t.project_id = q.project_id and t.purpose = 'gold'
+      and t.leased_at >= q.created_at and (q.ended_at is null or t.leased_at < q.ended_at)
+) given
 join users creator on creator.id = q.created_by
 left join users ender on ender.id = q.ended_by
 where q.project_id = :project_id
@@ -72,6 +75,7 @@ class Requalification:
         ended_by: who ended it before it was done.
         ended_at: when.
         answered: of those wanted, how many the labeler has been through.
+        asked: how many were given to them, the one at work among them.
     """
 
     id: int
@@ -82,11 +86,20 @@ class Requalification:
     ended_by: str | None
     ended_at: datetime | None
     answered: int
+    asked: int
 
     @property
     def is_running(self) -> bool:
         """Whether the labeler's next tasks are of it."""
         return self.ended_at is None and self.answered < self.wanted
+
+    def is_stuck(self, left: int) -> bool:
+        """Whether it waits for known answers, when `left` could be asked for now."""
+        return self.is_running and self.to_come(left) == 0
+
+    def to_come(self, left: int) -> int:
+        """How many known answers are still coming, when `left` could be asked for now."""
+        return min(self.wanted, self.asked + left) - self.answered
 
 
 async def start_requalification(
@@ -148,6 +161,14 @@ async def known_answers_left(tx: AsyncSession, project: ProjectView, user_id: in
         },
     )
     return int(left or 0)
+
+
+async def known_answers_to_come(tx: AsyncSession, project: ProjectView, user_id: int) -> int:
+    """How many of the labeler's next tasks are re-qualification, the one at work among them."""
+    for one in await requalifications_of(tx, project, user_id):
+        if one.is_running:
+            return one.to_come(await known_answers_left(tx, project, user_id))
+    return 0
 
 
 async def requalifications_of(

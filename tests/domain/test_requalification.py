@@ -1,6 +1,7 @@
 """Re-qualification: the next tasks have known answers until it is done or ended."""
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from app.db import transaction
 from app.errors import ConflictError, NotFoundError
@@ -9,6 +10,7 @@ from app.labeling import requalification
 from app.labeling.requalification import (
     end_requalification,
     known_answers_left,
+    known_answers_to_come,
     requalifications_of,
     running_requalifications,
     start_requalification,
@@ -63,6 +65,20 @@ async def purposes(here, who=0):
 async def all_of(here, who=0):
     async with transaction(here.engine) as tx:
         return await requalifications_of(tx, here.project, here.people[who].id)
+
+
+async def to_come(here, who=0):
+    async with transaction(here.engine) as tx:
+        return await known_answers_to_come(tx, here.project, here.people[who].id)
+
+
+async def retire_the_rest(tx, here):
+    """Retire the known answers that nobody was asked for."""
+    for slate in await here.column(
+        "select slate_id from gold where slate_id not in (select slate_id from tasks "
+        "where purpose = 'gold')"
+    ):
+        await retire_gold(tx, here.admin, here.project, slate, reason="Unclear.")
 
 
 async def test_the_next_tasks_have_known_answers_and_then_ordinary_ones_come(here):
@@ -133,7 +149,59 @@ async def test_when_the_known_answers_run_out_labeling_goes_on(here):
     await here.work(0)
 
     assert await purposes(here) == ["fresh"]
-    assert (await all_of(here))[0].is_running
+    (one,) = await all_of(here)
+    assert (one.is_running, one.is_stuck(0)) == (True, True)
+    assert await to_come(here) == 0
+    assert (await end(here)).is_running is False
+
+
+async def test_one_with_known_answers_left_or_at_work_is_not_stuck(here):
+    await send(here)
+    before = await to_come(here)
+    await here.work(0)
+    task = await here.ask(0)
+    async with transaction(here.engine) as tx:
+        await retire_the_rest(tx, here)
+
+    # The second of three is with the labeler, the third is retired.
+    (one,) = await all_of(here)
+    assert (before, one.answered, one.asked) == (3, 1, 2)
+    assert (one.is_stuck(1), one.is_stuck(0)) == (False, False)
+    assert await to_come(here) == 1
+    await here.rank(0, task)
+    (one,) = await all_of(here)
+    assert (one.is_stuck(1), one.is_stuck(0)) == (False, True)
+
+
+async def test_a_finished_one_is_looked_at_no_more(here):
+    await send(here)
+    for _ in range(3):
+        await here.work(0)
+    answered = await here.column("select finished_at from requalifications")
+    await here.work(0)
+    (finished,) = await here.column("select finished_at from requalifications")
+    await here.work(0)
+
+    assert answered == [None]
+    assert finished is not None
+    assert await here.column("select finished_at from requalifications") == [finished]
+    assert not (await all_of(here))[0].is_running
+    with pytest.raises(NotFoundError):
+        await end(here)
+    await here.change("delete from gold")
+    assert (await all_of(here))[0].answered == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["wanted = 0", "ended_at = now()", "ended_by = created_by",
+     "ended_at = now(), ended_by = created_by, finished_at = now()"],
+)  # fmt: skip
+async def test_what_contradicts_itself_is_not_stored(here, change):
+    await send(here)
+
+    with pytest.raises(IntegrityError):
+        await here.change(f"update requalifications set {change}")
 
 
 async def test_a_known_answer_that_was_taken_off_offer_is_none_of_those_wanted(here, monkeypatch):

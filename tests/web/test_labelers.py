@@ -509,8 +509,16 @@ async def test_a_requalification_is_recorded_told_and_ended(
     assert "Agreement has fallen." not in told
     assert (twice.status_code, twice.json()["code"]) == (409, "already_requalifying")
 
+    await run_sql("update gold set retired_at = now()")
+    (stuck,) = (await admin.get(f"{API}/L-01")).json()["requalifications"]
+    assert (stuck["is_running"], stuck["asked"]) == (True, 0)
+    assert "No known answer is left to ask for" in words(await admin_browser.get(f"{PAGE}/L-01"))
+    # Their tasks are ordinary ones again, so they are told no other.
+    assert "Back to the guidelines" not in words(await labeler.get("/projects/seeded/me"))
+
     ended = await admin.post(f"{API}/L-01/requalification/end")
     assert ended.json()["is_running"] is False
+    assert "No known answer is left" not in words(await admin_browser.get(f"{PAGE}/L-01"))
     assert "ended by" in words(await admin_browser.get(f"{PAGE}/L-01"))
     assert "Back to the guidelines" not in words(await labeler.get("/projects/seeded/me"))
     assert (await admin.post(f"{API}/L-01/requalification/end")).status_code == 404

@@ -40,6 +40,11 @@ class Requalifying:
         return next((one for one in self.all if one.is_running), None)
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether the one that is running waits for known answers."""
+        return self.running is not None and self.running.is_stuck(self.left)
+
+    @property
     def offered(self) -> int:
         """How many known answers the next one would ask for."""
         return min(self.left, MOST_ANSWERS)

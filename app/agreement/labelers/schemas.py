@@ -58,6 +58,7 @@ class RequalificationOut(Answer):
     id: int
     reason: str
     wanted: int
+    asked: Annotated[int, Field(description="given to the labeler, the one at work among them")]
     answered: int
     is_running: bool
     created_by: str

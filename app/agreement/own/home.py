@@ -12,7 +12,7 @@ from app.agreement.own.numbers import OwnNumbers
 from app.agreement.own.queries import own_numbers_for
 from app.agreement.own.tasks import OwnTaskPage, Today, own_tasks_for, today_of
 from app.agreement.remarks import AnswerView, answers_for
-from app.labeling.requalification import Requalification, requalifications_of
+from app.labeling.requalification import known_answers_to_come
 from app.projects.queries import ProjectView
 
 
@@ -26,8 +26,8 @@ class LabelerHome:
     disagreements: list[Disagreement]
     answers: list[AnswerView]
     recent: OwnTaskPage
-    requalification: Requalification | None
-    """The one that is running."""
+    known_answers: int
+    """How many of the viewer's next tasks are re-qualification."""
 
 
 async def own_drift_for(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> DriftChart:
@@ -46,7 +46,6 @@ async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectVie
     Raises:
         NotFoundError: they are not a labeler of this project.
     """
-    asked = await requalifications_of(tx, project, viewer.id)
     return LabelerHome(
         today=await today_of(tx, viewer, project),
         numbers=await own_numbers_for(tx, viewer, project),
@@ -54,5 +53,5 @@ async def labeler_home_for(tx: AsyncSession, viewer: Viewer, project: ProjectVie
         disagreements=await disagreements_for(tx, viewer, project),
         answers=await answers_for(tx, viewer, project),
         recent=await own_tasks_for(tx, viewer, project),
-        requalification=next((one for one in asked if one.is_running), None),
+        known_answers=await known_answers_to_come(tx, project, viewer.id),
     )
