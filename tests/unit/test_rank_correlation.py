@@ -1,5 +1,6 @@
 """Tau-b, Kendall's W and intraclass correlations: V09, V10, V12, against scipy, and degenerate."""
 
+import tracemalloc
 from dataclasses import astuple
 from itertools import combinations
 
@@ -243,3 +244,19 @@ def test_slates_on_which_everybody_ties_everything_are_counted_but_have_no_w():
     ranks, slate = np.ones((12, 4), dtype=np.int64), np.repeat(np.arange(4), 3)
 
     assert mean_kendall_w(ranks, slate, slate) == (Measured(None, None, 4, 4),) * 2
+
+
+def test_ten_thousand_labelers_with_a_label_each_are_no_table_of_all_by_all():
+    labeler, slate = np.arange(10_000), np.arange(10_000) // 2
+    signs = signs_of(np.tile(np.array([1, 2, 3], np.int8), (10_000, 1)))
+
+    tracemalloc.start()
+    try:
+        with_all, of_two = mean_tau_b_of_labelers(signs, slate, slate, labeler)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (len(with_all), len(of_two)) == (10_000, 5000)
+    assert set(with_all.values()) == set(of_two.values()) == {Measured(1.0, None, 1, 1)}
+    assert most < 50 * 2**20  # a number for each two of them would be 400 MiB

@@ -115,6 +115,8 @@ def _taus(
 
 def _means(taus: Floats, prompt: Integers, group: Integers) -> dict[int, Measured]:
     """By group the mean over its prompts of their mean tau-b; `units` are the tau-b."""
+    # Groups may be numbers of two labelers, of whom there may be millions that share nothing.
+    keys, group = np.unique(group, return_inverse=True)
     width = int(prompt.max(initial=0)) + 1
     cells, cell = np.unique(group * width + prompt, return_inverse=True)
     defined = np.isfinite(taus)
@@ -122,13 +124,10 @@ def _means(taus: Floats, prompt: Integers, group: Integers) -> dict[int, Measure
     sums = np.bincount(cell[defined], weights=taus[defined], minlength=len(cells))
     groups, of = cells // width, cells % width
     found = ratios(sums / np.maximum(count, 1), (count > 0).astype(np.float64), of, groups)
-    sizes = np.bincount(group[defined], minlength=int(group.max(initial=0)) + 1)
-    shared = np.bincount(groups)
+    sizes, shared = np.bincount(group[defined], minlength=len(keys)), np.bincount(groups)
     return {
-        one: replace(
-            found.get(one, replace(NO_TAU, prompts=int(shared[one]))), units=int(sizes[one])
-        )
-        for one in np.unique(groups).tolist()
+        key: replace(found.get(i, replace(NO_TAU, prompts=int(shared[i]))), units=int(sizes[i]))
+        for i, key in enumerate(keys.tolist())
     }
 
 
