@@ -3,10 +3,12 @@
 import json
 import math
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
@@ -69,6 +71,59 @@ def test_v02_the_standard_error_takes_prompts_as_clusters():
 
     assert got.se == pytest.approx(VECTORS["V02"]["expected"]["se_cluster"], abs=1e-6)
     assert got.half_width == pytest.approx(2.776445 * got.se, abs=1e-6)
+
+
+def random_team(rng):
+    """Three labelers of a few prompts, with ties, with gaps, and not each of each prompt."""
+    return [
+        Label(prompt, prompt, labeler, (1, 2, 3, 4),
+              tuple(None if rng.random() < 0.15 else int(rng.integers(1, 4)) for _ in range(4)))
+        for prompt in range(rng.integers(2, 8))
+        for labeler in range(3)
+        if rng.random() < 0.8
+    ]  # fmt: skip
+
+
+def units_of(labels):
+    """Each unit as its prompt and what the two labelers say of the pair: 1, 0 or -1."""
+    return [
+        (one.prompt, *(np.sign(own.ranks[j] - own.ranks[i]) for own in (one, other)))
+        for one, other in combinations(labels, 2)
+        if one.slate == other.slate
+        for i, j in combinations(range(4), 2)
+        if None not in (one.ranks[i], one.ranks[j], other.ranks[i], other.ranks[j])
+    ]
+
+
+SCORES = {
+    "strict": lambda x, y: None if 0 in (x, y) else float(x == y),
+    "half": lambda x, y: 1.0 if x == y else 0.5 if 0 in (x, y) else 0.0,
+    "three_way": lambda x, y: float(x == y),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_agreement_and_its_error_are_those_of_statsmodels_on_200_data_sets(rule):
+    compared = 0
+    for seed in range(200):
+        given_ = random_team(np.random.default_rng(seed))
+        units = [(prompt, SCORES[rule](x, y)) for prompt, x, y in units_of(given_)]
+        told = [(prompt, score) for prompt, score in units if score is not None]
+        if len({prompt for prompt, _ in told}) < 2:
+            continue
+        compared += 1
+        prompts, scores = map(np.array, zip(*told, strict=True))
+        fit = sm.OLS(scores, np.ones(len(scores))).fit(
+            cov_type="cluster", cov_kwds={"groups": prompts}
+        )
+
+        counts = pair_counts(columns(given_))
+        got = averages(counts, getattr(counts, rule)).micro
+
+        assert (got.units, got.prompts) == (len(told), len(set(prompts.tolist())))
+        assert got.value == pytest.approx(fit.params[0], abs=1e-12)
+        assert got.se == pytest.approx(fit.bse[0], abs=1e-12)
+    assert compared > 150
 
 
 def test_v03_agreement_of_each_pair_of_labelers():

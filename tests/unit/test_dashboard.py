@@ -71,6 +71,36 @@ def numbers(tree):
     return [tree] if isinstance(tree, float) else []
 
 
+def estimates(tree):
+    """Every estimate in nested dataclasses, lists and dictionaries."""
+    if isinstance(tree, Estimate):
+        return [tree]
+    if is_dataclass(tree):
+        return estimates(vars(tree))
+    if isinstance(tree, dict):
+        return estimates(list(tree.values()))
+    if isinstance(tree, list | tuple):
+        return [found for one in tree for found in estimates(one)]
+    return []
+
+
+def of_changing_k():
+    """One of two labelers cannot judge the last response."""
+    return [
+        Label(p, p, u, (1, 2, 3, 4), (1, 2, 3, 4 if (p + u) % 2 else None), (7, 5, 3, None))
+        for p in range(1, 41)
+        for u in (1, 2)
+    ]
+
+
+def contradicting():
+    """A labeler who turns each of their rankings round when it comes again."""
+    return [
+        *shared(40, labelers=2),
+        *(label(p, 1, ORDERS[3], purpose="repeat", id=1000 + p) for p in range(1, 41)),
+    ]
+
+
 def estimate(value, prompts=40):
     status = "not_enough_data" if value is None else "ok"
     return Estimate(value, 0.01, None, 100, prompts, status, None)
@@ -86,6 +116,8 @@ def estimate(value, prompts=40):
         columns([label(p, u, (1, 1, 1, 1)) for p in range(1, 41) for u in (1, 2)]),
         columns([label(p, u, (0, 0, 0, 0), ratings=()) for p in range(1, 41) for u in (1, 2)]),
         columns([label(p, p) for p in range(1, 61)]),
+        columns(contradicting()),
+        columns(of_changing_k()),
     ],
     ids=[
         "nothing",
@@ -95,6 +127,8 @@ def estimate(value, prompts=40):
         "all ties",
         "none judged",
         "strangers",
+        "contradict themselves",
+        "K changes",
     ],
 )
 def test_nothing_is_ever_nan_or_an_alert_of_too_little(labels):
@@ -106,6 +140,8 @@ def test_nothing_is_ever_nan_or_an_alert_of_too_little(labels):
     assert [row.fired & {"low_agreement", "drift"} for row in found.labelers] == [
         frozenset() for _ in found.labelers
     ]
+    hidden = [one for one in estimates(found) if one.value is None]
+    assert all(one.reason and one.status == "not_enough_data" for one in hidden)
 
 
 def test_progress_counts_prompts_and_not_labels():

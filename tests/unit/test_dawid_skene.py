@@ -49,14 +49,19 @@ def test_weights_of_accuracies_near_0_and_1_are_clipped():
 
 # crowd-kit's own
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("seed", range(10))
-def test_crowd_kit_takes_the_same_steps(seed):
-    item, labeler, answer = random_answers(np.random.default_rng(seed))
-    theirs = OneCoinDawidSkene(n_iter=8, tol=-np.inf)
+def test_crowd_kit_takes_the_same_steps_on_200_data_sets():
+    # All at once, with items and labelers of their own: they share the prior alone.
+    parts = [random_answers(np.random.default_rng(seed)) for seed in range(200)]
+    items, labelers, answers = zip(*parts, strict=True)
+    item = np.concatenate([own + 1000 * i for i, own in enumerate(items)])
+    labeler = np.concatenate([own + 6 * i for i, own in enumerate(labelers)])
+    answer = np.concatenate(answers)
+    theirs = OneCoinDawidSkene(n_iter=4, tol=-np.inf)
     theirs.fit(pd.DataFrame({"task": item, "worker": labeler, "label": answer.astype(int)}))
 
     # It ends with the maximization that we begin the next step with.
-    ours = dawid_skene(item, labeler, answer, labelers=6, tolerance=0, max_steps=9)
+    item = np.unique(item, return_inverse=True)[1]
+    ours = dawid_skene(item, labeler, answer, labelers=1200, tolerance=0, max_steps=5)
 
     assert ours.accuracy == pytest.approx(theirs.skills_.sort_index().to_numpy(), abs=1e-9)
     assert ours.prior == pytest.approx(theirs.priors_[1], abs=1e-9)
