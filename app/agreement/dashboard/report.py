@@ -14,9 +14,9 @@ from app.agreement.dashboard.correlation import (
 )
 from app.agreement.dashboard.overview import Overview
 from app.agreement.dashboard.progress import Eta, Tasks, eta_of
-from app.agreement.dashboard.watch import NO_PAIR, Watch, counted, watch_of
+from app.agreement.dashboard.watch import Watch, counted, watch_of
 from app.agreement.labelers.diagnosis import ShownDiagnosis, shown_diagnosis
-from app.agreement.labelers.facts import conflicts
+from app.agreement.labelers.facts import conflicts, ties
 from app.agreement.metrics.estimates import Estimate, Measured, shown
 from app.agreement.report import NO_CHANCE, Headline, LabelerAgreement, PairAgreement, Report
 from app.projects.flags import Scope
@@ -264,8 +264,8 @@ def _labeler(
         strict=row.strict if row else nothing,
         leave_one_out=row.leave_one_out if row else nothing,
         gold=shown("gold", own.gold),
-        ties=shown("own_work", own.ties, undefined=NO_PAIR),
-        conflicts=conflicts(own.conflicts, are_counted=counts_conflicts),
+        ties=ties(own.told_ties),
+        conflicts=conflicts(own.told_conflicts, are_counted=counts_conflicts),
         position=counted(own.position.z, own.position.rankings),
         pace=counted(own.pace.median_wpm, own.pace.tasks),
         drift=_drift(own.drift, signals["drift"]),

@@ -70,8 +70,8 @@ class LabelerQualityOut(Answer):
 
     labeler: str
     gold: EstimateOut
-    ties: EstimateOut
-    conflicts: EstimateOut
+    ties: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
+    conflicts: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
     position_z: EstimateOut
     words_per_minute: EstimateOut
     drift: EstimateOut

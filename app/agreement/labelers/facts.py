@@ -135,8 +135,8 @@ def facts_of(
         rankings=measures.rankings,
         agreement=agreement(measures.strict),
         leave_one_out=with_the_others_sum(measures.leave_one_out),
-        ties=_of_rankings(_share("own_work", evidence.told_ties)),
-        conflicts=_of_rankings(conflicts(evidence.told_conflicts, are_counted=counts_conflicts)),
+        ties=ties(evidence.told_ties),
+        conflicts=conflicts(evidence.told_conflicts, are_counted=counts_conflicts),
         position=_number(evidence.position.z, evidence.position.rankings, TASKS),
         wpm=_number(pace.median_wpm, pace.tasks, TIMED),
         too_fast=_number(_over(pace.too_fast, pace.tasks), pace.tasks, TIMED),
@@ -163,11 +163,16 @@ def checks_of(evidence: Evidence, signals: Sequence[Signal]) -> Checks:
     )
 
 
+def ties(measured: Measured) -> Estimate:
+    """What may be shown of tied pairs, measured with each ranking as a case of its own."""
+    return _of_rankings(_share("own_work", measured))
+
+
 def conflicts(measured: Measured, *, are_counted: bool) -> Estimate:
-    """What may be shown of pairs ranked against their ratings."""
+    """The same of pairs ranked against their ratings."""
     if not are_counted:
         return Estimate(None, None, None, 0, 0, "not_enough_data", gettext(NO_CONFLICTS))
-    return _share("own_work", measured)
+    return _of_rankings(_share("own_work", measured))
 
 
 def agreement(measured: Measured) -> Estimate:
