@@ -23,7 +23,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from trainer import rundir
+from trainer import rundir, train_dpo, train_sft
 from trainer.__main__ import main
 from trainer.running.lineage import RowUse, describe_lineage
 from trainer.spec import Lineage, TrainingSpec
@@ -88,6 +88,15 @@ def checksum(model: PreTrainedModel) -> str:
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_texts() -> Iterator[None]:
+    """Sample less for people to look at when a run ends: it takes a third of a short run."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (train_sft, train_dpo):
+            patched.setattr(module, "SHOWN_TOKENS", 8)
+        yield
 
 
 @pytest.fixture
