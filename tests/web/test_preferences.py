@@ -144,9 +144,9 @@ async def test_an_empty_goal_is_none(app, labeler_browser):
     ("field", "value", "says"),
     [
         ("goal", "many", "must be a whole number"),
-        ("goal", "0", "greater than or equal to 1"),
-        ("goal", "1001", "less than or equal to 1000"),
-        ("language", "xx", "&#39;en&#39; or &#39;de&#39;"),
+        ("goal", "0", "must be at least 1"),
+        ("goal", "1001", "must be at most 1,000"),
+        ("language", "xx", "choose one of those offered"),
     ],
 )
 async def test_bad_input_is_said_at_its_field_and_stays_typed(

@@ -242,8 +242,8 @@ async def test_browsers_let_the_form_be_sent_with_all_prompts(admin_browser, mod
     ("change", "message"),
     [
         ({"temperature": "hot"}, "must be a number"),
-        ({"temperature": "nan"}, "finite"),
-        ({"responses_per_prompt": "3"}, "greater than or equal to 4"),
+        ({"temperature": "nan"}, "must be a number"),
+        ({"responses_per_prompt": "3"}, "must be at least 4"),
         ({"limit": "1.5"}, "must be a whole number"),
         ({"models": []}, "at least 1"),
         ({"models": ["missing"]}, "no model named"),
