@@ -176,6 +176,17 @@ async def test_what_differs_between_two_texts_is_marked_in_them_as_they_are_read
     await expect(texts.last.locator("strong")).to_have_text("fabric spray")
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_what_a_link_leads_to_is_not_below_the_header(open_page, world, width):
+    page = await open_page(world.admin_id, viewport={"width": width, "height": 700})
+
+    await page.goto(f"/projects/compared/agreement/slates/{world.divided_slate}?pair=a-e#pair")
+
+    seen = "({ x, y, height }) => document.elementFromPoint(x + 5, y + height / 2)?.id"
+    title = page.locator("#pair-title")
+    assert await page.evaluate(seen, await title.bounding_box()) == "pair-title"
+
+
 @pytest.mark.parametrize("path", ["agreement", "labelers/L-03", "lineage"])
 async def test_a_page_is_printed_black_on_white_without_what_only_screens_can_use(
     open_page, world, path
