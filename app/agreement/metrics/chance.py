@@ -112,16 +112,20 @@ def rating_agreement(
         prompt: (labels,) prompt of each label, as small integers from 0.
         weighting: how far two different ratings agree.
     """
-    width = ratings.shape[1]
     slates, of = np.unique(slate, return_inverse=True)
-    items = len(slates) * width
+    of_slate = np.zeros(len(slates), dtype=np.int64)
+    of_slate[of] = prompt
+    prompts = np.repeat(of_slate, ratings.shape[1])
+    return gwet_ac(_rating_counts(ratings, of, len(slates)), prompts, weighting=weighting)
+
+
+def _rating_counts(ratings: Small, of: Integers, slates: int) -> Integers:
+    """(slates * width, RATINGS) labels of each response in each category; `of` is their slate."""
+    width = ratings.shape[1]
     rows, columns = np.nonzero(ratings)
     item = of[rows] * width + columns
     cells = item * RATINGS + ratings[rows, columns] - 1
-    counts = np.bincount(cells, minlength=items * RATINGS).reshape(items, RATINGS)
-    of_slate = np.zeros(len(slates), dtype=np.int64)
-    of_slate[of] = prompt
-    return gwet_ac(counts, np.repeat(of_slate, width), weighting=weighting)
+    return np.bincount(cells, minlength=slates * width * RATINGS).reshape(-1, RATINGS)
 
 
 def flag_agreement(yes: Integers, judged: Integers, prompt: Integers) -> FlagAgreement:
@@ -179,10 +183,10 @@ def _gwet(counts: Integers, shared: Booleans, weights: Floats) -> _Gwet | None:
     if not shared.any():
         return None
     labels = counts.sum(axis=1)
-    share = counts / labels[:, None]
-    matching = (counts * (counts @ weights - 1)).sum(axis=1)
+    matching = np.einsum("ik,ik->i", counts, counts @ weights) - labels
     observed = np.where(shared, matching / np.maximum(labels * (labels - 1), 1), 0.0)
     pa = float(observed[shared].mean())
+    share = counts / labels[:, None]
     pi = share.mean(axis=0)
     categories = counts.shape[1]
     scale = float(weights.sum()) / (categories * (categories - 1))
