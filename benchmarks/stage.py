@@ -197,7 +197,7 @@ def reopen_tasks(database: psycopg.Connection[Any]) -> None:
         database.execute(statement)
 
 
-FORGET = "truncate ranking_items, rankings, remarks, drafts, screen_events"
+FORGET = "truncate rankings, drafts, screen_events cascade"
 REOPEN = """
 update tasks set status = 'open', labeler_id = null, lease_token = null, lease_expires_at = null,
                  display_order = null, leased_at = null, finished_at = null
