@@ -18,7 +18,14 @@ import torch
 from safetensors.torch import load_file
 from torch.distributed.tensor import DTensor
 
-from tests.trainer.conftest import environment, make_run, make_tokenizer, save_base, user
+from tests.trainer.conftest import (
+    environment,
+    make_run,
+    make_tokenizer,
+    save_base,
+    shorten_texts,
+    user,
+)
 from tests.trainer.test_reward import rankings_by_share_of_a
 from trainer import data, models, rundir
 from trainer.__main__ import main
@@ -109,6 +116,7 @@ def start(processes):
 def be_rank(variables, function, arguments):
     os.environ.update({name: str(value) for name, value in variables.items()})
     torch.set_num_threads(1)
+    shorten_texts(pytest.MonkeyPatch())  # as in the process of the tests; until this one ends
     code = function(*arguments)
     os._exit(code)
 
