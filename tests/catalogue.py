@@ -61,6 +61,7 @@ TABLES = (
     diagnosis.ALL_TIED,
     report.NO_CHANCE,
     report.NO_CONSENSUS,
+    report.NO_PAIR,
     report.NO_PREFERENCE,
     report.NO_RATINGS_OF_PAIRS,
     screen.CRITERIA,

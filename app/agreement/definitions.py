@@ -126,7 +126,9 @@ def _of_the_top() -> dict[str, tuple[str, str]]:
             gettext("Strict"),
             gettext(
                 "Of the pairs on which both labelers have a preference, how many they order alike. "
-                "This is the 72.6% of InstructGPT's training labelers. By chance: 50%."
+                "This is the 72.6% of InstructGPT's training labelers. By chance: 50%. Averaged by "
+                "prompt each prompt counts the same, by pair of labelers each two who share 30 "
+                "comparisons; their intervals come from the same draws."
             ),
         ),
         "half": (

@@ -3,24 +3,31 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from app.agreement.metrics.bootstrap import Interval, Statistic
+from app.agreement.metrics.bootstrap import BY_LABELER_PAIR, BY_PROMPT, Interval, Statistic
 from app.agreement.metrics.estimates import Estimate, Kind, Measured, shown
 from app.agreement.metrics.measures import RULES, Measures, Rule
 from app.web.translation import gettext
 
 NO_CHANCE = "not defined: all labels are the same"
 NO_PREFERENCE = "not defined: no pair of responses was ordered by both labelers"
+NO_PAIR = "not enough data: no two labelers share 30 comparisons"
 NO_CONSENSUS = "not defined: every pair was tied, by this labeler or in sum by the others"
 NO_RATINGS_OF_PAIRS = "not defined: the rating of one response is in no pair"
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One rule's agreement; the macro averages are None while the number is hidden."""
+    """One rule's agreement, and its averages over prompts and over pairs of labelers."""
 
     estimate: Estimate
-    macro_prompt: float | None
-    macro_labeler_pair: float | None
+    macro_prompt: Estimate
+    macro_labeler_pair: Estimate
+
+    def with_each(self, change: Callable[[Estimate], Estimate]) -> "Headline":
+        """The same with all three changed."""
+        return Headline(
+            change(self.estimate), change(self.macro_prompt), change(self.macro_labeler_pair)
+        )
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,9 @@ def report_of(
         found = shown(kind, measured, low=-1.0, undefined=undefined, bootstrap=drawn.get(name))
         return _awaiting(found) if is_wider_awaited else found
 
-    strict, half, three_way = (_headline(measures, rule, drawn.get(rule)) for rule in RULES)
+    strict, half, three_way = (_headline(measures, rule, drawn) for rule in RULES)
     if is_wider_awaited:
-        strict, half, three_way = (
-            replace(one, estimate=_awaiting(one.estimate)) for one in (strict, half, three_way)
-        )
+        strict, half, three_way = (one.with_each(_awaiting) for one in (strict, half, three_way))
     of_ratings = measures.ratings_alpha
     if is_of_pairs:
         of_ratings = Measured(None, None, of_ratings.units, of_ratings.prompts)
@@ -126,18 +131,27 @@ def report_of(
     )
 
 
-def _headline(measures: Measures, rule: Rule, bootstrap: tuple[float, float] | None) -> Headline:
+def _headline(
+    measures: Measures, rule: Rule, drawn: Mapping[Statistic, tuple[float, float]]
+) -> Headline:
     average = measures.headline[rule]
-    estimate = shown("agreement_card", average.micro, undefined=NO_PREFERENCE, bootstrap=bootstrap)
+
+    def card(measured: Measured, name: Statistic) -> Estimate:
+        return shown("agreement_card", measured, undefined=NO_PREFERENCE, bootstrap=drawn.get(name))
+
+    estimate = card(average.micro, rule)
+    by_prompt = card(average.macro_prompt, BY_PROMPT[rule])
+    by_pair = card(average.macro_labeler_pair, BY_LABELER_PAIR[rule])
     both_judged = measures.headline["half"].micro
     if not average.micro.units and both_judged.units:
         # Enough prompts are shared, but somebody ties everything: "0 of 10 shared" would be wrong.
         tied = Measured(None, None, both_judged.units, both_judged.prompts)
         reason = shown("agreement_card", tied, undefined=NO_PREFERENCE).reason
         estimate = replace(estimate, reason=reason)
-    if estimate.value is None:
-        return Headline(estimate, None, None)
-    return Headline(estimate, average.macro_prompt, average.macro_labeler_pair)
+        by_prompt = replace(by_prompt, reason=reason)
+    if not average.macro_labeler_pair.units:
+        by_pair = replace(by_pair, reason=gettext(NO_PAIR))
+    return Headline(estimate, by_prompt, by_pair)
 
 
 def _awaiting(estimate: Estimate) -> Estimate:

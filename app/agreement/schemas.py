@@ -158,7 +158,11 @@ class HeadlineOut(EstimateOut):
     """Agreement by one rule, also averaged over prompts and over pairs of labelers."""
 
     macro_prompt: float | None
+    macro_prompt_se: float | None
+    macro_prompt_ci95: tuple[float, float] | None
     macro_labeler_pair: float | None
+    macro_labeler_pair_se: float | None
+    macro_labeler_pair_ci95: tuple[float, float] | None
 
 
 class LabelerOut(EstimateOut):
@@ -277,7 +281,11 @@ def agreement_out(shown: ProjectDashboard) -> AgreementOut:
 
 def _headline(headline: Headline) -> HeadlineOut:
     return HeadlineOut(
-        macro_prompt=headline.macro_prompt,
-        macro_labeler_pair=headline.macro_labeler_pair,
+        macro_prompt=headline.macro_prompt.value,
+        macro_prompt_se=headline.macro_prompt.se,
+        macro_prompt_ci95=headline.macro_prompt.ci95,
+        macro_labeler_pair=headline.macro_labeler_pair.value,
+        macro_labeler_pair_se=headline.macro_labeler_pair.se,
+        macro_labeler_pair_ci95=headline.macro_labeler_pair.ci95,
         **vars(headline.estimate),
     )

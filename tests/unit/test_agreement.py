@@ -61,9 +61,64 @@ def test_v01_agreement_by_three_rules_and_three_averages(rule):
     assert got.micro.units == expected["n_units"]
     assert got.micro.prompts == expected["n_prompts"]
     assert got.micro.value == pytest.approx(expected["micro"], abs=1e-6)
-    assert got.macro_prompt == pytest.approx(expected["macro_prompt"], abs=1e-6)
-    assert got.macro_labeler_pair == pytest.approx(expected["macro_labeler_pair"], abs=1e-6)
+    assert got.macro_prompt.value == pytest.approx(expected["macro_prompt"], abs=1e-6)
+    assert got.macro_labeler_pair.value == pytest.approx(expected["macro_labeler_pair"], abs=1e-6)
     assert len(per_pair(counts)) == expected["n_labeler_pairs"]
+
+
+def test_the_error_of_the_mean_over_prompts_is_that_of_their_shares():
+    counts = pair_counts(F1)
+    scores, units = counts.half
+    shares = [
+        scores[counts.prompt == prompt].sum() / units[counts.prompt == prompt].sum()
+        for prompt in np.unique(counts.prompt[units > 0])
+    ]
+
+    got = averages(counts, counts.half).macro_prompt
+
+    assert got.se == pytest.approx(np.std(shares, ddof=1) / np.sqrt(len(shares)), abs=1e-12)
+    assert (got.units, got.prompts) == (units.sum(), len(shares))
+
+
+def many_labels(prompts, labelers):
+    random = np.random.default_rng(3)
+    return columns(
+        [
+            Label(p, p, int(labeler), (1, 2, 3, 4), tuple(random.integers(1, 5, 4).tolist()))
+            for p in range(prompts)
+            for labeler in random.choice(labelers, 2, replace=False)
+        ]
+    )
+
+
+def test_of_two_labelers_the_mean_over_pairs_is_the_agreement_itself():
+    counts = pair_counts(many_labels(40, labelers=2))
+
+    got = averages(counts, counts.strict)
+
+    assert got.macro_labeler_pair.value == pytest.approx(got.micro.value, abs=1e-12)
+    assert got.macro_labeler_pair.se == pytest.approx(got.micro.se, abs=1e-12)
+    assert got.macro_labeler_pair.units == got.micro.units
+
+
+def test_the_error_of_the_mean_over_pairs_is_what_leaving_out_a_prompt_tells():
+    counts = pair_counts(many_labels(300, labelers=4))
+    scores, units = counts.strict
+
+    def without(prompt):
+        kept = counts.prompt != prompt
+        found = [
+            scores[kept & (counts.pair == pair)].sum() / units[kept & (counts.pair == pair)].sum()
+            for pair in np.unique(counts.pair)
+        ]
+        return np.mean(found)
+
+    left = np.array([without(prompt) for prompt in range(300)])
+    jackknife = np.sqrt(299 / 300 * ((left - left.mean()) ** 2).sum())
+
+    got = averages(counts, counts.strict).macro_labeler_pair
+
+    assert got.se == pytest.approx(jackknife, rel=0.05)
 
 
 def test_v02_the_standard_error_takes_prompts_as_clusters():
@@ -269,8 +324,8 @@ def test_v34_what_is_undefined_is_none():
     assert strict_of(single).value is None
     assert strict_of(none).value is None
     assert averages(counts, counts.strict).micro.value is None
-    assert averages(counts, counts.strict).macro_prompt is None
-    assert averages(counts, counts.strict).macro_labeler_pair is None
+    assert averages(counts, counts.strict).macro_prompt.value is None
+    assert averages(counts, counts.strict).macro_labeler_pair.value is None
     assert averages(counts, counts.half).micro.value == 0.5
     assert pair_alpha(same).value is None
     assert pair_alpha(none).value is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.agreement.metrics import bootstrap
+from app.agreement.metrics import bootstrap, resampling
 from app.agreement.metrics.alpha import pair_alpha, rating_alpha
 from app.agreement.metrics.bootstrap import (
     by_labelers_and_prompts,
@@ -14,11 +14,14 @@ from app.agreement.metrics.bootstrap import (
     intervals_of,
     sums_of,
 )
+from app.agreement.metrics.bootstrap_averages import averages_of_draws
 from app.agreement.metrics.labels import headline, no_labels
 from app.agreement.metrics.measures import RULES
 from app.agreement.metrics.pairwise import averages, pair_counts
 from tests.label_columns import Label, columns
 from tests.vectors import VECTORS
+
+AVERAGES = ("", "_by_prompt", "_by_labeler_pair")
 
 
 def pairs_of_labels(prompts, *, labelers=3, seed=1, purpose="fresh"):
@@ -46,7 +49,12 @@ def pairs_of_labels(prompts, *, labelers=3, seed=1, purpose="fresh"):
 
 def statistics_of(labels):
     counts = pair_counts(labels)
-    by_rule = {rule: averages(counts, getattr(counts, rule)).micro.value for rule in RULES}
+    by_rule = {}
+    for rule in RULES:
+        found = averages(counts, getattr(counts, rule))
+        by_rule[rule] = found.micro.value
+        by_rule[f"{rule}_by_prompt"] = found.macro_prompt.value
+        by_rule[f"{rule}_by_labeler_pair"] = found.macro_labeler_pair.value
     return by_rule | {
         "alpha": pair_alpha(labels).value,
         "ratings_alpha": rating_alpha(labels).value,
@@ -115,10 +123,68 @@ def test_a_draw_of_labelers_weighs_each_two_by_how_often_they_were_drawn():
             assert got[draw] == pytest.approx(total[0] / total[1], abs=1e-12)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_draw_of_prompts_gives_the_averages_of_the_prompts_that_were_drawn(rule):
+    given = pairs_of_labels(8)
+    counts = pair_counts(columns(given))
+    drawn = np.random.default_rng(5).integers(0, 8, size=(20, 8))
+
+    by_prompt, by_pair = averages_of_draws(
+        counts, getattr(counts, rule), resamples=20, seed=5, with_labelers=False, min_units=1
+    )
+
+    for draw in range(20):
+        again = pair_counts(repeated(given, np.bincount(drawn[draw], minlength=8)))
+        expected = averages(again, getattr(again, rule), min_units=1)
+        assert by_prompt[draw] == pytest.approx(expected.macro_prompt.value, abs=1e-9)
+        assert by_pair[draw] == pytest.approx(expected.macro_labeler_pair.value, abs=1e-9)
+
+
+def test_a_draw_of_labelers_weighs_their_pairs_in_both_averages():
+    counts = pair_counts(columns(pairs_of_labels(8)))
+    generator = np.random.default_rng(5)
+    labelers = generator.integers(0, 3, size=(20, 3))
+    prompts = generator.integers(0, 8, size=(20, 8))
+
+    got = averages_of_draws(
+        counts, counts.half, resamples=20, seed=5, with_labelers=True, min_units=18
+    )
+    all_units = counts.half[1]
+    units_of = {
+        both: all_units[(counts.first == both[0]) & (counts.second == both[1])].sum()
+        for both in zip(counts.first.tolist(), counts.second.tolist(), strict=True)
+    }
+    assert min(units_of.values()) < 18 <= max(units_of.values())
+
+    for draw in range(20):
+        shares, of_pairs = [], {}
+        for prompt in prompts[draw]:
+            sums = np.zeros(2)
+            for row in np.flatnonzero(counts.prompt == prompt):
+                both = (counts.first[row], counts.second[row])
+                weight = np.prod([(labelers[draw] == one).sum() for one in both])
+                scores, units = counts.half[0][row], counts.half[1][row]
+                sums += weight * np.array([scores, units])
+                here = of_pairs.setdefault(both, [weight, 0.0, 0.0])
+                here[1:] = [here[1] + scores, here[2] + units]
+            shares += [sums[0] / sums[1]] if sums[1] else []
+        known = [
+            (weight, a / n)
+            for both, (weight, a, n) in of_pairs.items()
+            if weight and n and units_of[both] >= 18
+        ]
+        weights, of_two = zip(*known, strict=True) if known else ((), ())
+        expected = (
+            np.mean(shares) if shares else np.nan,
+            np.average(of_two, weights=weights) if known else np.nan,
+        )
+        assert (got[0][draw], got[1][draw]) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
 def test_how_many_draws_are_made_at_once_changes_nothing(monkeypatch):
     labels = columns(pairs_of_labels(12, labelers=4))
     at_once = intervals_of(labels, resamples=103)
-    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", 10)
+    monkeypatch.setattr(resampling, "DRAWS_AT_ONCE", 10)
 
     in_parts = intervals_of(labels, resamples=103)
 
@@ -137,6 +203,8 @@ def test_with_few_labelers_the_wider_interval_is_taken():
 
     assert "labelers and prompts" in {one.resampled for one in found.values()}
     for name, interval in found.items():
+        if name not in sums:
+            continue  # an average, which has no sums
         alone = interval_of(by_prompts(sums[name], 300, bootstrap.SEED), "prompts")
         assert interval.high - interval.low >= alone.high - alone.low
 
@@ -150,7 +218,7 @@ def test_with_ten_labelers_prompts_alone_are_drawn():
 
 
 def test_an_interval_lies_around_its_number():
-    labels = columns(pairs_of_labels(60, labelers=12))
+    labels = columns(pairs_of_labels(600, labelers=12))
     numbers = statistics_of(labels)
 
     for name, interval in intervals_of(labels).items():
@@ -174,12 +242,13 @@ def test_without_two_prompts_there_is_no_interval(labels):
 def test_what_is_not_defined_in_most_draws_has_no_interval():
     tied = [
         Label(prompt, prompt, labeler, (1, 2), (1, 1), (4, 4))
-        for prompt in range(20)
+        for prompt in range(40)
         for labeler in (1, 2)
     ]
 
     found = intervals_of(columns(tied))
 
     # Neither a preference nor two different ratings: only the rules that count ties have a number.
-    assert found.keys() == {"half", "three_way"}
+    counting = [f"{rule}{average}" for rule in ("half", "three_way") for average in AVERAGES]
+    assert found.keys() == set(counting)
     assert (found["half"].low, found["half"].high) == (1.0, 1.0)

@@ -138,7 +138,10 @@ def test_ten_thousand_labelers_with_one_label_each_are_no_table_of_all_by_all():
 
     assert (made.strict.estimate.prompts, made.strict.estimate.units) == (5000, 10_000)
     assert made.strict.estimate.status == "ok"
-    assert made.strict.macro_labeler_pair is None
+    assert made.strict.macro_labeler_pair.value is None
+    assert made.strict.macro_labeler_pair.reason == (
+        "not enough data: no two labelers share 30 comparisons"
+    )
     assert (len(made.labelers), len(made.pairs)) == (10_000, 5000)
     assert {row.strict.reason for row in made.labelers} == {
         "not enough data: 1 of 10 shared prompts"

@@ -64,6 +64,10 @@ async def test_agreement_is_counted_with_its_uncertainty(admin, seed_slates):
     # Two labelers: a t interval of prompts alone does not say how far others would agree.
     assert strict["status"] == "provisional"
     assert (strict["macro_prompt"], strict["macro_labeler_pair"]) == (0.9, 0.9)
+    # All prompts have as many units, and two labelers are one pair: the same error.
+    for average in ("macro_prompt", "macro_labeler_pair"):
+        assert strict[f"{average}_se"] == pytest.approx(strict["se"], abs=1e-9)
+        assert strict[f"{average}_ci95"] == pytest.approx(strict["ci95"], abs=1e-9)
     assert answer["half"]["value"] == answer["three_way"]["value"] == 0.9
     assert answer["tie_share"] == 0
     assert answer["rankings"] == 80

@@ -224,7 +224,7 @@ def _macro_gap(strict: Headline) -> float | None:
     value, others = strict.estimate.value, (strict.macro_prompt, strict.macro_labeler_pair)
     if value is None or strict.estimate.status != "ok":
         return None
-    gap = max((abs(one - value) for one in others if one is not None), default=0.0)
+    gap = max((abs(one.value - value) for one in others if one.value is not None), default=0.0)
     return gap if gap > MAX_MACRO_GAP else None
 
 

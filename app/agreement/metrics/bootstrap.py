@@ -22,17 +22,40 @@ from app.agreement.metrics.alpha import (
     rating_coincidences,
 )
 from app.agreement.metrics.arrays import Floats, Integers
+from app.agreement.metrics.bootstrap_averages import averages_of_draws
 from app.agreement.metrics.labels import Labels
-from app.agreement.metrics.measures import RULES
+from app.agreement.metrics.measures import RULES, Rule
 from app.agreement.metrics.pairwise import pair_counts, rows_of_two_labelers
+from app.agreement.metrics.resampling import batches, codes, draws
 
-Statistic = Literal["strict", "half", "three_way", "alpha", "ratings_alpha"]
+Statistic = Literal[
+    "strict",
+    "half",
+    "three_way",
+    "strict_by_prompt",
+    "half_by_prompt",
+    "three_way_by_prompt",
+    "strict_by_labeler_pair",
+    "half_by_labeler_pair",
+    "three_way_by_labeler_pair",
+    "alpha",
+    "ratings_alpha",
+]
 Resampled = Literal["prompts", "labelers and prompts"]
 
+BY_PROMPT: dict[Rule, Statistic] = {
+    "strict": "strict_by_prompt",
+    "half": "half_by_prompt",
+    "three_way": "three_way_by_prompt",
+}
+BY_LABELER_PAIR: dict[Rule, Statistic] = {
+    "strict": "strict_by_labeler_pair",
+    "half": "half_by_labeler_pair",
+    "three_way": "three_way_by_labeler_pair",
+}
 RESAMPLES = 1000
 SEED = 20220304
 FEW_LABELERS = 10
-DRAWS_AT_ONCE = 50
 # With fewer draws that have a value, the percentiles would be of special cases.
 LEAST_DEFINED = 0.8
 
@@ -45,6 +68,11 @@ class Interval:
     high: float
     se: float
     resampled: Resampled
+
+    @property
+    def width(self) -> float:
+        """Between the two percentiles."""
+        return self.high - self.low
 
 
 @dataclass(frozen=True)
@@ -76,17 +104,51 @@ def intervals_of(
         resamples: how many draws.
         seed: of numpy's PCG64.
     """
+    schemes: list[Resampled] = ["prompts"]
+    if len(np.unique(overlap.labeler)) < FEW_LABELERS:
+        schemes.append("labelers and prompts")
     found: dict[Statistic, Interval] = {}
-    for name, sums in sums_of(overlap).items():
-        if sums.prompt.max(initial=0) == 0:
-            continue  # of one prompt all draws are alike
-        intervals = [interval_of(by_prompts(sums, resamples, seed), "prompts")]
-        if len(np.unique(overlap.labeler)) < FEW_LABELERS:
-            drawn = by_labelers_and_prompts(sums, resamples, seed)
-            intervals.append(interval_of(drawn, "labelers and prompts"))
-        known = [one for one in intervals if one is not None]
-        if known:
-            found[name] = max(known, key=lambda one: one.high - one.low)
+    for scheme in schemes:
+        drawn = _sums_drawn(overlap, scheme, resamples, seed)
+        drawn |= _averages_drawn(overlap, scheme, resamples, seed)
+        for name, values in drawn.items():
+            interval = interval_of(values, scheme)
+            if interval is not None and (name not in found or found[name].width < interval.width):
+                found[name] = interval
+    return found
+
+
+def _sums_drawn(
+    overlap: Labels, scheme: Resampled, resamples: int, seed: int
+) -> dict[Statistic, Floats]:
+    """By statistic (resamples,) values; of one prompt all draws would be alike."""
+    draw = by_prompts if scheme == "prompts" else by_labelers_and_prompts
+    return {
+        name: draw(sums, resamples, seed)
+        for name, sums in sums_of(overlap).items()
+        if sums.prompt.max(initial=0) > 0
+    }
+
+
+def _averages_drawn(
+    overlap: Labels, scheme: Resampled, resamples: int, seed: int
+) -> dict[Statistic, Floats]:
+    """The same of the macro averages."""
+    counts = pair_counts(overlap)
+    found: dict[Statistic, Floats] = {}
+    for rule in RULES:
+        scores, units = getattr(counts, rule)
+        if len(np.unique(counts.prompt[units > 0])) <= 1:
+            continue
+        by_prompt, by_pair = averages_of_draws(
+            counts,
+            (scores, units),
+            resamples=resamples,
+            seed=seed,
+            with_labelers=scheme == "labelers and prompts",
+        )
+        found[BY_PROMPT[rule]] = by_prompt
+        found[BY_LABELER_PAIR[rule]] = by_pair
     return found
 
 
@@ -100,7 +162,7 @@ def sums_of(overlap: Labels) -> dict[Statistic, Sums]:
         prompt, first, second = (
             each[units > 0] for each in (counts.prompt, counts.first, counts.second)
         )
-        sums[rule] = Sums(rows, _codes(prompt), first, second, _share)
+        sums[rule] = Sums(rows, codes(prompt), first, second, _share)
     one, other = rows_of_two_labelers(overlap)
     by_slate = np.argsort(overlap.slate[one])
     one, other = one[by_slate], other[by_slate]
@@ -113,7 +175,7 @@ def sums_of(overlap: Labels) -> dict[Statistic, Sums]:
         place = np.searchsorted(slates, each.groups)
         sums[name] = Sums(
             each.tables.reshape(len(each.tables), each.tables.shape[1] ** 2),
-            _codes(overlap.prompt[one[place]]),
+            codes(overlap.prompt[one[place]]),
             overlap.labeler[one[place]],
             overlap.labeler[other[place]],
             partial(_alpha, level=each.level),
@@ -142,10 +204,7 @@ def by_prompts(sums: Sums, resamples: int, seed: int) -> Floats:
     np.add.at(per_prompt, sums.prompt, sums.rows)
     generator = np.random.default_rng(seed)
     return np.concatenate(
-        [
-            sums.value(_draws(generator, draws, prompts) @ per_prompt)
-            for draws in _batches(resamples)
-        ]
+        [sums.value(draws(generator, times, prompts) @ per_prompt) for times in batches(resamples)]
     )
 
 
@@ -157,39 +216,23 @@ def by_labelers_and_prompts(sums: Sums, resamples: int, seed: int) -> Floats:
     prompts = int(sums.prompt.max(initial=-1)) + 1
     if prompts == 0:
         return np.zeros(0)
-    labelers, codes = np.unique((sums.first, sums.second), return_inverse=True)
-    first, second = codes.reshape(2, -1)
+    labelers, labeler = np.unique((sums.first, sums.second), return_inverse=True)
+    first, second = labeler.reshape(2, -1)
     pairs, pair = np.unique(first * len(labelers) + second, return_inverse=True)
     generator = np.random.default_rng(seed)
-    all_times = _draws(generator, resamples, len(labelers))
+    all_labelers = draws(generator, resamples, len(labelers))
     values = []
-    for draws in _batches(resamples):
-        times, all_times = all_times[:draws], all_times[draws:]
-        of_prompts = _draws(generator, draws, prompts)
-        drawn = np.zeros((draws, sums.rows.shape[1]))
+    for times in batches(resamples):
+        of_labelers, all_labelers = all_labelers[:times], all_labelers[times:]
+        of_prompts = draws(generator, times, prompts)
+        drawn = np.zeros((times, sums.rows.shape[1]))
         for number, both in enumerate(pairs.tolist()):
             rows = pair == number
-            weight = times[:, both // len(labelers)] * times[:, both % len(labelers)]
+            one, other = divmod(both, len(labelers))
+            weight = of_labelers[:, one] * of_labelers[:, other]
             drawn += weight[:, None] * (of_prompts[:, sums.prompt[rows]] @ sums.rows[rows])
         values.append(sums.value(drawn))
     return np.concatenate(values)
-
-
-def _draws(generator: np.random.Generator, draws: int, among: int) -> Floats:
-    """(draws, among) how often each was drawn, of as many as there are."""
-    drawn = generator.integers(0, among, size=(draws, among))
-    cells = drawn + among * np.arange(draws)[:, None]
-    counted = np.bincount(cells.ravel(), minlength=draws * among)
-    return counted.reshape(draws, among).astype(np.float64)
-
-
-def _batches(resamples: int) -> list[int]:
-    full, rest = divmod(resamples, DRAWS_AT_ONCE)
-    return [DRAWS_AT_ONCE] * full + ([rest] if rest else [])
-
-
-def _codes(values: Integers) -> Integers:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
 def interval_of(values: Floats, resampled: Resampled) -> Interval | None:

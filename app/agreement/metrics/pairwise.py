@@ -5,7 +5,8 @@ A unit is one pair of responses judged by two labelers. Pair labels are +1 (the 
 Labelers and prompts are the codes that the labels have.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,8 +72,8 @@ class Averages:
     """The three averages of one rule: over units, over prompts, over pairs of labelers."""
 
     micro: Measured
-    macro_prompt: float | None
-    macro_labeler_pair: float | None
+    macro_prompt: Measured
+    macro_labeler_pair: Measured
 
 
 def pair_counts(labels: Labels) -> PairCounts:
@@ -105,8 +106,8 @@ def averages(
     scores, units = rule
     return Averages(
         micro=ratio(scores, units, counts.prompt),
-        macro_prompt=_mean_of_groups(scores, units, counts.prompt, min_units=1),
-        macro_labeler_pair=_mean_of_groups(scores, units, counts.pair, min_units=min_units),
+        macro_prompt=_over_prompts(scores, units, counts.prompt),
+        macro_labeler_pair=_over_pairs(scores, units, counts, min_units=min_units),
     )
 
 
@@ -179,11 +180,32 @@ def rows_of_two_labelers(labels: Labels) -> tuple[Integers, Integers]:
     return one[are_two], other[are_two]
 
 
-def _mean_of_groups(
-    scores: Floats, units: Floats, group: Integers, *, min_units: int
-) -> float | None:
-    found, row = np.unique(group, return_inverse=True)
-    summed = np.bincount(row, weights=scores, minlength=len(found))
-    counts = np.bincount(row, weights=units, minlength=len(found))
-    enough = counts >= max(min_units, 1)
-    return float((summed[enough] / counts[enough]).mean()) if enough.any() else None
+def _over_prompts(scores: Floats, units: Floats, prompt: Integers) -> Measured:
+    """The mean of the prompts' shares, each of which is one draw."""
+    found, row = np.unique(prompt[units > 0], return_inverse=True)
+    summed, counts = (np.bincount(row, weights=each[units > 0]) for each in (scores, units))
+    mean = ratio(summed / counts, np.ones(len(found)), np.arange(len(found)))
+    return replace(mean, units=int(units.sum()))
+
+
+def _over_pairs(scores: Floats, units: Floats, counts: PairCounts, *, min_units: int) -> Measured:
+    """The mean of the shares of those two who have enough units.
+
+    With M of them, with shares A_g and n_g units, the standard error is that of the sums over
+    prompts of (a_gp - A_g n_gp) / (M n_g): the mean linearized, with prompts as clusters.
+    """
+    found, row = np.unique(counts.pair, return_inverse=True)
+    summed, counted = (
+        np.bincount(row, weights=each, minlength=len(found)) for each in (scores, units)
+    )
+    enough = counted >= max(min_units, 1)
+    if not enough.any():
+        return Measured(None, None, 0, 0)
+    here = enough[row] & (units > 0)
+    row, prompt = row[here], np.unique(counts.prompt[here], return_inverse=True)[1]
+    shares = np.divide(summed, counted, out=np.zeros(len(found)), where=counted > 0)
+    residuals = (scores[here] - shares[row] * units[here]) / (enough.sum() * counted[row])
+    parts = np.bincount(prompt, weights=residuals)
+    prompts = len(parts)
+    se = math.sqrt(prompts / (prompts - 1) * float(parts @ parts)) if prompts > 1 else None
+    return Measured(float(shares[enough].mean()), se, int(units[here].sum()), prompts)
