@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { choicesFor, nextFocus, positionOf } from "../../static/js/labeling/rank-choices.js";
+import { choicesFor, nextFocus, positionOf, shortcutsOf } from "../../static/js/labeling/rank-choices.js";
 
 const LETTERS = new Map([[7, "A"], [8, "B"], [9, "C"]]);
 const boardOf = (...rows) => ({ rows, last: null });
@@ -56,4 +56,15 @@ test("arrows go from choice to choice and stop at the ends", () => {
   assert.equal(nextFocus("ArrowDown", 2, 3), 2);
   assert.equal(nextFocus("End", 0, 3), 2);
   assert.equal(nextFocus("x", 0, 3), -1);
+});
+
+test("a choice tells the shortcuts that would do the same", () => {
+  const board = { rows: [[7], [8, 9], []], last: 7 };
+  const told = (id) => choicesFor(board, id, LETTERS).map(({ action }) => shortcutsOf(action, board, id).join(" "));
+
+  assert.deepEqual(told(8).slice(0, 3), ["better tie", "", "worse"]);
+  assert.deepEqual(told(8).filter((names) => names.startsWith("apart")), ["apartAbove", "apartBelow"]);
+  assert.deepEqual(told(7).slice(0, 3), ["", "worse", ""]);
+  const unranked = { rows: [[], [8], []], last: 8 };
+  assert.deepEqual([0, 1, 2].map((row) => shortcutsOf(["place", row], unranked, 7)), [[], ["tie"], []]);
 });

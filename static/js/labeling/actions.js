@@ -72,13 +72,14 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     rate(id, rating, { key }) {
       const letter = letters.get(id);
       const what = rating ? t("{letter} rated {rating}", { letter, rating }) : t("{letter} not rated", { letter });
-      log("rate", { response: id, old: store.work().items[id].rating, new: rating, method: "key" });
+      log("rate", { response: id, old: store.work().items[id].rating, new: rating, method });
       store.change(rate(store.work(), id, rating), what);
       messages.announce(what);
       if (key && rating && preferences.go_on) {
         focusNextOf(missing(store.work(), ids, rules).unrated, id);
       }
     },
+    clearRating: (id) => actions.rate(id, null, {}),
     place(id, row, { key, isOnChip }) {
       rank(id, place(store.work().board, id, row));
       if (key && !isOnChip && preferences.go_on) {

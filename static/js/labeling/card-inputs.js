@@ -1,8 +1,10 @@
 // Listens to the controls on the cards and writes what they say into the work.
+import { enableClearing } from "./clear-rating.js";
 import { rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, withItem } from "./judgments.js";
 import { t } from "../words.js";
 
-export function enableCardInputs(cards, { store, messages, log, root, openMenu, compare }) {
+export function enableCardInputs(cards, { store, messages, log, root, openMenu, compare, perform }) {
+  enableClearing(root, { onClear: (id) => perform(["rate", null], { id, method: "click" }) });
   for (const [id, card] of cards) {
     const letter = store.letters.get(id);
     card.addEventListener("focusin", () => {
@@ -11,7 +13,7 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu, 
       }
     });
     card.addEventListener("change", ({ target }) => {
-      if (target.closest(".rating") && target.type === "radio") {
+      if (target.closest(".rating") && target.type === "radio" && target.checked) { // Not when it was cleared.
         log("rate", { response: id, old: store.work().items[id].rating, new: Number(target.value), method: "click" });
         store.change(rate(store.work(), id, Number(target.value)), t("{letter} rated {rating}", { letter, rating: target.value }));
       } else if (target.closest(".flag-list")) {

@@ -13,6 +13,9 @@ export function createPage(context) {
   watchBar(find(".bar"));
   watchScrollable(find("#guidelines"));
   find("[data-labeling]").style.setProperty("--preview-lines", context.settings.preview_lines);
+  const more = find("#more-actions");
+  // First of all: what opens then gives the focus back to the button of the menu, which stays to be seen.
+  more.addEventListener("click", ({ target }) => target.closest("button") && more.hidePopover(), { capture: true });
   return {
     context,
     messages: createMessages({

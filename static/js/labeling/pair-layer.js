@@ -19,7 +19,9 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
   }
 
   function showText(side, id) {
-    ofSide("tab", side).textContent = letters.get(id);
+    const letter = letters.get(id);
+    ofSide("tab", side).textContent = letter;
+    ofSide("answer", side).textContent = t("{letter} is better", { letter });
     if (shown[side] === id) {
       return; // Who has begun to read it goes on where they were.
     }
@@ -27,7 +29,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
     const column = ofSide("side", side);
     const body = cards.get(id).querySelector("[data-body]").cloneNode(true);
     body.removeAttribute("data-body");
-    column.querySelector("h4").textContent = t("Response {letter}", { letter: letters.get(id) });
+    column.querySelector("h4").textContent = t("Response {letter}", { letter });
     column.querySelector("[data-pair-text]").replaceChildren(body);
     column.scrollTop = 0;
   }

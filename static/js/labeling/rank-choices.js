@@ -37,6 +37,20 @@ function newRows(others, isSaid) {
   ];
 }
 
+// The names of the shortcuts that do the same with this response.
+export function shortcutsOf([name, argument], board, id) {
+  if (name === "moveApart") {
+    return [argument < 0 ? "apartAbove" : "apartBelow"];
+  }
+  const row = rowOf(board, id);
+  const rowOfLast = board.last === null || board.last === id ? -1 : rowOf(board, board.last);
+  return name !== "place" ? [] : [
+    ...(row !== -1 && argument === row - 1 ? ["better"] : []),
+    ...(row !== -1 && argument === row + 1 ? ["worse"] : []),
+    ...(argument === rowOfLast ? ["tie"] : []),
+  ];
+}
+
 // The position of the choice that a digit key means, else -1.
 export function positionOf({ key, code }, choices) {
   const digit = /^(Digit|Numpad)(\d)$/.exec(code ?? "");

@@ -1,12 +1,13 @@
 // The menu of a card's rank pill: shows the choices; a click, a digit or Enter takes one.
 import { inReadingOrder, isFromTheRight } from "./direction.js";
-import { choicesFor, nextFocus, positionOf } from "./rank-choices.js";
+import { hintKeys } from "./key-hints.js";
+import { choicesFor, nextFocus, positionOf, shortcutsOf } from "./rank-choices.js";
 import { t } from "../words.js";
 
 const MARGIN = 8;
 const MAX_COLUMNS = 6;
 
-export function createRankMenu(menu, { rowCount, letters, onChoice }) {
+export function createRankMenu(menu, { rowCount, letters, preferences, onChoice }) {
   let opener = null;
   let choices = [];
   let buttons = [];
@@ -49,10 +50,11 @@ export function createRankMenu(menu, { rowCount, letters, onChoice }) {
       menu.dataset.response = id;
       menu.setAttribute("aria-label", t("Rank response {letter}, 1 is best", { letter: letters.get(id) }));
       choices = choicesFor(board, id, letters);
-      buttons = choices.map(toButton);
+      buttons = choices.map((choice) => toButton(choice, shortcutsOf(choice.action, board, id)));
       menu.replaceChildren(line(t("1 is best")), ...choices.flatMap(({ heading }, position) => (
         heading ? [line(heading), buttons[position]] : [buttons[position]]
       )));
+      hintKeys(menu, preferences);
       menu.showPopover();
       putBeside(menu, pill);
       buttons[0].focus();
@@ -64,9 +66,10 @@ function line(text) {
   return Object.assign(document.createElement("p"), { className: "wide", textContent: text });
 }
 
-function toButton({ text, members, label }) {
+function toButton({ text, members, label }, shortcuts) {
   const button = document.createElement("button");
   button.type = "button";
+  button.dataset.shortcut = shortcuts.join(" ");
   button.className = label ? "button" : "button plain wide";
   button.append(...(label ? [part("span", text), ...(members ? [part("small", members)] : []), heard(label)] : [text]));
   return button;

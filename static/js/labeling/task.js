@@ -99,10 +99,10 @@ export function openTask(root, { page, onReady }) {
 
   const perform = createActions({ store, cards, boardView, messages, log, rules, aids, preferences: context.preferences });
   const rankMenu = createRankMenu(root.querySelector("[data-rank-menu]"), {
-    rowCount: ids.length, letters, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
+    rowCount: ids.length, letters, preferences: context.preferences, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
   });
   enableFlagKeys(root, context);
-  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open, compare: aids.compare });
+  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open, compare: aids.compare, perform });
   enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
   const endDrag = enableDrag(board, {
     onStart: (id) => store.look({ active: id, picked: id }),
