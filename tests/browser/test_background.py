@@ -468,7 +468,6 @@ async def test_the_last_task_is_sent_once_however_often_it_is_submitted(open_pag
     assert len(sent) == 1
     assert len(await stored_rankings(engine, place)) == 1
 
-    await screen.page.get_by_role("button", name="More", exact=True).click()
     await screen.page.get_by_role("link", name="Earlier task").click()
     await screen.ready()
     await expect(screen.page.get_by_role("button", name="Submit the change")).to_be_visible()
