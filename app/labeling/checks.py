@@ -13,8 +13,10 @@ PURPOSES = ("gold", "anchor", "repeat")
 HASH_BYTES = 8
 
 
-def due_checks(settings: ScreenSettings, *, seed: uuid.UUID, ordinal: int) -> list[str]:
-    """The purposes that a labeler's task may have instead of a label's, in order of preference.
+def due_checks(settings: ScreenSettings, *, seed: uuid.UUID, ordinal: int) -> dict[str, float]:
+    """The purposes that a labeler's task may have instead of a label's, and the share of each.
+
+    In order of preference. The share is the probability with which one is due.
 
     With a share of s, one falls on a random task of each 1/s in a row: so the share holds at any
     time, none can be foreseen, and after a time without any to ask there is no rush of them.
@@ -25,11 +27,11 @@ def due_checks(settings: ScreenSettings, *, seed: uuid.UUID, ordinal: int) -> li
         ordinal: which task of theirs in the project it is, from 1.
     """
     shares = (settings.gold_share, settings.anchor_share, settings.repeat_share)
-    return [
-        purpose
+    return {
+        purpose: share
         for purpose, share in zip(PURPOSES, shares, strict=True)
         if share > 0 and _is_due(f"{seed}-{purpose}", share, ordinal)
-    ]
+    }
 
 
 def _is_due(name: str, share: float, ordinal: int) -> bool:

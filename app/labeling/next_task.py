@@ -8,15 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import NotFoundError
+from app.labeling.check_leases import CHECKS, REPEAT_AFTER_DAYS
 from app.labeling.checks import due_checks
+from app.labeling.lease_parts import LEASED, NEW_TO_THEM
 from app.labeling.queries import leased_task_for, task_columns, task_from
 from app.labeling.schemas import TaskOut
 from app.projects.screen import ScreenSettings
-from app.rounds.places import SEVERE_KINDS, WITHDRAWN
+from app.rounds.places import SEVERE_KINDS
 
 FEW = 16  # tasks among which pairs of labelers are filled evenly
 LATEST = 100  # of a labeler's overlap tasks count for that
-REPEAT_AFTER_DAYS = 14  # by then hardly anybody remembers (B.7)
 
 # The task that the labeler holds already, renewed, else where to go on searching. A labeler whose
 # lease has expired gets the task back with a new token, unless somebody else took it meanwhile.
@@ -77,17 +78,9 @@ where projects.slug = :slug and m.user_id = :labeler_id
 for no key update of m
 """)
 
-# What stands in the labeler's way to a task: they had their turn at its slate.
-NEW_TO_THEM = """not exists (
-    select from tasks mine where mine.slate_id = t.slate_id and mine.labeler_id = :labeler_id)"""
 # Behind the member's cursor, so that a labeler never walks over slates they have already ranked.
 OPEN = f"""from tasks t
     where t.project_id = :project_id and t.status = 'open' and t.id > :after and {NEW_TO_THEM}"""
-LEASED = """
-    status = 'leased', labeler_id = :labeler_id, lease_token = gen_random_uuid(),
-    lease_expires_at = now() + make_interval(mins => :lease_minutes),
-    leased_at = clock_timestamp(),
-    display_order = ({display_order})"""
 # The places of a slate are the rows of a cyclic Latin square whose first row is random: among its
 # labelers each response stands in each position about equally often.
 IN_A_SQUARE = """
@@ -98,11 +91,6 @@ IN_A_SQUARE = """
             from responses r where r.slate_id = tasks.slate_id and r.problem is null
         ) shown
     """
-AT_RANDOM = """
-        select array_agg(r.id order by random()) from responses r
-        where r.slate_id = given.slate_id and r.problem is null
-    """
-
 # So that all pairs of labelers are filled evenly, slates that somebody else has ranked are left to
 # wait until they are all that is near, and then the one is taken whose labeler the viewer shares
 # the fewest slates with. What is passed over stays in front of the cursor. Shared slates are
@@ -167,97 +155,6 @@ with chosen as (
 {task_columns("leased")}
 """)  # noqa: S608 - all of it is ours
 
-# A check comes in the shape of the next task, and that one moves to the end: so neither its number
-# nor its time tells it from the others. Work that somebody has left on a task must stay with it.
-# Not waiting for a round that is being closed, which in turn may wait for this transaction.
-LEASE_CHECK = """
-with host as (
-    select t.id, t.project_id, t.slate_id, t.place, t.purpose, t.propensity, s.round_id
-    from tasks t join slates s on s.id = t.slate_id join rounds d on d.id = s.round_id
-    where t.project_id = :project_id and t.status = 'open' and t.id > :after and {new_to_them}
-      and d.closed_at is null
-      and not exists (select from drafts where drafts.task_id = t.id)
-      and not exists (select from screen_events where screen_events.task_id = t.id)
-      and not exists (select from reports where reports.task_id = t.id)
-    order by t.id limit 1
-    for update of t skip locked for share of d skip locked
-), given as (
-    {given}
-    order by md5(concat(cast(:seed as text), s.id)) limit 1
-), leased as (
-    update tasks set {leased},
-        slate_id = given.slate_id, place = 0, purpose = '{purpose}', propensity = null,
-        asked_round_id = host.round_id,
-        occasion = coalesce((
-            select max(mine.occasion) + 1 from tasks mine
-            where mine.slate_id = given.slate_id and mine.labeler_id = :labeler_id), 0)
-    from host, given where tasks.id = host.id
-    returning tasks.*
-), moved as (
-    insert into tasks (project_id, slate_id, place, purpose, propensity)
-    select host.project_id, host.slate_id, host.place, host.purpose, host.propensity
-    from host join leased on leased.id = host.id
-), cursor as (
-    update project_members set tasks_leased = tasks_leased + 1, last_task_id = leased.id
-    from leased where project_members.project_id = :project_id and user_id = :labeler_id
-)
-{columns}
-"""
-# A check on a slate bars its labeler from that slate's places, so first those are filled.
-IS_FILLED = """not exists (
-          select from tasks place where place.slate_id = s.id and not place.is_check
-            and place.status in ('open', 'leased'))"""
-GIVEN = {
-    "gold": f"""
-    select g.slate_id
-    from gold g join slates s on s.id = g.slate_id join rounds d on d.id = s.round_id
-    where d.project_id = :project_id and s.status = 'ready' and g.retired_at is null
-      and {IS_FILLED}
-      and not exists (
-          select from tasks mine
-          where mine.slate_id = g.slate_id and mine.labeler_id = :labeler_id)""",  # noqa: S608
-    "anchor": f"""
-    select s.id as slate_id
-    from host join rounds asked on asked.id = host.round_id,
-         slates s join rounds d on d.id = s.round_id
-    where d.project_id = :project_id and s.status = 'ready' and s.is_anchor
-      and {IS_FILLED}
-      and not exists (
-          select from tasks mine
-          where mine.slate_id = s.id and mine.labeler_id = :labeler_id
-            and (mine.asked_round_id = asked.id or mine.status = 'leased'
-                 or mine.finished_at >= asked.created_at))""",  # noqa: S608
-    # A few of them, so that not all that somebody ever ranked is looked up.
-    "repeat": """
-    select s.id as slate_id
-    from (
-        select t.id, t.slate_id from tasks t
-        where t.labeler_id = :labeler_id and t.project_id = :project_id and t.status = 'done'
-          and not t.is_check
-          and t.finished_at <= now() - make_interval(days => :repeat_after_days)
-          and not exists (
-              select from tasks again
-              where again.slate_id = t.slate_id and again.labeler_id = :labeler_id
-                and again.purpose = 'repeat')
-        order by md5(concat(cast(:seed as text), t.slate_id)) limit 20
-    ) old
-    join slates s on s.id = old.slate_id
-    join rankings r on r.task_id = old.id and r.is_current
-    where r.created_at <= now() - make_interval(days => :repeat_after_days)""",
-}
-CHECKS = {
-    purpose: text(
-        LEASE_CHECK.format(
-            new_to_them=NEW_TO_THEM,
-            given=f"{given} and not {WITHDRAWN.format(slate_id='s.id')}",
-            leased=LEASED.format(display_order=AT_RANDOM),
-            purpose=purpose,
-            columns=task_columns("leased"),
-        )
-    )
-    for purpose, given in GIVEN.items()
-}
-
 
 async def lease_next_task(
     tx: AsyncSession, viewer: Viewer, *, slug: str, lease_minutes: int, beside: Sequence[int] = ()
@@ -314,10 +211,13 @@ def _tries(held: Row[tuple[Any, ...]]) -> Iterator[tuple[TextClause, int, dict[s
         "severe_kinds": list(SEVERE_KINDS),
         "repeat_after_days": REPEAT_AFTER_DAYS,
     }
-    due = due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1)
-    for purpose in dict.fromkeys([*(["gold"] if held.requalifies else []), *due]):
+    drawn = due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1)
+    # What a re-qualification asks for is not drawn: no probability belongs to it.
+    due: dict[str, float | None] = {"gold": None} if held.requalifies else {}
+    due |= {purpose: share for purpose, share in drawn.items() if purpose not in due}
+    for purpose, share in due.items():
         for after in cursors:
-            yield CHECKS[purpose], after, of_checks
+            yield CHECKS[purpose], after, {**of_checks, "share": share}
     yield LEASE, held.last_task_id, {}
     for after in cursors:
         yield LEASE_FIRST, after, {}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, NotFoundError
-from app.labeling.next_task import GIVEN
+from app.labeling.check_leases import GIVEN
 from app.projects.labelers import labeler_of
 from app.projects.queries import ProjectView
 from app.rounds.places import SEVERE_KINDS, WITHDRAWN

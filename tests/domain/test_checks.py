@@ -11,8 +11,9 @@ from app.datasets.export import comparison_chunks, ranking_chunks
 from app.db import transaction
 from app.errors import ConflictError
 from app.invariants import violations
+from app.labeling.check_leases import REPEAT_AFTER_DAYS
 from app.labeling.leasing import report_task, skip_task
-from app.labeling.next_task import REPEAT_AFTER_DAYS, lease_next_task
+from app.labeling.next_task import lease_next_task
 from app.labeling.reports import resolve_report
 from app.labeling.slate_commands import make_gold, retire_gold, set_anchor
 from app.rounds.closing import close_round, reopen_round
@@ -87,7 +88,7 @@ async def test_a_known_answer_comes_in_the_place_of_the_next_task(here):
         "round", "is_sensitive",
     }  # fmt: skip
     [stored] = await here.rows("select * from tasks where id = :id", id=task.id)
-    assert (stored["purpose"], stored["place"], stored["propensity"]) == ("gold", 0, None)
+    assert (stored["purpose"], stored["place"], stored["propensity"]) == ("gold", 0, 1.0)
     assert sorted(stored["display_order"]) == sorted(response.id for response in task.responses)
     assert await violations(here.engine) == {}
 
@@ -220,6 +221,11 @@ async def test_the_shares_hold(engine):
         await here.work(0)
 
     assert len(await here.rows(CHECKS.format("gold"))) == pytest.approx(5, abs=1)
+    kept = "select distinct purpose, propensity from {} where labeler_id is not null order by 1"
+    for table in ("tasks", "rankings"):
+        assert await here.rows(kept.format(table)) == [
+            {"purpose": "fresh", "propensity": 1.0}, {"purpose": "gold", "propensity": 0.25},
+        ], table  # fmt: skip
 
 
 async def test_an_anchor_comes_once_in_every_round(engine):

@@ -92,6 +92,8 @@ async def test_the_next_tasks_have_known_answers_and_then_ordinary_ones_come(her
     assert (asked.wanted, asked.answered, asked.is_running) == (3, 0, True)
     assert await purposes(here) == ["fresh", "gold", "gold", "gold", "fresh", "fresh"]
     assert await purposes(here, 1) == ["fresh"]
+    # Asked for, not drawn.
+    assert await here.column("select propensity from tasks where purpose = 'gold'") == [None] * 3
     (done,) = await all_of(here)
     assert (done.answered, done.is_running, done.ended_at) == (3, False, None)
     assert await violations(here.engine) == {}
