@@ -160,8 +160,10 @@ def add_slates(
 
 
 ROUND = """
-insert into rounds (project_id, number, source)
-select p.id, coalesce(max(r.number), 0) + 1, 'imported'
+insert into rounds (project_id, number, source, labels_per_slate, overlap_share, gold_share,
+                    anchor_share, repeat_share)
+select p.id, coalesce(max(r.number), 0) + 1, 'imported', p.labels_per_slate, p.overlap_share,
+       0.04, 0.02, 0.02
 from projects p left join rounds r on r.project_id = p.id group by p.id returning id
 """
 PROMPTS = """

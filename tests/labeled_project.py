@@ -133,8 +133,9 @@ async def seed(
     rounds = {}
     for number in sorted({slate.round for slate in slates}):
         rounds[number] = await tx.scalar(
-            text("insert into rounds (project_id, number, source)"
-                 " values (:project_id, :number, 'imported') returning id"),
+            text("insert into rounds (project_id, number, source, labels_per_slate, overlap_share,"
+                 " gold_share, anchor_share, repeat_share)"
+                 " values (:project_id, :number, 'imported', 2, 0.15, 0, 0, 0) returning id"),
             {**here, "number": number},
         )  # fmt: skip
     round_ids = [rounds[slate.round] for slate in slates]

@@ -12,9 +12,14 @@ from generate_series(1, :count) n
 on conflict do nothing
 """)
 ROUND = text("""
-insert into rounds (project_id, number, source)
-select :project_id, coalesce(max(number), 0) + 1, 'imported' from rounds
-where project_id = :project_id
+insert into rounds (project_id, number, source, labels_per_slate, overlap_share, gold_share,
+                    anchor_share, repeat_share)
+select p.id, coalesce((select max(number) from rounds where project_id = p.id), 0) + 1, 'imported',
+       p.labels_per_slate, p.overlap_share,
+       coalesce(cast(p.screen ->> 'gold_share' as float8), 0.04),
+       coalesce(cast(p.screen ->> 'anchor_share' as float8), 0.02),
+       coalesce(cast(p.screen ->> 'repeat_share' as float8), 0.02)
+from projects p where p.id = :project_id
 returning id
 """)
 SLATES = text("""

@@ -14,6 +14,7 @@ AT_RANDOM = """
     """
 # A check comes in the shape of the next task, and that one moves to the end: so neither its number
 # nor its time tells it from the others. Work that somebody has left on a task must stay with it.
+# Only in the round whose share made it due: elsewhere it had another probability.
 # Not waiting for a round that is being closed, which in turn may wait for this transaction.
 LEASE_CHECK = """
 with host as (
@@ -38,6 +39,7 @@ with host as (
             select max(mine.occasion) + 1 from tasks mine
             where mine.slate_id = given.slate_id and mine.labeler_id = :labeler_id), 0)
     from host, given where tasks.id = host.id
+      and (cast(:round_id as bigint) is null or host.round_id = :round_id)
     returning tasks.*
 ), moved as (
     insert into tasks (project_id, slate_id, place, purpose, propensity)

@@ -4,16 +4,15 @@ The shares are those of B.13: 3-5% known answers, 2% anchors, 2% repeats of a la
 """
 
 import uuid
+from collections.abc import Mapping
 from hashlib import sha256
 from math import floor
-
-from app.projects.screen import ScreenSettings
 
 PURPOSES = ("gold", "anchor", "repeat")
 HASH_BYTES = 8
 
 
-def due_checks(settings: ScreenSettings, *, seed: uuid.UUID, ordinal: int) -> dict[str, float]:
+def due_checks(shares: Mapping[str, float], *, seed: uuid.UUID, ordinal: int) -> dict[str, float]:
     """The purposes that a labeler's task may have instead of a label's, and the share of each.
 
     In order of preference. The share is the probability with which one is due.
@@ -22,15 +21,14 @@ def due_checks(settings: ScreenSettings, *, seed: uuid.UUID, ordinal: int) -> di
     time, none can be foreseen, and after a time without any to ask there is no rush of them.
 
     Args:
-        settings: the project's, with the shares.
+        shares: of each purpose, 0..1: those of the round whose task it is.
         seed: the labeler's own, which nobody sees.
         ordinal: which task of theirs in the project it is, from 1.
     """
-    shares = (settings.gold_share, settings.anchor_share, settings.repeat_share)
     return {
-        purpose: share
-        for purpose, share in zip(PURPOSES, shares, strict=True)
-        if share > 0 and _is_due(f"{seed}-{purpose}", share, ordinal)
+        purpose: shares[purpose]
+        for purpose in PURPOSES
+        if shares[purpose] > 0 and _is_due(f"{seed}-{purpose}", shares[purpose], ordinal)
     }
 
 

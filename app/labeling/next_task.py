@@ -13,11 +13,18 @@ from app.labeling.checks import due_checks
 from app.labeling.lease_parts import LEASED, NEW_TO_THEM
 from app.labeling.queries import leased_task_for, task_columns, task_from
 from app.labeling.schemas import TaskOut
-from app.projects.screen import ScreenSettings
 from app.rounds.places import SEVERE_KINDS
 
 FEW = 16  # tasks among which pairs of labelers are filled evenly
 LATEST = 100  # of a labeler's overlap tasks count for that
+
+# The round whose open task comes next for the labeler, and which share of its tasks are checks.
+UPCOMING = """(
+    select jsonb_build_object('id', d.id, 'gold', d.gold_share, 'anchor', d.anchor_share,
+                              'repeat', d.repeat_share)
+    from tasks t join slates s on s.id = t.slate_id join rounds d on d.id = s.round_id
+    where t.project_id = m.project_id and t.status = 'open' and t.id > {after} and {new_to_them}
+    order by t.id limit 1)"""
 
 # The task that the labeler holds already, renewed, else where to go on searching. A labeler whose
 # lease has expired gets the task back with a new token, unless somebody else took it meanwhile.
@@ -25,7 +32,7 @@ LATEST = 100  # of a labeler's overlap tasks count for that
 # A check is meant for its labeler alone, so it waits for them. A re-qualification whose known
 # answers are all given is noted as finished, and is counted no more. The member's row is locked:
 # what a labeler gets next depends on what they have got.
-HELD = text("""
+HELD = text(f"""
 with reopened as (
     update tasks set status = 'open', labeler_id = null, lease_token = null,
                      lease_expires_at = null, display_order = null, leased_at = null
@@ -59,8 +66,10 @@ with reopened as (
           where t.labeler_id = q.user_id and t.project_id = q.project_id and t.purpose = 'gold'
             and t.leased_at >= q.created_at and t.status in ('done', 'skipped'))
 )
-select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, projects.screen,
-       held.id as task_id,
+select m.project_id, m.last_task_id, m.tasks_leased, m.checks_seed, held.id as task_id,
+       case when held.id is null then coalesce(
+           {UPCOMING.format(after="m.last_task_id", new_to_them=NEW_TO_THEM)},
+           {UPCOMING.format(after=0, new_to_them=NEW_TO_THEM)}) end as upcoming,
        exists (
            select from requalifications q
            where q.project_id = m.project_id and q.user_id = m.user_id
@@ -76,7 +85,7 @@ from project_members m join projects on projects.id = m.project_id
 left join held on true
 where projects.slug = :slug and m.user_id = :labeler_id
 for no key update of m
-""")
+""")  # noqa: S608 - all of it is ours
 
 # Behind the member's cursor, so that a labeler never walks over slates they have already ranked.
 OPEN = f"""from tasks t
@@ -205,19 +214,22 @@ def _tries(held: Row[tuple[Any, ...]]) -> Iterator[tuple[TextClause, int, dict[s
     """What to look for and behind which task, until something is found."""
     # From the cursor on, then once more from the start: skipped and expired tasks lie behind.
     cursors = list(dict.fromkeys((held.last_task_id, 0)))
-    settings = ScreenSettings.model_validate(held.screen)
     of_checks: dict[str, object] = {
         "seed": str(held.checks_seed),
         "severe_kinds": list(SEVERE_KINDS),
         "repeat_after_days": REPEAT_AFTER_DAYS,
     }
-    drawn = due_checks(settings, seed=held.checks_seed, ordinal=held.tasks_leased + 1)
+    drawn, round_id = {}, None
+    if held.upcoming is not None:
+        round_id, ordinal = held.upcoming["id"], held.tasks_leased + 1
+        drawn = due_checks(held.upcoming, seed=held.checks_seed, ordinal=ordinal)
     # What a re-qualification asks for is not drawn: no probability belongs to it.
     due: dict[str, float | None] = {"gold": None} if held.requalifies else {}
     due |= {purpose: share for purpose, share in drawn.items() if purpose not in due}
     for purpose, share in due.items():
         for after in cursors:
-            yield CHECKS[purpose], after, {**of_checks, "share": share}
+            of_one = {"share": share, "round_id": None if share is None else round_id}
+            yield CHECKS[purpose], after, {**of_checks, **of_one}
     yield LEASE, held.last_task_id, {}
     for after in cursors:
         yield LEASE_FIRST, after, {}

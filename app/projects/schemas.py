@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from app.projects.flags import MAX_FLAGS, FlagSpec, Polarity, Scope
+from app.projects.screen import Share
 from app.web.schemas import Answer, Body, Line, LongText, Slug
+
+LabelsPerSlate = Annotated[int, Field(ge=1, le=9)]
 
 
 class FlagIn(Body):
@@ -48,8 +51,8 @@ class ProjectIn(Body):
     slug: Annotated[Slug, AfterValidator(_not_a_page)]
     name: Line
     guidelines: LongText
-    labels_per_slate: Annotated[int, Field(ge=1, le=9)] = 1
-    overlap_share: Annotated[float, Field(ge=0, le=1)] = 0.15
+    labels_per_slate: LabelsPerSlate = 1
+    overlap_share: Share = 0.15
     flags: (
         Annotated[
             list[FlagIn | Annotated[Line, AfterValidator(_nameable)]], Field(max_length=MAX_FLAGS)
@@ -62,8 +65,8 @@ class SettingsIn(Body):
     """What can be changed about a project later."""
 
     name: Line
-    labels_per_slate: Annotated[int, Field(ge=1, le=9)]
-    overlap_share: Annotated[float, Field(ge=0, le=1)]
+    labels_per_slate: LabelsPerSlate
+    overlap_share: Share
 
 
 class MemberIn(Body):

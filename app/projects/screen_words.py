@@ -32,8 +32,8 @@ GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
     ),
     (
         "Sampling of tasks",
-        "Shares of tasks, from 0 to 1. How many slates get a second labeler is set on the "
-        "project's overview.",
+        "Shares of tasks, from 0 to 1, of rounds that start from now on. How many slates get a "
+        "second labeler is set on the project's overview.",
         ("gold_share", "anchor_share", "repeat_share"),
     ),
 )

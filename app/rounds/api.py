@@ -9,6 +9,7 @@ from app.projects.queries import project_for
 from app.prompts.api import MAX_IMPORT_BYTES, NDJSON_BODY, ndjson_body
 from app.rounds.closing import close_round, reopen_round
 from app.rounds.commands import NewRound, create_round, import_responses, random_seed
+from app.rounds.overlap import OverlapParameters
 from app.rounds.queries import round_of, rounds_of, slates_of
 from app.rounds.schemas import (
     RejectedLine,
@@ -46,6 +47,7 @@ async def post_round(
         sampling=Sampling(**sampling),
         split=body.prompts.split,
         limit=body.prompts.limit,
+        overlap=body,
     )
     started = await create_round(tx, settings, viewer, project, new)
     return RoundStarted(round=started.number, run=started.run_id, slates=started.slates)
@@ -105,11 +107,15 @@ async def post_reopen(tx: Tx, viewer: HiddenFromLabelers, slug: str, number: Pat
     "/projects/{slug}/responses", max_body_size=MAX_ANSWERS_BYTES, openapi_extra=NDJSON_BODY
 )
 async def post_responses(
-    request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str
+    request: Request,
+    tx: Tx,
+    viewer: HiddenFromLabelers,
+    slug: str,
+    overlap: Annotated[OverlapParameters, Query()],
 ) -> RoundImported:
     """Make a round from answers made elsewhere: `{prompt | messages, responses: [..]}` per line."""
     project = await project_for(tx, viewer, slug)
-    imported = await import_responses(tx, project, await ndjson_body(request))
+    imported = await import_responses(tx, project, await ndjson_body(request), overlap)
     return RoundImported(
         round=imported.number,
         slates=imported.slates,

@@ -22,6 +22,7 @@ from app.registry.queries import ModelView, all_models
 from app.registry.reach import reach_of
 from app.rounds.answers import MIN_OFFERED_SAMPLED, is_offerable, problems_of, storable
 from app.rounds.import_rows import ImportedSlate, parse_answers
+from app.rounds.overlap import NOTHING, OverlapWish
 from app.rounds.storage import (
     NewResponse,
     add_responses,
@@ -73,6 +74,7 @@ class NewRound:
     sampling: Sampling
     split: Split | None = None
     limit: int | None = None
+    overlap: OverlapWish = NOTHING
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,13 @@ async def create_round(
         tx,
         project,
         source="sampled",
+        overlap=new.overlap,
         responses_per_prompt=new.responses_per_prompt,
         sampling=new.sampling.model_dump_json(),
     )
     names = [model.name for model in models]
     await tx.execute(ADD_ROUND_MODELS, {"round_id": made.id, "names": names})
-    await add_slates(tx, project, made.id, prompt_ids)
+    await add_slates(tx, made.id, prompt_ids)
     run_id = await queue_run(
         tx,
         project_id=project.id,
@@ -262,7 +265,9 @@ def _sampled_responses(slate_id: int, slate: SampledSlate) -> list[NewResponse]:
     ]
 
 
-async def import_responses(tx: AsyncSession, project: ProjectView, data: bytes) -> ImportedRound:
+async def import_responses(
+    tx: AsyncSession, project: ProjectView, data: bytes, overlap: OverlapWish = NOTHING
+) -> ImportedRound:
     """Make a round from answers that were made elsewhere; new prompts are stored on the way.
 
     Raises:
@@ -280,10 +285,10 @@ async def import_responses(tx: AsyncSession, project: ProjectView, data: bytes) 
             f"Line {first.line}: {first.error}",
             code="rejected",
         )
-    made = await new_round(tx, project, source="imported")
+    made = await new_round(tx, project, source="imported", overlap=overlap)
     prompt_ids = await _prompt_ids(tx, project, slates)
     slate_ids = await add_slates(
-        tx, project, made.id, [prompt_ids[slate.prompt.content_hash] for slate in slates]
+        tx, made.id, [prompt_ids[slate.prompt.content_hash] for slate in slates]
     )
     names = {answer.model for slate in slates for answer in slate.answers if answer.model}
     await tx.execute(ADD_ROUND_MODELS, {"round_id": made.id, "names": list(names)})

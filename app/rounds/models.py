@@ -20,14 +20,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
 
+SHARES = ("overlap_share", "gold_share", "anchor_share", "repeat_share")
+
 
 class Round(Base):
-    """One pass of the loop: sampled from models, or imported from answers made elsewhere."""
+    """One pass of the loop: sampled from models, or imported from answers made elsewhere.
+
+    Who labels what (`overlap.Overlap`) stays as it was when the round was made.
+    """
 
     __tablename__ = "rounds"
     __table_args__ = (
         UniqueConstraint("project_id", "number"),
         CheckConstraint("source in ('sampled', 'imported')", name="source"),
+        CheckConstraint("labels_per_slate between 1 and 9", name="labels_per_slate"),
+        *(CheckConstraint(f"{name} between 0 and 1", name=name) for name in SHARES),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -36,6 +43,11 @@ class Round(Base):
     source: Mapped[str] = mapped_column(Text)
     responses_per_prompt: Mapped[int | None] = mapped_column(SmallInteger)  # null: imported
     sampling: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # trainer.spec.Sampling
+    labels_per_slate: Mapped[int] = mapped_column(SmallInteger)
+    overlap_share: Mapped[float]
+    gold_share: Mapped[float]
+    anchor_share: Mapped[float]
+    repeat_share: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

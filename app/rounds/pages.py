@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -22,7 +22,8 @@ from app.rounds.commands import (
     create_round,
     import_responses,
 )
-from app.rounds.forms import RoundForm, read_typed
+from app.rounds.forms import UPLOAD, RoundForm, overlap_typed, read_overlap, read_typed
+from app.rounds.overlap import NAMES, OverlapWish
 from app.rounds.queries import prompts_by_split, round_of, rounds_of, slates_of
 from app.web.deps import AppSettings, Tx
 from app.web.errors import status_of
@@ -57,6 +58,22 @@ FORM_BYTES = 64 * 1024
 INVALID = 422
 
 
+async def _overlap_typed(
+    labels_per_slate: Typed = "",
+    overlap_share: Typed = "",
+    gold_share: Typed = "",
+    anchor_share: Typed = "",
+    repeat_share: Typed = "",
+) -> dict[str, str]:
+    return {
+        "labels_per_slate": labels_per_slate,
+        "overlap_share": overlap_share,
+        "gold_share": gold_share,
+        "anchor_share": anchor_share,
+        "repeat_share": repeat_share,
+    }
+
+
 @router.get("/projects/{slug}/rounds")
 async def show_rounds(
     request: Request,
@@ -70,7 +87,7 @@ async def show_rounds(
     if request.headers.get("hx-request") == "true":
         context = {"project": project, "rounds": await rounds_of(tx, project)}
         return page(request, "rounds/list.html", context, block="table")
-    return await _rounds_page(request, tx, project, typed={**DEFAULTS, "models": models or []})
+    return await _rounds_page(request, tx, project, typed={"models": models or []})
 
 
 @router.post("/projects/{slug}/rounds")
@@ -80,6 +97,7 @@ async def post_round(
     viewer: HiddenFromLabelers,
     settings: AppSettings,
     slug: str,
+    overlap: Annotated[dict[str, str], Depends(_overlap_typed)],
     *,
     models: Annotated[list[str] | None, Form(max_length=100)] = None,
     responses_per_prompt: Typed = "",
@@ -101,6 +119,7 @@ async def post_round(
         "seed": seed,
         "split": split,
         "limit": limit,
+        **overlap,
     }
     form, errors = checked(RoundForm, read_typed(typed))
     if form is None:
@@ -124,28 +143,42 @@ async def post_round(
 async def post_answers(request: Request, tx: Tx, viewer: HiddenFromLabelers, slug: str) -> Response:
     """Import answers made elsewhere and show what became of the file's lines."""
     project = await project_for(tx, viewer, slug)
+    typed: dict[str, str] = {}
     try:
-        imported = await import_responses(tx, project, await _uploaded(request))
+        data, typed = await _uploaded(request)
+        overlap, wrong = checked(OverlapWish, read_overlap(typed, UPLOAD))
+        if overlap is None:
+            errors = {f"{UPLOAD}{name}": said for name, said in wrong.items()}
+            return await _rounds_page(
+                request, tx, project, typed=typed, errors=errors, status=INVALID
+            )
+        imported = await import_responses(tx, project, data, overlap)
     except DomainError as error:
         return await _rounds_page(
-            request, tx, project, errors={"file": error.detail}, status=status_of(error)
+            request,
+            tx,
+            project,
+            typed=typed,
+            errors={"file": error.detail},
+            status=status_of(error),
         )
     return await _rounds_page(request, tx, project, imported=imported)
 
 
-async def _uploaded(request: Request) -> bytes:
-    """The form's one file.
+async def _uploaded(request: Request) -> tuple[bytes, dict[str, str]]:
+    """The form's one file, and its other fields.
 
     Raises:
         DomainError: there is no file, or it is of another kind.
     """
     try:
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with request.form(max_files=1, max_fields=1 + len(NAMES)) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:
                 raise InvalidError("Choose a file first.", code="no_file")
             refuse_by_name(file.filename)
-            return await file.read()
+            typed = {name: text for name, text in form.items() if isinstance(text, str)}
+            return await file.read(), typed
     except ClientDisconnect:
         raise MalformedError(
             "The upload ended half way. Nothing was imported.", code="incomplete_body"
@@ -168,7 +201,7 @@ async def _rounds_page(
         "rounds": await rounds_of(tx, project),
         "models": [model for model in known if not model.is_untrained],
         "prompt_choices": _prompt_choices(await prompts_by_split(tx, project)),
-        "typed": typed or DEFAULTS,
+        "typed": DEFAULTS | overlap_typed(project) | (typed or {}),
         "errors": errors or {},
         "imported": imported,
     }

@@ -15,7 +15,8 @@ select r.id, r.number, r.source, r.responses_per_prompt, r.sampling, r.created_a
        array(select m.name from round_models rm join models m on m.id = rm.model_id
              where rm.round_id = r.id order by m.id) as models,
        slate.ready, slate.pending, slate.unusable, task.open, task.leased, task.done,
-       run.id, run.status, run.error, r.closed_at
+       run.id, run.status, run.error, r.closed_at,
+       r.labels_per_slate, r.overlap_share, r.gold_share, r.anchor_share, r.repeat_share
 from rounds r
 cross join lateral (
     select count(*) filter (where s.status = 'ready') as ready,
@@ -70,7 +71,7 @@ select split, count(*) from prompts where project_id = :project_id group by spli
 
 @dataclass(frozen=True)
 class RoundView:
-    """A round and how far it is: its slates, its tasks, and the run that samples it."""
+    """A round: how far its slates, its tasks, and its run are, and who labels what (`Overlap`)."""
 
     id: int
     number: int
@@ -89,6 +90,11 @@ class RoundView:
     run_status: str | None
     run_error: str | None
     closed_at: datetime | None
+    labels_per_slate: int
+    overlap_share: float
+    gold_share: float
+    anchor_share: float
+    repeat_share: float
 
     @property
     def slates(self) -> int:

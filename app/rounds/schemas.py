@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field
 
 from app.prompts.split import Split
+from app.rounds.overlap import OverlapWish
 from app.rounds.queries import ResponseView, RoundView, SlateView
 from app.web.schemas import Answer, Body, Line
 from trainer.spec import MAX_RESPONSES, Sampling, Seed
@@ -29,8 +30,8 @@ class PromptChoice(Body):
     limit: Annotated[int, Field(ge=1, le=MAX_PROMPTS)] | None = None
 
 
-class RoundIn(Body):
-    """A round to start."""
+class RoundIn(OverlapWish):
+    """A round to start; who labels what is as in the project unless it is said."""
 
     models: Annotated[list[Line], Field(min_length=1, max_length=MAX_RESPONSES)]
     responses_per_prompt: Annotated[int, Field(ge=4, le=MAX_RESPONSES)]
@@ -98,6 +99,11 @@ class RoundOut(Answer):
     run: RunState | None
     created_at: datetime
     closed_at: datetime | None
+    labels_per_slate: int
+    overlap_share: float
+    gold_share: float
+    anchor_share: float
+    repeat_share: float
 
     @classmethod
     def of(cls, row: RoundView) -> Self:
@@ -116,6 +122,11 @@ class RoundOut(Answer):
             run=run,
             created_at=row.created_at,
             closed_at=row.closed_at,
+            labels_per_slate=row.labels_per_slate,
+            overlap_share=row.overlap_share,
+            gold_share=row.gold_share,
+            anchor_share=row.anchor_share,
+            repeat_share=row.repeat_share,
         )
 
 

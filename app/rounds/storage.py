@@ -7,13 +7,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.projects.queries import ProjectView
+from app.rounds.overlap import NOTHING, OverlapWish
 from app.rounds.places import SEVERE_KINDS, WITHDRAWN
 from trainer.spec import Problem
 
 NEW_ROUND = text("""
-insert into rounds (project_id, number, source, responses_per_prompt, sampling)
+insert into rounds (project_id, number, source, responses_per_prompt, sampling, labels_per_slate,
+                    overlap_share, gold_share, anchor_share, repeat_share)
 select :project_id, coalesce(max(number), 0) + 1, :source, :responses_per_prompt,
-       cast(:sampling as jsonb)
+       cast(:sampling as jsonb), :labels_per_slate, :overlap_share, :gold_share, :anchor_share,
+       :repeat_share
 from rounds where project_id = :project_id
 returning id, number
 """)
@@ -27,13 +30,14 @@ with given as (
                order by md5(concat(cast(:round_id as text), '-', prompt_id))) as drawn
     from unnest(cast(:prompt_ids as bigint[])) with ordinality as given (prompt_id, position)
 ), shares as (
-    select given.*, case when :labels_per_slate > 1 then slates
-                         else round(:overlap_share * slates) end as overlapping
-    from given
+    select given.*, d.labels_per_slate,
+           case when d.labels_per_slate > 1 then slates
+                else round(d.overlap_share * slates) end as overlapping
+    from given join rounds d on d.id = :round_id
 )
 insert into slates (round_id, prompt_id, places, propensity)
 select :round_id, prompt_id,
-       case when drawn <= overlapping then greatest(:labels_per_slate, 2) else 1 end,
+       case when drawn <= overlapping then greatest(labels_per_slate, 2) else 1 end,
        case when drawn <= overlapping then overlapping else slates - overlapping end
            / cast(slates as float8)
 from shares
@@ -119,6 +123,7 @@ async def new_round(
     project: ProjectView,
     *,
     source: str,
+    overlap: OverlapWish = NOTHING,
     responses_per_prompt: int | None = None,
     sampling: str | None = None,
 ) -> RoundKey:
@@ -130,24 +135,15 @@ async def new_round(
             "source": source,
             "responses_per_prompt": responses_per_prompt,
             "sampling": sampling,
+            **asdict(overlap.within(project)),
         },
     )
     return RoundKey(*rows.one())
 
 
-async def add_slates(
-    tx: AsyncSession, project: ProjectView, round_id: int, prompt_ids: Sequence[int]
-) -> dict[int, int]:
+async def add_slates(tx: AsyncSession, round_id: int, prompt_ids: Sequence[int]) -> dict[int, int]:
     """Add a pending slate per prompt; returns the slates' ids by prompt."""
-    rows = await tx.execute(
-        ADD_SLATES,
-        {
-            "round_id": round_id,
-            "prompt_ids": list(prompt_ids),
-            "labels_per_slate": project.labels_per_slate,
-            "overlap_share": project.overlap_share,
-        },
-    )
+    rows = await tx.execute(ADD_SLATES, {"round_id": round_id, "prompt_ids": list(prompt_ids)})
     return {prompt_id: slate_id for slate_id, prompt_id in rows}
 
 

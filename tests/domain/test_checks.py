@@ -140,7 +140,7 @@ async def test_who_has_ranked_a_slate_is_not_asked_what_is_known_of_it(engine):
     here = await asking(engine, count=2)
     await here.work(0)
     await gold_on(here, (await slates(here, 1))[0])
-    await here.change("update projects set screen = '{\"gold_share\": 1.0}'")
+    await here.change("update rounds set gold_share = 1.0")
 
     await here.work(0)
 
@@ -226,6 +226,55 @@ async def test_the_shares_hold(engine):
         assert await here.rows(kept.format(table)) == [
             {"purpose": "fresh", "propensity": 1.0}, {"purpose": "gold", "propensity": 0.25},
         ], table  # fmt: skip
+
+
+async def test_a_round_has_its_own_shares_and_keeps_them(engine):
+    """The closed round has the known answers, the second none of its own, and the third all."""
+    here = await asking(engine, labelers=1, count=9)
+    for slate in await slates(here, 1):
+        await gold_on(here, slate)
+    await close(here, 1)
+    for share in (0.0, 1.0):
+        await here.add_round(count=3)
+        await here.change(
+            "update rounds set gold_share = :share where number = (select max(number) from rounds)",
+            share=share,
+        )
+    await here.change("update projects set screen = '{\"gold_share\": 0.5}'")
+
+    for _ in range(8):
+        await here.work(0)
+
+    done = await here.rows(
+        "select t.purpose, t.propensity, d.number from tasks t join slates s on s.id = t.slate_id "
+        "join rounds d on d.id = coalesce(asked_round_id, s.round_id) where t.status = 'done' "
+        "order by t.leased_at"
+    )
+    assert [(row["number"], row["purpose"], row["propensity"]) for row in done] == (
+        [(2, "fresh", 1.0)] * 3 + [(3, "gold", 1.0)] * 5
+    )
+
+
+async def test_what_lies_behind_in_another_round_is_no_place_for_this_ones_checks(engine):
+    """The check was due in the round of the next task; earlier tasks had another probability."""
+    here = await asking(engine, labelers=1, count=2)
+    await here.add_round(count=1)
+    await gold_on(here, (await slates(here, 1))[0])
+    await here.change("update rounds set gold_share = number - 1")
+    await here.change("update tasks set status = 'void' where slate_id = :slate",
+                      slate=(await slates(here, 1))[0])  # fmt: skip
+    [last] = await here.column("select max(id) from tasks where slate_id = any(:slates)",
+                               slates=await slates(here, 1))  # fmt: skip
+    await here.change("update project_members set last_task_id = :last", last=last)
+    await here.change(
+        "insert into drafts (task_id, labeler_id, version, body) "
+        "select max(id), :labeler, 1, '{}' from tasks", labeler=here.people[0].id,
+    )  # fmt: skip
+
+    while await here.work(0):
+        pass
+
+    assert await here.column("select count(*) from tasks where purpose = 'gold'") == [0]
 
 
 async def test_an_anchor_comes_once_in_every_round(engine):

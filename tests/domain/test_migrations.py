@@ -139,3 +139,16 @@ def test_going_back_from_0006_forgets_checks_and_nothing_else(database_url, conn
     assert (
         connection.execute("select * from comparisons order by 1, 4, 5").fetchall() == comparisons
     )
+
+
+def test_rounds_get_who_labels_what_from_their_project(database_url, connection):
+    command.downgrade(alembic_config(database_url), "0013")
+    connection.execute(PROJECT.replace("0)", "0.5)"))
+    connection.execute("update projects set screen = '{\"gold_share\": 0}'")
+    connection.execute("insert into rounds (project_id, number, source) values (1, 1, 'imported')")
+
+    command.upgrade(alembic_config(database_url), "0014")
+
+    assert connection.execute(
+        "select labels_per_slate, overlap_share, gold_share, anchor_share, repeat_share from rounds"
+    ).fetchone() == (1, 0.5, 0, 0.02, 0.02)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from app.db import transaction
 from app.invariants import violations
 from app.labeling.leasing import skip_task
+from app.rounds.overlap import OverlapWish
 from app.rounds.storage import (
     NewResponse,
     add_responses,
@@ -23,11 +23,11 @@ from tests.asking import Asking, asking
 
 async def round_of(here: Asking, prompts: int, *, labels_per_slate: int, overlap_share: float):
     """A round as the program makes it, of the first prompts; returns its tasks."""
-    project = replace(here.project, labels_per_slate=labels_per_slate, overlap_share=overlap_share)
+    wish = OverlapWish(labels_per_slate=labels_per_slate, overlap_share=overlap_share)
     async with transaction(here.engine) as tx:
-        made = await new_round(tx, project, source="imported")
+        made = await new_round(tx, here.project, source="imported", overlap=wish)
         ids = await here.column("select id from prompts order by id limit :n", n=prompts)
-        slates = (await add_slates(tx, project, made.id, ids)).values()
+        slates = (await add_slates(tx, made.id, ids)).values()
         await add_responses(
             tx,
             [
@@ -36,7 +36,7 @@ async def round_of(here: Asking, prompts: int, *, labels_per_slate: int, overlap
                 for at in (1, 2)
             ],
         )
-        await finish_slates(tx, project.id, dict.fromkeys(slates, "ready"))
+        await finish_slates(tx, here.project.id, dict.fromkeys(slates, "ready"))
     return await here.rows(
         "select t.* from tasks t join slates s on s.id = t.slate_id where s.round_id = :id "
         "order by t.id",

@@ -9,6 +9,7 @@ from app.accounts.viewer import Viewer
 from app.errors import InvalidError
 from app.projects.commands import NewProject, create_project
 from app.rounds.commands import import_responses
+from app.rounds.overlap import NAMES, Overlap, OverlapWish
 from app.rounds.queries import round_of, slates_of
 
 ADMIN = Viewer(id=1, email="admin@example.org", name="Admin", role="admin")
@@ -51,6 +52,23 @@ async def test_a_quarter_of_the_slates_gets_a_second_place(tx, project):
     tasks = await tx.execute(text("select place, count(*) from tasks group by 1 order by 1"))
     assert list(places) == [(1, 30), (2, 10)]
     assert list(tasks) == [(1, 40), (2, 10)]
+
+
+async def test_a_round_keeps_who_labels_what_as_it_was_when_it_was_made(tx, project):
+    first = await import_responses(tx, project, lines(*map(answers, range(4))))
+    wish = OverlapWish(labels_per_slate=3, gold_share=0.5)
+    second = await import_responses(tx, project, lines(*map(answers, range(4))), wish)
+    await tx.execute(text("update projects set labels_per_slate = 2, overlap_share = 1"))
+
+    kept = [await round_of(tx, project, made.number) for made in (first, second)]
+    assert [Overlap(**{name: getattr(row, name) for name in NAMES}) for row in kept] == [
+        Overlap(1, 0.25, 0.04, 0.02, 0.02), Overlap(3, 0.25, 0.5, 0.02, 0.02),
+    ]  # fmt: skip
+    counts = await tx.scalars(
+        text("select count(*) from tasks t join slates s on s.id = t.slate_id "
+             "group by s.round_id order by s.round_id")
+    )  # fmt: skip
+    assert list(counts) == [5, 12]
 
 
 async def test_more_places_than_two_are_not_reduced_by_the_overlap(tx):

@@ -5,17 +5,16 @@ import uuid
 import pytest
 
 from app.labeling.checks import due_checks
-from app.projects.screen import ScreenSettings
 
 SEEDS = [uuid.UUID(int=number) for number in range(20)]
 
 
-def settings(**shares):
-    return ScreenSettings(**{"gold_share": 0.0, "anchor_share": 0.0, "repeat_share": 0.0, **shares})
+def split(**shares):
+    return {"gold": 0.0, "anchor": 0.0, "repeat": 0.0, **shares}
 
 
 def golds(seed, tasks, share):
-    with_gold = settings(gold_share=share)
+    with_gold = split(gold=share)
     return [n for n in range(1, tasks + 1) if due_checks(with_gold, seed=seed, ordinal=n)]
 
 
@@ -41,7 +40,7 @@ def test_they_neither_come_in_a_rhythm_nor_at_the_same_time_for_all():
 
 
 def test_each_kind_goes_by_its_own_share():
-    all_kinds = settings(gold_share=0.5, anchor_share=0.25, repeat_share=0.0)
+    all_kinds = split(gold=0.5, anchor=0.25)
     due = [
         purpose
         for n in range(1, 401)

@@ -151,7 +151,8 @@ FORM_NAMES = {
     "/projects/{slug}/guidelines/read": ["version"],
     "/projects/{slug}/rounds": [
         "models", "responses_per_prompt", "temperature", "top_p", "max_new_tokens", "seed",
-        "split", "limit",
+        "split", "limit", "labels_per_slate", "overlap_share", "gold_share", "anchor_share",
+        "repeat_share",
     ],
     "/models": ["name", "kind", "location", "parent"],
     "/projects/{slug}/runs": [

@@ -101,8 +101,9 @@ async def test_only_the_newest_rounds_are_answered_unless_all_are_asked_for(app,
 async def test_a_round_without_rankings_is_not_in_a_dataset(app, admin, loops):
     async with app.state.engine.begin() as connection:
         await connection.exec_driver_sql(
-            "insert into rounds (project_id, number, source) "
-            f"values ({loops.project_id}, 4, 'imported')"
+            "insert into rounds (project_id, number, source, labels_per_slate, overlap_share, "
+            "gold_share, anchor_share, repeat_share) "
+            f"values ({loops.project_id}, 4, 'imported', 1, 0, 0, 0, 0)"
         )
         await connection.exec_driver_sql(
             "update datasets set manifest = jsonb_set(manifest, '{rounds,99}', '{\"number\": 4}', "

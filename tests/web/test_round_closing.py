@@ -168,7 +168,7 @@ async def _pending_slate(app) -> int:
             {"id": project.id, "messages": json.dumps([{"role": "user", "content": "Why?"}])},
         )  # fmt: skip
         made = await new_round(tx, project, source="sampled", responses_per_prompt=4)
-        slates = await add_slates(tx, project, made.id, [prompt_id])
+        slates = await add_slates(tx, made.id, [prompt_id])
         return slates[prompt_id]
 
 

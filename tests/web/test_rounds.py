@@ -132,12 +132,70 @@ async def test_a_limit_and_pages_bound_the_slates(admin, model):
         ({"prompts": {"limit": 0}}, "invalid"),
         ({"prompts": {"split": "test"}}, "no_prompts"),
         ({"project_id": 2}, "invalid"),
+        ({"labels_per_slate": 0}, "invalid"),
+        ({"labels_per_slate": 10}, "invalid"),
+        ({"overlap_share": "0.5"}, "invalid"),
+        ({"gold_share": 1.5}, "invalid"),
+        ({"repeat_share": -0.1}, "invalid"),
     ],
 )
 async def test_a_round_that_breaks_a_rule_is_refused(change, code, admin, model):
     refused = await admin.post(ROUNDS, json=body(**change))
 
     assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert (await admin.get(ROUNDS)).json() == []
+
+
+AS_IN_THE_PROJECT = {
+    "labels_per_slate": 1,
+    "overlap_share": 0.15,
+    "gold_share": 0.04,
+    "anchor_share": 0.02,
+    "repeat_share": 0.02,
+}
+
+
+async def kept(admin, number: int = 1) -> dict[str, float]:
+    """Who labels what in the round."""
+    shown = (await admin.get(f"{ROUNDS}/{number}")).json()["round"]
+    return {name: shown[name] for name in AS_IN_THE_PROJECT}
+
+
+async def test_a_round_may_have_another_split_than_its_project_and_keeps_it(admin, model):
+    other = {"labels_per_slate": 2, "gold_share": 0.5, "anchor_share": 0, "repeat_share": None}
+    await admin.post(ROUNDS, json=body())
+    await admin.post(ROUNDS, json=body(**other))
+    await admin.post(RESPONSES, content=answers("Nile", "Rhine"), headers=NDJSON)
+    sent = await admin.post(
+        f"{RESPONSES}?labels_per_slate=3&repeat_share=0.25",
+        content=answers("Nile", "Rhine"), headers=NDJSON,
+    )  # fmt: skip
+    changed = await admin.put("/api/v1/projects/demo/screen", json={"gold_share": 1.0})
+
+    assert (sent.status_code, changed.status_code) == (200, 200)
+    assert [await kept(admin, number) for number in (1, 2, 3, 4)] == [
+        AS_IN_THE_PROJECT,
+        AS_IN_THE_PROJECT | {"labels_per_slate": 2, "gold_share": 0.5, "anchor_share": 0},
+        AS_IN_THE_PROJECT,
+        AS_IN_THE_PROJECT | {"labels_per_slate": 3, "repeat_share": 0.25},
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "labels_per_slate=0", "labels_per_slate=2.0", "labels_per_slate=", "overlap_share=x",
+        "gold_share=nan", "gold_share=1e400", "anchor_share=1.01", "repeat_share=-1", "gold=1",
+        "gold_share=0.1&gold_share=0.2",
+    ],
+)  # fmt: skip
+async def test_an_import_with_a_bad_split_is_refused(query, admin, project):
+    refused = await admin.post(
+        f"{RESPONSES}?{query}", content=answers("Nile", "Rhine"), headers=NDJSON
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert refused.json()["errors"][0]["loc"][0] == "query"
     assert (await admin.get(ROUNDS)).json() == []
 
 
@@ -272,6 +330,66 @@ async def test_an_upload_shows_what_became_of_its_lines(admin_browser, project):
     assert "1 slate is ready" in sent.text
     assert "Line 2" in sent.text
     assert "The &lt;b&gt;Nile&lt;/b&gt;." in shown.text
+
+
+async def test_both_forms_offer_the_split_of_the_project(admin, admin_browser, model):
+    await admin.put("/api/v1/projects/demo/screen", json={"gold_share": 0.3})
+
+    shown = await admin_browser.get("/projects/demo/rounds")
+
+    for form in ("", "upload_"):
+        values = {
+            name: re.search(rf'name="{form}{name}" type="number" value="([^"]*)"', shown.text)[1]
+            for name in AS_IN_THE_PROJECT
+        }
+        assert values == {name: str(share) for name, share in AS_IN_THE_PROJECT.items()} | {
+            "gold_share": "0.3"
+        }
+
+
+async def test_both_forms_make_rounds_with_a_split_of_their_own(admin, admin_browser, model):
+    await admin_browser.post(
+        "/projects/demo/rounds", data=FORM | {"gold_share": "0.5", "anchor_share": ""}
+    )
+    await admin_browser.post(
+        "/projects/demo/rounds/upload",
+        files={"file": ("answers.jsonl", answers("Nile", "Rhine"))},
+        data={"upload_labels_per_slate": "3", "upload_overlap_share": "0", "upload_gold_share": ""},
+    )
+
+    page = (await admin_browser.get("/projects/demo/rounds/2")).text
+    assert await kept(admin, 1) == AS_IN_THE_PROJECT | {"gold_share": 0.5}
+    assert await kept(admin, 2) == AS_IN_THE_PROJECT | {"labels_per_slate": 3, "overlap_share": 0}
+    assert "<span>Labelers per slate <code>3</code></span>" in page
+    assert "<span>Known answers <code>4.0%</code></span>" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "message"),
+    [
+        ("gold_share", "1.5", "must be at most 1"),
+        ("overlap_share", "nan", "must be a number"),
+        ("labels_per_slate", "1.5", "must be a whole number"),
+        ("labels_per_slate", "10", "must be at most 9"),
+    ],
+)
+async def test_a_bad_split_stands_at_its_field_and_opens_it(
+    name, typed, message, admin, admin_browser, model
+):
+    file = {"file": ("answers.jsonl", answers("Nile", "Rhine"))}
+    refused = {
+        name: await admin_browser.post("/projects/demo/rounds", data=FORM | {name: typed}),
+        f"upload_{name}": await admin_browser.post(
+            "/projects/demo/rounds/upload", files=file, data={f"upload_{name}": typed}
+        ),
+    }
+
+    for field, page in refused.items():
+        assert page.status_code == 422
+        assert f'id="{field}-error">{message}' in page.text
+        assert f'name="{field}" type="number" value="{typed}"' in page.text
+        assert page.text.count("<details open>") == 1
+    assert (await admin.get(ROUNDS)).json() == []
 
 
 async def test_an_upload_without_a_file_says_so(admin_browser, project):

@@ -1,6 +1,5 @@
 """What admins decide about one slate, over REST."""
 
-import json
 
 import pytest
 from sqlalchemy import text
@@ -146,13 +145,11 @@ async def test_slates_of_other_projects_are_not_there_and_labelers_may_not(
 async def test_a_labeler_sees_nothing_of_what_a_task_is_for(app, admin, labeler, here):
     """Neither in the task, nor in what they have done, nor on their pages."""
     async with transaction(app.state.engine) as tx:
-        shares = {"gold_share": 1.0, "anchor_share": 0.0, "repeat_share": 0.0}
-        await tx.execute(
-            text("update projects set screen = cast(:screen as jsonb)"),
-            {"screen": json.dumps(shares)},
-        )
         project_id = await tx.scalar(text("select id from projects where slug = 'demo'"))
         round_id = await make_slates(tx, project_id=project_id, count=1)
+        await tx.execute(
+            text("update rounds set gold_share = 1, anchor_share = 0, repeat_share = 0")
+        )
         slate = await tx.scalar(text(f"select id from slates where round_id = {round_id}"))
         await tx.execute(text(f"update tasks set status = 'void' where slate_id = {slate}"))
         first, second = await tx.scalars(
