@@ -70,7 +70,7 @@ def checked_items(ranking: RankingIn, rules: Rules) -> list[dict[str, object]]:
         {
             "response_id": item.id,
             "rank": rank,
-            "rating": item.rating,
+            "rating": _rating_of(item, rules),
             "flags": item.flags,
             "note": item.note,
             "cannot_judge": _reason_of(item),
@@ -111,6 +111,11 @@ def _rank_of(item: JudgedResponse, ranking: RankingIn) -> int | None:
     if item.cannot_judge:
         return item.rank  # a fault when there is one
     return 1 if ranking.cannot_rank else item.rank
+
+
+def _rating_of(item: JudgedResponse, rules: Rules) -> int | None:
+    """Where the project rates what cannot be judged, whatever was sent for it counts as 1."""
+    return 1 if rules.settings.rate_unjudged and item.cannot_judge else item.rating
 
 
 def _reason_of(item: JudgedResponse) -> str | None:

@@ -70,7 +70,8 @@ class JudgedResponse(Body):
         flags: the keys of those that apply.
         not_flagged: those answered with no, where each flag needs an answer.
         note: in own words.
-        cannot_judge: true, or why: then there is no rank.
+        cannot_judge: true, or why: then there is no rank, and the rating is stored as 1 where the
+            project says so (`rate_unjudged`).
         same_as: the response with the same text that it was judged together with.
         opened: whether a long text was unfolded; None when it was short.
         visible_ms: for how long it was on the screen.

@@ -26,6 +26,7 @@ class ScreenSettings(Body):
         flags_mode: tick what applies, or answer yes or no to each flag.
         require_rating: whether each judged response needs a rating.
         require_rank: whether each judged response needs a rank.
+        rate_unjudged: whether a response that cannot be judged is stored with the rating 1.
         allow_ties: whether responses may share a rank.
         conflict_gap: which difference of ratings makes a contradicting order worth a question; None
             asks never.
@@ -51,6 +52,7 @@ class ScreenSettings(Body):
     flags_mode: Literal["check_all", "forced_yes_no"] = "check_all"
     require_rating: bool = True
     require_rank: bool = True
+    rate_unjudged: bool = False
     allow_ties: bool = True
     conflict_gap: Annotated[int, Field(ge=1, le=6)] | None = 2
     criteria_profile: Literal["training", "evaluation", "custom"] = "training"

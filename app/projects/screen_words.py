@@ -12,7 +12,14 @@ GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
     (
         "Ratings, ranks and flags",
         None,
-        ("require_rating", "require_rank", "allow_ties", "flags_mode", "conflict_gap"),
+        (
+            "require_rating",
+            "require_rank",
+            "rate_unjudged",
+            "allow_ties",
+            "flags_mode",
+            "conflict_gap",
+        ),
     ),
     (
         "Help that could bias",
@@ -49,6 +56,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "mobile": ("Small screens", "Whether phones may label; they show little at once."),
     "require_rating": ("Each response needs a rating", "From 1 to 7, unless it cannot be judged."),
     "require_rank": ("Each response needs a rank", "Unless it cannot be judged."),
+    "rate_unjudged": (
+        "What cannot be judged is rated 1",
+        "Nobody is asked for its rating then; it has no rank and is in no pair either way.",
+    ),
     "allow_ties": ("Responses may share a rank", "Without ties labelers have to decide each pair."),
     "flags_mode": (
         "Flags",
@@ -137,6 +148,7 @@ def in_words(settings: ScreenSettings) -> list[str]:
     """What the settings come to for a labeler, where a picture of the screen does not show it."""
     said = [
         _needs(settings),
+        gettext("A response that cannot be judged is rated 1.") if settings.rate_unjudged else "",
         gettext("Ties are welcome.") if settings.allow_ties else gettext("Ties are refused."),
         gettext("Flags are ticked where they apply.")
         if settings.flags_mode == "check_all"

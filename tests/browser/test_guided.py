@@ -18,7 +18,7 @@ ROWS = WORKED["input"]["true_buckets"]
 ORDER = "Math.random = () => 0.999999"  # responses come in as they stand on the page
 
 
-async def set_screen(engine, place: Place, settings: dict[str, str]) -> None:
+async def set_screen(engine, place: Place, settings: dict[str, str | bool]) -> None:
     async with transaction(engine) as tx:
         await tx.execute(
             text("update projects set screen = :screen where id = :id"),
@@ -37,7 +37,7 @@ async def ranking_row(engine, place: Place) -> Row:
         return rows.one()
 
 
-async def opened(open_page, engine, *, responses: int, **settings: str):
+async def opened(open_page, engine, *, responses: int, **settings: str | bool):
     place = await make_place(engine, responses=responses)
     await set_screen(engine, place, settings)
     page = await open_page(place.labeler_id)
@@ -272,6 +272,30 @@ async def test_ranks_are_filled_by_themselves_once_and_undo_takes_them_back(open
     await page.keyboard.press("u")
     assert await board(page) == []
     await expect(page.locator("[data-fill-note]")).to_be_hidden()
+
+
+async def test_what_cannot_be_judged_is_rated_by_the_projects_rule(open_page, engine):
+    place, page, screen = await opened(open_page, engine, responses=4, rate_unjudged=True)
+    task = await screen.task()
+    card = screen.card("D")
+    await rate_all(page, "5316")
+
+    await card.locator("[data-cannot-judge]").select_option("garbled")
+
+    await expect(card.get_by_role("radio", name="1", exact=True)).to_be_checked()
+    await expect(card.get_by_role("radio", name="6")).to_be_disabled()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("d")
+    await page.keyboard.press("7")
+    await expect(page.locator("[data-message]")).to_contain_text("is rated 1 in this project")
+    for letter, row in (("a", "1"), ("b", "2"), ("c", "3")):
+        await page.keyboard.press(letter)
+        await page.keyboard.press(f"Shift+Digit{row}")
+    await page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    [stored] = await stored_rankings(engine, place)
+    item = stored.items[stored.display_order[3]]
+    assert (item.rank, item.rating) == (None, 1)
 
 
 async def test_in_two_steps_the_board_comes_after_the_ratings(open_page, engine):

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { place } from "../../static/js/labeling/board.js";
 import { filledFromRatings, isRated } from "../../static/js/labeling/fill.js";
-import { beforeRanking, beforeRating, RANK_FIRST, RATE_FIRST } from "../../static/js/labeling/flow.js";
+import { beforeRanking, beforeRating, RANK_FIRST, RATE_FIRST, RATED_BY_RULE, whyNotRated } from "../../static/js/labeling/flow.js";
 import { emptyWork, rate, setCannotJudge, setCannotRank, withBoard } from "../../static/js/labeling/judgments.js";
 
 const IDS = [1, 2, 3, 4];
@@ -52,4 +52,14 @@ test("where ranks come first the ratings wait for them", () => {
   assert.equal(beforeRating("rank_first", rate(half, 1, 4), IDS), null);
   assert.equal(beforeRating("rank_first", setCannotRank(half, "incomparable"), IDS), null);
   assert.equal(beforeRating("single_screen", half, IDS), null);
+});
+
+test("what the project's rule rates is rated by nobody else", () => {
+  const rules = { flow: "single_screen", ratesUnjudged: true };
+  const work = setCannotJudge(emptyWork(IDS), 4, "empty", rules);
+
+  assert.equal(whyNotRated(rules, work, IDS, 4), RATED_BY_RULE);
+  assert.equal(whyNotRated(rules, work, IDS, 1), null);
+  assert.equal(whyNotRated({ ...rules, ratesUnjudged: false }, work, IDS, 4), null);
+  assert.equal(whyNotRated({ ...rules, flow: "rank_first" }, work, IDS, 1), RANK_FIRST);
 });

@@ -43,6 +43,16 @@ test("a response that cannot be judged leaves the board and needs no rating", ()
   assert.equal(isComplete(work, IDS), true);
 });
 
+test("where what cannot be judged is rated 1, the rating comes and goes with the mark", () => {
+  const rules = { ...USUAL, ratesUnjudged: true };
+  const rated = rate(rate(emptyWork(IDS), 7, 6), 8, 5);
+  const marked = setCannotJudge(rated, 8, "empty", rules);
+
+  assert.deepEqual([marked.items[7].rating, marked.items[8].rating], [6, 1]);
+  assert.equal(setCannotJudge(marked, 8, null, rules).items[8].rating, null);
+  assert.equal(setCannotJudge(rated, 8, "empty").items[8].rating, 5);
+});
+
 test("a flag can be taken back and is never named twice", () => {
   const twice = setFlag(setFlag(emptyWork(IDS), 7, "opinion", true), 7, "opinion", true);
 

@@ -169,6 +169,15 @@ async def test_the_preview_shows_what_is_stored_until_the_form_says_more(
     assert "frame-ancestors 'self'" in asked.headers["content-security-policy"]
 
 
+async def test_the_preview_says_that_what_cannot_be_judged_is_rated(admin_browser, project):
+    preview = f"{PAGE}/preview"
+    said = "A response that cannot be judged is rated 1."
+
+    assert said not in (await admin_browser.get(preview, params=FORM)).text
+    asked = await admin_browser.get(preview, params={**FORM, "rate_unjudged": "on"})
+    assert said in asked.text
+
+
 async def test_the_preview_keeps_what_is_stored_where_the_form_is_half_typed(
     admin, admin_browser, project
 ):

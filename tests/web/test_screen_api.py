@@ -322,6 +322,23 @@ async def test_why_a_response_cannot_be_judged_is_stored(app, labeler, task):
     assert [row["cannot_judge"] for row in stored] == ["garbled", "unsaid"]
 
 
+@pytest.mark.parametrize(("is_rated", "stored"), [(False, [None, 6]), (True, [1, 1])])
+async def test_what_cannot_be_judged_is_rated_1_where_the_project_says_so(
+    app, labeler, task, is_rated, stored
+):
+    await decide(app, rate_unjudged=is_rated)
+    body = ranking_of(task)
+    first, second = (response["id"] for response in task["responses"][:2])
+    body["responses"][0] = {"id": first, "cannot_judge": "garbled"}
+    body["responses"][1] = {"id": second, "cannot_judge": True, "rating": 6}
+
+    assert (await put(labeler, task, body)).status_code == 201
+
+    items = await rows(app, "select rank, rating, cannot_judge from ranking_items order by 3")
+    assert [(item["rank"], item["rating"]) for item in items[:2]] == [(None, one) for one in stored]
+    assert len(await rows(app, "select * from comparisons")) == 1
+
+
 async def test_where_each_flag_needs_an_answer_a_missing_one_is_refused(app, labeler, task):
     await decide(app, flags_mode="forced_yes_no")
     keys = [flag["key"] for flag in task["flags"]]

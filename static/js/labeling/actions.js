@@ -3,7 +3,7 @@
 import { place, placeBetween, rowOf, shift, shiftToNewRow, tieWithLast, unrank } from "./board.js";
 import { placeText } from "./board-view.js";
 import { toggleDetails } from "./details.js";
-import { beforeRanking, beforeRating } from "./flow.js";
+import { beforeRanking, whyNotRated } from "./flow.js";
 import { missing, rate, withBoard } from "./judgments.js";
 import { logPlacing } from "./placing-log.js";
 import { t } from "../words.js";
@@ -49,10 +49,10 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     }
   }
 
-  // What the project wants done before this, or null.
-  function firstOf(name, isPlacing) {
-    const before = isPlacing ? beforeRanking : name === "rate" ? beforeRating : () => null;
-    return before(rules.flow, store.work(), ids);
+  // What the project wants done before this or instead of it, or null.
+  function firstOf(name, isPlacing, id) {
+    const why = isPlacing ? beforeRanking(rules.flow, store.work(), ids) : null;
+    return name === "rate" && !isPlacing ? whyNotRated(rules, store.work(), ids, id) : why;
   }
 
   const step = (id, by) => focusCard(ids[Math.min(Math.max(ids.indexOf(id) + by, 0), ids.length - 1)]);
@@ -131,7 +131,7 @@ export function createActions({ store, cards, boardView, messages, log, rules, a
     const isPlainDigit = name === "rate" && source.key && argument !== null;
     const isPlacing = PLACING.includes(name) || (isOnChip && isPlainDigit);
     const id = source.id ?? store.view().active;
-    const first = firstOf(name, isPlacing);
+    const first = firstOf(name, isPlacing, id);
     if (first !== null) {
       messages.show(first, { tone: "warn", isPassing: true });
       return;

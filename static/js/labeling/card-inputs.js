@@ -3,7 +3,7 @@ import { enableClearing } from "./clear-rating.js";
 import { rate, setCannotJudge, setCannotRank, setFlag, setTaskFlag, withItem } from "./judgments.js";
 import { t } from "../words.js";
 
-export function enableCardInputs(cards, { store, messages, log, root, openMenu, compare, perform }) {
+export function enableCardInputs(cards, { store, messages, log, root, rules, openMenu, compare, perform }) {
   enableClearing(root, { onClear: (id) => perform(["rate", null], { id, method: "click" }) });
   for (const [id, card] of cards) {
     const letter = store.letters.get(id);
@@ -24,7 +24,7 @@ export function enableCardInputs(cards, { store, messages, log, root, openMenu, 
         store.change(setFlag(store.work(), id, key, answer), t("flag on {letter}", { letter }));
       } else if (target.matches("[data-cannot-judge]")) {
         const what = target.value ? t("{letter} cannot be judged", { letter }) : t("{letter} can be judged", { letter });
-        store.change(setCannotJudge(store.work(), id, target.value || null), what);
+        store.change(setCannotJudge(store.work(), id, target.value || null, rules), what);
         messages.announce(what);
       }
     });

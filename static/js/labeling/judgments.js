@@ -6,8 +6,11 @@ import { t } from "../words.js";
 const MAX_NAMED = 3;
 const BLANK = { rating: null, flags: [], notFlagged: [], note: "", cannotJudge: null };
 
-// What a project asks for; `forcedFlags` each need a yes or a no, `noteFlags` need a note when set.
-export const LENIENT = { needsRating: false, needsRank: false, allowsTies: true, forcedFlags: [], noteFlags: [] };
+// What a project asks for; `ratesUnjudged` gives what cannot be judged the rating 1, `forcedFlags` each need a yes or a no,
+// `noteFlags` need a note when set.
+export const LENIENT = {
+  needsRating: false, needsRank: false, ratesUnjudged: false, allowsTies: true, forcedFlags: [], noteFlags: [],
+};
 export const USUAL = { ...LENIENT, needsRating: true, needsRank: true };
 
 export function emptyWork(ids) {
@@ -49,10 +52,12 @@ export function setTaskFlag(work, key, isSet) {
   return { ...work, flags: isSet ? [...others, key] : others };
 }
 
-// A response that cannot be judged leaves the board: it has no rank. `reason` is null when it can be.
-export function setCannotJudge(work, id, reason) {
+// A response that cannot be judged leaves the board: it has no rank. `reason` is null when it can be; a rating that it
+// only had by the project's rule is gone then.
+export function setCannotJudge(work, id, reason, rules = USUAL) {
   const board = reason ? unrank(work.board, id) : work.board;
-  return withItem(withBoard(work, board), id, { cannotJudge: reason });
+  const change = rules.ratesUnjudged ? { cannotJudge: reason, rating: reason ? 1 : null } : { cannotJudge: reason };
+  return withItem(withBoard(work, board), id, change);
 }
 
 export function setCannotRank(work, reason) {

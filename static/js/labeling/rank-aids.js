@@ -3,7 +3,7 @@
 import { watchBoardUse } from "./board-use.js";
 import { createCompare } from "./compare.js";
 import { createFilling } from "./filling.js";
-import { beforeRanking, beforeRating } from "./flow.js";
+import { beforeRanking, beforeRating, whyNotRated } from "./flow.js";
 import { createGuidedRanking } from "./guided-ranking.js";
 import { t } from "../words.js";
 
@@ -74,7 +74,7 @@ export function createRankAids({ taskId, root, board, cards, rules, page, store,
     const [rateFirst, rankFirst] = [beforeRanking(rules.flow, work, ids), beforeRating(rules.flow, work, ids)];
     root.dataset.first = rateFirst ? "rate" : rankFirst ? "rank" : "";
     find("first-hint").textContent = rateFirst ?? rankFirst ?? "";
-    cards.forEach((card) => { card.querySelector(".rating").disabled = rankFirst !== null; });
+    cards.forEach((card, id) => { card.querySelector(".rating").disabled = whyNotRated(rules, work, ids, id) !== null; });
     find("guided").hidden = !isOffered() || guided.isAllRanked();
     find("check").hidden = !isCheckOffered();
     filling.render();

@@ -7,6 +7,7 @@ export function rulesOf(settings, root) {
     flow: settings.flow,
     needsRating: settings.require_rating,
     needsRank: settings.require_rank,
+    ratesUnjudged: settings.rate_unjudged,
     allowsTies: settings.allow_ties,
     forcedFlags: settings.flags_mode === "forced_yes_no" ? keys("[data-flag]") : [],
     noteFlags: keys("[data-needs-note]"),

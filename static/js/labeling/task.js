@@ -102,7 +102,7 @@ export function openTask(root, { page, onReady }) {
     rowCount: ids.length, letters, preferences: context.preferences, onChoice: (id, choice) => perform(choice, { id, method: "click" }),
   });
   enableFlagKeys(root, context);
-  enableCardInputs(cards, { store, messages, log, root, openMenu: rankMenu.open, compare: aids.compare, perform });
+  enableCardInputs(cards, { store, messages, log, root, rules, openMenu: rankMenu.open, compare: aids.compare, perform });
   enableBoardClicks(board, { store, perform, toggle: page.sheetToggle, signal });
   const endDrag = enableDrag(board, {
     onStart: (id) => store.look({ active: id, picked: id }),

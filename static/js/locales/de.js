@@ -143,6 +143,7 @@ export default {
   "Time: show it": "Zeit: zeigen",
   "Underlined: only here. Numbers: the same sentence elsewhere.": "Unterstrichen: nur hier. Zahlen: derselbe Satz an anderer Stelle.",
   "Undone: {label}": "Rückgängig gemacht: {label}",
+  "What cannot be judged is rated 1 in this project.": "Was nicht zu beurteilen ist, bekommt in diesem Projekt die Bewertung 1.",
   "You are signed out. Your work is kept in this browser.": "Abgemeldet. Die Arbeit bleibt in diesem Browser erhalten.",
   "You have done {count} tasks. Pause?": "{count} Aufgaben sind erledigt. Pause?",
   "You have read {count} covered tasks. Pause?": "{count} verdeckte Aufgaben sind gelesen. Pause?",
