@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.viewer import Viewer
 from app.errors import ConflictError, InvalidError, NotFoundError
+from app.labeling.assistance import Arm, arm_of, rank_assist_of
 from app.labeling.escalation import SlateLabel, is_split
 from app.labeling.leasing import why_not
 from app.labeling.queries import NOT_YOURS
@@ -26,8 +27,8 @@ from app.web.translation import gettext
 # What a submission is checked against, and what the same request was answered before. A slate with
 # several labelers is locked: the last of them has to see what the others said.
 FOR_SUBMISSION = text("""
-select t.status, t.slate_id, t.display_order, p.screen, several.id is not null as has_several,
-       rounds.closed_at is not null as is_closed,
+select t.id as task_id, t.labeler_id, t.status, t.slate_id, t.display_order, p.screen,
+       several.id is not null as has_several, rounds.closed_at is not null as is_closed,
        (select jsonb_agg(jsonb_build_object(
             'key', f.key, 'scope', f.scope, 'needs_note', f.needs_note,
             'is_severe', f.is_severe))
@@ -246,7 +247,7 @@ async def _revise(
     return Submitted(revised.id, revised.version, is_new=True)
 
 
-def _columns_of(ranking: RankingIn, task: Row[tuple[object, ...]]) -> dict[str, object]:
+def _columns_of(ranking: RankingIn, task: Row[tuple[Any, ...]]) -> dict[str, object]:
     """The columns of the ranking and of its items.
 
     Raises:
@@ -256,8 +257,7 @@ def _columns_of(ranking: RankingIn, task: Row[tuple[object, ...]]) -> dict[str, 
     rules = Rules.of(settings, flags=task.flags or (), display_order=task.display_order)
     items = checked_items(ranking, rules)
     checked_task(ranking, rules)
-    told = {} if ranking.screen is None else ranking.screen.model_dump()
-    decided = settings.model_dump(include={"flow", "criteria_profile", "flags_mode", "rank_assist"})
+    arm = arm_of(settings, labeler_id=task.labeler_id, task_id=task.task_id)
     return {
         "items": json.dumps(items),
         "guideline_version_id": task.guideline_version_id,
@@ -268,10 +268,18 @@ def _columns_of(ranking: RankingIn, task: Row[tuple[object, ...]]) -> dict[str, 
         "cannot_rank": ranking.cannot_rank,
         "flags": list(ranking.flags),
         "pair_answers": json.dumps([answer.model_dump() for answer in ranking.pair_answers]),
-        "screen": json.dumps({**told, **decided}),
+        "screen": json.dumps(_screen_of(ranking, settings, arm)),
         "has_several": task.has_several,
         "warnings": json.dumps([warned.model_dump() for warned in ranking.warnings]),
     }
+
+
+def _screen_of(ranking: RankingIn, settings: ScreenSettings, arm: Arm | None) -> dict[str, object]:
+    """How the ranking was made. Only a screen that told so could assist, and has an arm."""
+    told = {} if ranking.screen is None else ranking.screen.model_dump()
+    compared = {} if ranking.screen is None or arm is None else {"rank_assist_arm": arm}
+    decided = settings.model_dump(include={"flow", "criteria_profile", "flags_mode"})
+    return {**told, **decided, "rank_assist": rank_assist_of(settings, arm), **compared}
 
 
 def _clamped(ms: int | None) -> int | None:

@@ -59,7 +59,7 @@ async def show_next_task(
         progress = await progress_of(tx, viewer, project.id)
         return page(request, "labeling/empty.html", {"project": project, "progress": progress})
     draft = await draft_of(tx, viewer, task.id)
-    workplace = workplace_of(project, task, draft)
+    workplace = workplace_of(project, task, draft, labeler_id=viewer.id)
     return await _task_page(request, tx, viewer, project, workplace, is_reported=reported)
 
 
@@ -76,7 +76,9 @@ async def post_ahead(
     )
     if task is None:
         return Response(status_code=204)
-    workplace = workplace_of(project, task, await draft_of(tx, viewer, task.id))
+    workplace = workplace_of(
+        project, task, await draft_of(tx, viewer, task.id), labeler_id=viewer.id
+    )
     return page(request, "labeling/workplace.html", {"project": project, "workplace": workplace})
 
 
@@ -99,7 +101,9 @@ async def show_own_task(
     project = await project_for(tx, viewer, slug)
     task = await own_task_for(tx, viewer, project.id, task_id)
     draft = await draft_of(tx, viewer, task_id)
-    return await _task_page(request, tx, viewer, project, workplace_of(project, task, draft))
+    return await _task_page(
+        request, tx, viewer, project, workplace_of(project, task, draft, labeler_id=viewer.id)
+    )
 
 
 async def _task_page(
@@ -150,7 +154,7 @@ async def post_plain_ranking(
         )
     except InvalidError as error:
         task = await own_task_for(tx, viewer, project.id, task_id)
-        workplace = workplace_of(project, task, None, typed_values(form))
+        workplace = workplace_of(project, task, None, typed_values(form), labeler_id=viewer.id)
         missing = complaints(error, form, workplace.task)
         return await _task_page(request, tx, viewer, project, workplace, missing=missing)
     return RedirectResponse(f"/projects/{project.slug}/label", status_code=303)
@@ -204,7 +208,9 @@ async def _refused_page(
     title: str,
 ) -> Response:
     task = await own_task_for(tx, viewer, project.id, task_id)
-    workplace = workplace_of(project, task, await draft_of(tx, viewer, task_id))
+    workplace = workplace_of(
+        project, task, await draft_of(tx, viewer, task_id), labeler_id=viewer.id
+    )
     return await _task_page(
         request, tx, viewer, project, workplace, missing=[gettext(error.detail)], title=title
     )

@@ -29,7 +29,7 @@ async def show_preview(request: Request, tx: Tx, viewer: AdminOnly, slug: str) -
     context = {
         "project": project,
         "workplace": workplace_of(
-            project, example_task(project, await flags_of(tx, project)), None
+            project, example_task(project, await flags_of(tx, project)), None, labeler_id=viewer.id
         ),
         "words": in_words(project.screen),
     }

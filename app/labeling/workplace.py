@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.labeling.assistance import arm_of, rank_assist_of
 from app.labeling.drafts import DraftView
 from app.labeling.plain_draft import values_from_work
 from app.labeling.plain_form import submitted_values
@@ -45,13 +46,16 @@ def workplace_of(
     task: TaskOut | DoneTask,
     draft: DraftView | None,
     typed: Mapping[str, Sequence[str]] | None = None,
+    *,
+    labeler_id: int,
 ) -> Workplace:
-    """The task as the viewer left it, or as they have just `typed` it into the plain form."""
+    """The task as its labeler left it, or as they have just `typed` it into the plain form."""
     done = task if isinstance(task, DoneTask) else None
     shown = task.task if isinstance(task, DoneTask) else task
     lease_token = task.lease_token if isinstance(task, TaskOut) else None
     veil = project.screen.veil
     mobile = project.screen.mobile
+    arm = arm_of(project.screen, labeler_id=labeler_id, task_id=shown.id)
     is_small = len(shown.responses) <= MAX_SMALL_SLATE
     is_veiled = done is None and (veil == "always" or (veil == "flagged" and shown.is_sensitive))
     return Workplace(
@@ -65,6 +69,7 @@ def workplace_of(
         script={
             "id": shown.id,
             "round": shown.round,
+            "rankAssist": rank_assist_of(project.screen, arm),
             "displayOrder": [response.id for response in shown.responses],
             "leaseToken": None if lease_token is None else str(lease_token),
             "leaseExpiresAt": task.lease_expires_at.isoformat()

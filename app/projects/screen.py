@@ -13,6 +13,7 @@ CRITERIA = {
     "training": "Helpful first, then truthful and harmless",
     "evaluation": "Truthful and harmless first, then helpful",
 }
+RankAssist = Literal["none", "button", "presort"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -23,6 +24,8 @@ class ScreenSettings(Body):
         flow: rate and rank on one screen; in two steps, with the board hidden until all are rated,
             as in InstructGPT (arXiv 2203.02155, figure 12); or rank before rating.
         rank_assist: whether ratings fill the ranks: never, by a button, or from the start.
+        rank_assist_experiment: whether that holds for half of the tasks only, to measure what it
+            does to ranks.
         flags_mode: tick what applies, or answer yes or no to each flag.
         require_rating: whether each judged response needs a rating.
         require_rank: whether each judged response needs a rank.
@@ -48,7 +51,8 @@ class ScreenSettings(Body):
     """
 
     flow: Literal["single_screen", "two_step", "rank_first"] = "single_screen"
-    rank_assist: Literal["none", "button", "presort"] = "none"
+    rank_assist: RankAssist = "none"
+    rank_assist_experiment: bool = False
     flags_mode: Literal["check_all", "forced_yes_no"] = "check_all"
     require_rating: bool = True
     require_rank: bool = True

@@ -25,7 +25,7 @@ GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
         "Help that could bias",
         "Each of these makes work quicker and may pull ranks towards what it suggests; "
         "every ranking says which was used.",
-        ("rank_assist", "guided_mode", "neighbour_check"),
+        ("rank_assist", "rank_assist_experiment", "guided_mode", "neighbour_check"),
     ),
     (
         "Attention and time",
@@ -70,6 +70,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ratings this far apart that contradict the order are asked about once; empty never asks.",
     ),
     "rank_assist": ("Ranks from ratings", "Whether the ratings may fill the rank board."),
+    "rank_assist_experiment": (
+        "Ranks from ratings in half of the tasks",
+        "Chance decides for each labeler and task; the page on agreement compares the two halves.",
+    ),
     "guided_mode": ("Ranking by questions", "Asks which of two responses is better, one by one."),
     "neighbour_check": (
         "Check of neighbors",
@@ -159,9 +163,7 @@ def in_words(settings: ScreenSettings) -> list[str]:
         )
         if settings.conflict_gap
         else gettext("An order against the ratings is never asked about."),
-        gettext("The ratings fill the board from the start.")
-        if settings.rank_assist == "presort"
-        else "",
+        _filled(settings),
         gettext(
             "Ranking by questions: %(mode)s; check of neighbors: %(check)s.",
             mode=gettext(CHOICES["guided_mode"][settings.guided_mode]),
@@ -193,6 +195,17 @@ def _needs(settings: ScreenSettings) -> str:
     if settings.require_rank:
         return gettext("Each response needs a rank.")
     return gettext("No rating or rank is needed.")
+
+
+def _filled(settings: ScreenSettings) -> str:
+    is_half = settings.rank_assist_experiment
+    if settings.rank_assist == "presort" and not is_half:
+        return gettext("The ratings fill the board from the start.")
+    if settings.rank_assist == "presort":
+        return gettext("In half of the tasks the ratings fill the board from the start.")
+    if settings.rank_assist == "button" and is_half:
+        return gettext("In half of the tasks a button fills the board from the ratings.")
+    return ""
 
 
 def _times(settings: ScreenSettings) -> list[str]:

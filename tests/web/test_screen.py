@@ -178,6 +178,23 @@ async def test_the_preview_says_that_what_cannot_be_judged_is_rated(admin_browse
     assert said in asked.text
 
 
+@pytest.mark.parametrize(
+    ("rank_assist", "said"),
+    [
+        ("button", "In half of the tasks a button fills the board from the ratings."),
+        ("presort", "In half of the tasks the ratings fill the board from the start."),
+    ],
+)
+async def test_the_preview_says_that_half_of_the_tasks_are_assisted(
+    admin_browser, project, rank_assist, said
+):
+    preview, params = f"{PAGE}/preview", {**FORM, "rank_assist": rank_assist}
+
+    assert said not in (await admin_browser.get(preview, params=params)).text
+    asked = await admin_browser.get(preview, params={**params, "rank_assist_experiment": "on"})
+    assert said in asked.text
+
+
 async def test_the_preview_keeps_what_is_stored_where_the_form_is_half_typed(
     admin, admin_browser, project
 ):

@@ -8,7 +8,9 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.invariants import violations
+from app.labeling.assistance import arm_of
 from app.labeling.drafts import forget_events
+from app.projects.screen import ScreenSettings
 from tests.slates import make_slates
 
 VISIT = "6f1c9a44-8f0e-4a53-9b43-1c6ce7c3b2aa"
@@ -320,6 +322,37 @@ async def test_why_a_response_cannot_be_judged_is_stored(app, labeler, task):
 
     stored = await rows(app, "select cannot_judge from ranking_items where rank is null order by 1")
     assert [row["cannot_judge"] for row in stored] == ["garbled", "unsaid"]
+
+
+async def test_each_task_is_assisted_as_its_arm_says_and_the_ranking_keeps_the_arm(
+    app, admin, labeler_browser, project
+):
+    """Over enough tasks for both arms; one without a screen that told of itself has none."""
+    settings = ScreenSettings(rank_assist="presort", rank_assist_experiment=True)
+    await decide(app, **settings.model_dump(include={"rank_assist", "rank_assist_experiment"}))
+    who = "labeler.browser@example.org"
+    await admin.put(f"/api/v1/projects/{project}/members/{who}", json={"role": "labeler"})
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text("update project_members set guidelines_read_version = 1"))
+        await make_slates(tx, project_id=await tx.scalar(text("select id from projects")), count=9)
+        labeler_id = await tx.scalar(text("select id from users where email = :who"), {"who": who})
+    told = {"device": "desktop", "viewport": [1280, 720], "locale": "en"}
+    for screen in (None, *[told] * 8):
+        task = (await labeler_browser.post("/api/v1/projects/demo/tasks/next")).json()
+        page = (await labeler_browser.get(f"/projects/demo/label/{task['id']}")).text
+        arm = arm_of(settings, labeler_id=labeler_id, task_id=task["id"])
+        assist = "none" if arm == "unassisted" else "presort"
+        assert f'"rankAssist": "{assist}"' in page
+
+        assert (
+            await put(labeler_browser, task, ranking_of(task, screen=screen))
+        ).status_code == 201
+
+        [stored] = await rows(app, "select screen from rankings order by id desc limit 1")
+        assert stored["screen"]["rank_assist"] == assist
+        assert stored["screen"].get("rank_assist_arm") == (arm if screen else None)
+    arms = await rows(app, "select distinct screen ->> 'rank_assist_arm' as arm from rankings")
+    assert {row["arm"] for row in arms} == {None, "assisted", "unassisted"}
 
 
 @pytest.mark.parametrize(("is_rated", "stored"), [(False, [None, 6]), (True, [1, 1])])

@@ -3,7 +3,7 @@ import { isEmpty } from "./board.js";
 import { filledFromRatings, isRated } from "./fill.js";
 import { t } from "../words.js";
 
-// `assist` is what the project lets happen: none, button or presort. `onSeen()` renders.
+// `assist` is what the project lets happen in this task: none, button or presort. `onSeen()` renders.
 export function createFilling(board, { assist, store, messages, onSeen }) {
   const { ids } = store;
   const note = board.querySelector("[data-fill-note]");

@@ -9,12 +9,12 @@ import { t } from "../words.js";
 
 const OFFERED_FROM = 6;
 
-export function createRankAids({ taskId, root, board, cards, rules, page, store, cardView, log, signal }) {
+export function createRankAids({ taskId, assist, root, board, cards, rules, page, store, cardView, log, signal }) {
   const { ids } = store;
   const { messages, context: { settings } } = page;
   const find = (name) => board.querySelector(`[data-${name}]`);
   const use = watchBoardUse(board, store);
-  const filling = createFilling(board, { assist: settings.rank_assist, store, messages, onSeen: render });
+  const filling = createFilling(board, { assist, store, messages, onSeen: render });
   const needsCheck = settings.neighbour_check === "required";
 
   const compare = createCompare({ taskId, root, board, cards, rules, store, cardView, log, messages, signal });

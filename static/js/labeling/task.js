@@ -67,7 +67,7 @@ export function openTask(root, { page, onReady }) {
   const autosave = keepDraft({ told, page, store, letters, isAsking, signal });
 
   const { boardView, cardView, render, foldLong } = createTaskView({ root, board, cards, letters, rules, page, store, log });
-  const aids = createRankAids({ taskId: told.id, root, board, cards, rules, page, store, cardView, log, signal });
+  const aids = createRankAids({ taskId: told.id, assist: told.rankAssist, root, board, cards, rules, page, store, cardView, log, signal });
   const review = createReview(messages, {
     letters,
     concerns: () => concernsOf(store.work(), letters, {
