@@ -71,7 +71,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "rank_assist": ("Ranks from ratings", "Whether the ratings may fill the rank board."),
     "rank_assist_experiment": (
-        "Ranks from ratings in half of the tasks",
+        "Fill ranks in half of the tasks only",
         "Chance decides for each labeler and task; the page on agreement compares the two halves.",
     ),
     "guided_mode": ("Ranking by questions", "Asks which of two responses is better, one by one."),

@@ -57,6 +57,7 @@ def dashboard(labels, *, flags=(), tasks=None, **references):
         flags=flags,
         name_of=str,
         counts_conflicts=True,
+        assistance=None,
     )
 
 

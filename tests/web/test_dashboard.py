@@ -67,6 +67,8 @@ async def test_the_cards_and_tables_show_what_the_call_answers(admin, admin_brow
     assert "Set by nobody here: Fails to follow" in said
     assert "NaN" not in page.text
     assert len(dashboard["labelers"]) == 8
+    assert dashboard["rank_assist_experiment"] is None
+    assert "Moves after filling" not in said
 
 
 async def test_a_card_says_once_why_its_numbers_are_provisional(admin_browser, team):
@@ -265,6 +267,46 @@ async def test_one_model_alone_makes_no_pairs(admin_browser, team):
 
     assert page.status_code == 422
     assert "Choose two models, or none." in page.text
+
+
+# Of four slates in a row: both labelers are assisted, one, the other, neither.
+IN_ARMS = """
+update rankings set rank_origin = case when arm = 'assisted' then 'from_ratings' else 'manual' end,
+    screen = jsonb_build_object('rank_assist_arm', arm, 'moves_after_fill', 3)
+from (
+    select r.id, case when u.name = 'Labeler 1' and (r.slate_id - :first) % 4 in (0, 1)
+                        or u.name = 'Labeler 2' and (r.slate_id - :first) % 4 in (0, 2)
+                 then 'assisted' else 'unassisted' end as arm
+    from rankings r join users u on u.id = r.labeler_id
+) arms where arms.id = rankings.id
+"""
+
+
+async def test_what_filling_ranks_from_ratings_does_is_shown_by_arm(
+    app, admin, admin_browser, seed_slates
+):
+    up, down, tied = (1, 2, 3, 4), (4, 3, 2, 1), (1, 1, 2, 3)
+    others = [up, up, down, tied]
+    seeded = await seed_slates(
+        [GivenSlate([Given(1, [up]), Given(2, [others[i % 4]])]) for i in range(48)]
+    )
+    async with transaction(app.state.engine) as tx:
+        await tx.execute(text(IN_ARMS), {"first": seeded.slates[0]})
+
+    answer = (await admin.get("/api/v1/projects/seeded/agreement")).json()["dashboard"]
+    page = words(await admin_browser.get(SEEDED))
+
+    found = answer["rank_assist_experiment"]
+    assisted, unassisted = found["arms"]
+    assert (assisted["arm"], assisted["rankings"]) == ("assisted", 48)
+    assert (assisted["moves"]["value"], assisted["moves"]["units"]) == (3.0, 48)
+    assert (unassisted["moves"]["value"], unassisted["moves"]["units"]) == (None, 0)
+    assert (assisted["ties"]["value"], unassisted["ties"]["value"]) == (0, 12 / (48 * 6))
+    assert (assisted["agreement"]["value"], assisted["agreement"]["prompts"]) == (1, 12)
+    assert (unassisted["agreement"]["value"], unassisted["agreement"]["units"]) == (1, 60)
+    assert (found["across"]["value"], found["across"]["prompts"]) == (0.5, 24)
+    assert "Moves after filling" in page
+    assert "without 48 4.2%" in page
 
 
 @pytest.mark.parametrize("query", ["sort=wealth", "order=left", "sort=gold&sort=ties", "margin=4"])

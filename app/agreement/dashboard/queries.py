@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.agreement.behaviour.assistance import Arms, Assistance, compared
 from app.agreement.cache import computed_once, labels_of
 from app.agreement.computing import computed_beside
 from app.agreement.dashboard.correlation import named
@@ -50,6 +52,16 @@ cross join lateral (
 ) tasks
 """)
 
+# Filled once and then put in order by questions, ranks are no longer those that were filled.
+ARMS = text("""
+select r.id, r.screen ->> 'rank_assist_arm' = 'assisted' as is_assisted,
+       case when r.rank_origin = 'from_ratings'
+            then coalesce(cast(r.screen ->> 'moves_after_fill' as int), 0) else -1 end as moves
+from tasks t join rankings r on r.task_id = t.id and r.is_current
+where t.project_id = :project_id and r.screen ? 'rank_assist_arm'
+order by r.id
+""")
+
 FLAGS = text("select id, key, label, scope from flags where project_id = :project_id order by id")
 
 
@@ -91,6 +103,7 @@ async def project_dashboard(
     scopes = tuple(flag.scope for flag in flags)
     overview = await _overview(tx, project, labels, whole, flags=scopes)
     diagnostics = await diagnosed(tx, project, labels, whole)
+    assistance = await _assistance(tx, project, labels, whole)
     counted = (await tx.execute(TASKS, {**here, "pace_days": PACE_DAYS})).one()
     dashboard = await computed_beside(
         tx,
@@ -102,6 +115,7 @@ async def project_dashboard(
             flags=[(flag.key, flag.label, flag.scope) for flag in flags],
             name_of=agreement.name_of,
             counts_conflicts=project.screen.conflict_gap is not None,
+            assistance=assistance,
         ),
     )
     return ProjectDashboard(agreement, dashboard)
@@ -131,4 +145,21 @@ async def _overview(
         return await computed_beside(tx, overview)
 
     key = ("overview", labels.version, slice_.key, researchers, key_of(gold), flags, gap, sft)
+    return await computed_once(tx, project.id, key, compute)
+
+
+async def _assistance(
+    tx: AsyncSession, project: ProjectView, labels: Labels, slice_: Slice
+) -> Assistance | None:
+    """The experiment with filled ranks, also one that is over; None without a ranking of it."""
+
+    async def compute() -> Assistance | None:
+        rows = (await tx.execute(ARMS, {"project_id": project.id})).all()
+        if not rows:
+            return None
+        ids, assisted, moves = np.array(rows, dtype=np.int64).T
+        arms = Arms(ids, assisted.astype(np.bool_), moves)
+        return await computed_beside(tx, lambda: compared(sliced(labels, slice_), arms))
+
+    key = ("assistance", labels.version, slice_.key)
     return await computed_once(tx, project.id, key, compute)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from app.agreement.behaviour.alerts import Signal, alert_of
+from app.agreement.behaviour.assistance import Assistance
 from app.agreement.behaviour.diagnostics import NO_DIAGNOSIS
 from app.agreement.behaviour.drift import Drift
+from app.agreement.dashboard.assistance import ShownAssistance, shown_assistance
 from app.agreement.dashboard.correlation import (
     NamedDiagnostics,
     RankCorrelation,
@@ -135,6 +137,7 @@ class Dashboard:
         labelers: by pseudonym.
         alerts: by pseudonym.
         watch: over time.
+        assistance: of ranks filled from ratings in half of the tasks; None without such.
     """
 
     tasks: Tasks
@@ -156,6 +159,7 @@ class Dashboard:
     labelers: list[LabelerRow]
     alerts: list[AlertRow]
     watch: Watch
+    assistance: ShownAssistance | None
 
 
 def dashboard_of(
@@ -167,6 +171,7 @@ def dashboard_of(
     flags: Sequence[tuple[str, str, Scope]],
     name_of: Callable[[int], str],
     counts_conflicts: bool,
+    assistance: Assistance | None,
 ) -> Dashboard:
     """What may be shown, in the language of the request.
 
@@ -178,6 +183,7 @@ def dashboard_of(
         flags: key, label and scope of each flag, in the order of their bits.
         name_of: the pseudonym of a user.
         counts_conflicts: whether the project says which ratings contradict an order.
+        assistance: the experiment with filled ranks, where there was one.
     """
     block = overview.block
     icc2 = shown("ratings_card", block.icc2, low=-1.0, undefined=NO_CHANCE)
@@ -216,6 +222,7 @@ def dashboard_of(
         ],
         alerts=[AlertRow(name, alert.signals) for name, alert in sorted(alerts.items()) if alert],
         watch=watch_of(overview, tasks),
+        assistance=None if assistance is None else shown_assistance(assistance),
     )
 
 

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.agreement.behaviour.alert_rules import Family, Key
+from app.agreement.dashboard.assistance import ShownAssistance
 from app.agreement.dashboard.report import Dashboard, DriftState, LabelerRow
 from app.agreement.estimate_schemas import EstimateOut, estimate_out
 from app.agreement.labelers.diagnosis import DiagnosisOut, diagnosis_out
+from app.labeling.assistance import Arm
 from app.projects.flags import Scope
 from app.web.schemas import Answer
 
@@ -141,6 +143,25 @@ class HeatMapOut(Answer):
     folded: list[str]
 
 
+class ArmOut(Answer):
+    """What came of the tasks with, or without, ranks filled from ratings."""
+
+    arm: Arm
+    rankings: int
+    ties: Annotated[EstimateOut, Field(description="`prompts` counts rankings")]
+    moves: Annotated[
+        EstimateOut, Field(description="a mean; `units` counts rankings whose ranks were filled")
+    ]
+    agreement: Annotated[EstimateOut, Field(description="of two labelers of this arm")]
+
+
+class AssistanceOut(Answer):
+    """Ranks filled from ratings in half of the tasks by chance, beside the other half."""
+
+    arms: list[ArmOut]
+    across: Annotated[EstimateOut, Field(description="agreement of two labelers, one of each arm")]
+
+
 class DashboardOut(Answer):
     """Everything else on the dashboard, of the round and tag of the slice."""
 
@@ -155,6 +176,7 @@ class DashboardOut(Answer):
     labelers: list[LabelerQualityOut]
     alerts: list[AlertOut]
     watch: WatchOut
+    rank_assist_experiment: AssistanceOut | None
 
 
 def dashboard_out(found: Dashboard) -> DashboardOut:
@@ -234,6 +256,23 @@ def dashboard_out(found: Dashboard) -> DashboardOut:
             ),
             skipped=estimate_out(watch.skipped),
         ),
+        rank_assist_experiment=None if found.assistance is None else _assistance(found.assistance),
+    )
+
+
+def _assistance(found: ShownAssistance) -> AssistanceOut:
+    return AssistanceOut(
+        arms=[
+            ArmOut(
+                arm=row.arm,
+                rankings=row.rankings,
+                ties=estimate_out(row.ties),
+                moves=estimate_out(row.moves),
+                agreement=estimate_out(row.agreement),
+            )
+            for row in found.arms
+        ],
+        across=estimate_out(found.across),
     )
 
 
