@@ -1,6 +1,5 @@
 """What admins decide about one slate, over REST."""
 
-
 import pytest
 from sqlalchemy import text
 
