@@ -43,8 +43,9 @@ class Task(Base):
             on the labeler and no labels of the slate: `gold` has a known answer, an `anchor` comes
             in every round, a `repeat` is a slate that the labeler has ranked long ago.
         propensity: the probability with which the slate was drawn for as many labelers as it was
-            made with; of a check, the share of tasks that were such checks when it was given. None
-            where the task was not drawn but asked for: at an escalation or a re-qualification.
+            made with; of a check, the share of its round's tasks that are such checks. None where
+            the task was not drawn but asked for, at an escalation or a re-qualification, and of
+            checks given before migration 0014.
         occasion: which time the labeler is asked about the slate, from 0; only checks ask again.
         place: which of the slate's places, from 1; 0 for a check, which takes none.
         asked_round_id: the round in whose course a check is asked; its slate is of any round.
