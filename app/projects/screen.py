@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.web.schemas import Body, Note
+from app.web.schemas import Body, Note, Text
 from app.web.translation import gettext
 
 # Labelers put helpfulness first for training data, and truthfulness and harmlessness first in
@@ -15,6 +15,7 @@ CRITERIA = {
 }
 RankAssist = Literal["none", "button", "presort"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Meaning = Annotated[Text, Field(max_length=500)]
 
 
 class ScreenSettings(Body):
@@ -35,6 +36,9 @@ class ScreenSettings(Body):
             asks never.
         criteria_profile: which criterion goes first, said on the screen.
         criteria_text: the same in own words, for `custom`.
+        rating_1: what the rating 1, the worst, means here; the guidelines and the step say it.
+        rating_4: the same for 4.
+        rating_7: the same for 7, the best.
         gold_share: share of tasks that have a known answer.
         anchor_share: share of tasks that every round repeats.
         repeat_share: share of tasks that a labeler gets twice.
@@ -61,6 +65,9 @@ class ScreenSettings(Body):
     conflict_gap: Annotated[int, Field(ge=1, le=6)] | None = 2
     criteria_profile: Literal["training", "evaluation", "custom"] = "training"
     criteria_text: Note = ""
+    rating_1: Meaning = ""
+    rating_4: Meaning = ""
+    rating_7: Meaning = ""
     gold_share: Share = 0.04
     anchor_share: Share = 0.02
     repeat_share: Share = 0.02
@@ -81,3 +88,9 @@ class ScreenSettings(Body):
         if self.criteria_profile == "custom":
             return self.criteria_text
         return gettext(CRITERIA[self.criteria_profile])
+
+    @property
+    def meanings(self) -> dict[int, str]:
+        """What ratings mean here, by rating, as far as the project says so."""
+        told = {1: self.rating_1, 4: self.rating_4, 7: self.rating_7}
+        return {rating: words.strip() for rating, words in told.items() if words.strip()}

@@ -22,6 +22,11 @@ GROUPS: Final[tuple[tuple[str, str | None, tuple[str, ...]], ...]] = (
         ),
     ),
     (
+        "What the ratings mean",
+        "Labelers read it in the guidelines, and on the steps under the pointer.",
+        ("rating_1", "rating_4", "rating_7"),
+    ),
+    (
         "Help that could bias",
         "Each of these makes work quicker and may pull ranks towards what it suggests; "
         "every ranking says which was used.",
@@ -69,6 +74,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ask about conflicts from",
         "Ratings this far apart that contradict the order are asked about once; empty never asks.",
     ),
+    "rating_1": ("1, the worst", "For example: wrong or harmful throughout."),
+    "rating_4": ("4, in the middle", "For example: helps, with faults that matter."),
+    "rating_7": ("7, the best", "For example: nothing could be better."),
     "rank_assist": ("Ranks from ratings", "Whether the ratings may fill the rank board."),
     "rank_assist_experiment": (
         "Fill ranks in half of the tasks only",

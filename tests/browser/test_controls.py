@@ -145,3 +145,17 @@ async def test_two_compared_are_named_by_their_letters(open_page, engine):
 
     await expect(answers.nth(0)).to_have_text("C is better")
     await expect(answers.nth(2)).to_have_text("A is better")
+
+
+async def test_what_ratings_mean_is_read_on_the_steps_and_in_the_guidelines(open_page, engine):
+    place = await make_place(engine, slates=1)
+    await set_screen(engine, place, rating_1="All <b>wrong</b>.", rating_7="  ")
+    screen, page = await at_work(open_page, place)
+    steps = screen.card("A").locator(".steps input")
+
+    assert [await step.get_attribute("title") for step in await steps.all()] == [
+        "All <b>wrong</b>.", *[None] * 6
+    ]  # fmt: skip
+    await steps.first.click()
+    await page.keyboard.press("q")
+    await expect(page.locator("#guidelines .meanings > div")).to_have_text(["1All <b>wrong</b>."])

@@ -89,6 +89,7 @@ async def test_only_what_differs_from_the_defaults_is_stored(app, admin, admin_b
         ("break_after_minutes", "5"),
         ("lease_minutes", "2000"),
         ("criteria_text", "\x00"),
+        ("rating_7", "x" * 501),
         ("criteria_profile", "custom"),
     ],
 )

@@ -22,7 +22,7 @@ export function enableClearing(root, { onClear }) {
   root.addEventListener("pointerover", ({ target }) => {
     const radio = radioAt(target);
     if (radio) {
-      radio.title = radio.checked ? t("Click again to clear the rating") : "";
+      radio.parentElement.title = radio.checked ? t("Click again to clear the rating") : "";
     }
   });
 }
