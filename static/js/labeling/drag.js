@@ -41,7 +41,7 @@ export function enableDrag(root, { onStart, onEnd }) {
   afterFrame(loadSortable);
   return () => {
     root.removeEventListener("pointerdown", begin, { capture: true });
-    setTimeout(() => sortables.forEach((sortable) => sortable.destroy())); // The next task comes first.
+    afterFrame(() => sortables.forEach((sortable) => sortable.destroy()));
   };
 }
 

@@ -4,6 +4,7 @@ import { newKey } from "./draft.js";
 
 const EVERY_MS = 15_000;
 const MAX_WAITING = 200;
+const NEXT_TASK_MS = 50; // The frame with the next task comes first.
 
 export function createEventLog(taskId, { signal }) {
   const visit = newKey();
@@ -27,10 +28,14 @@ export function createEventLog(taskId, { signal }) {
   }
 
   const timer = setInterval(send, EVERY_MS);
-  window.addEventListener("pagehide", send, { signal });
+  const ending = new AbortController();
+  window.addEventListener("pagehide", send, { signal: ending.signal });
   signal.addEventListener("abort", () => {
     clearInterval(timer);
-    setTimeout(send); // The next task comes first.
+    setTimeout(() => {
+      ending.abort();
+      send();
+    }, NEXT_TASK_MS);
   });
 
   return (kind, data = {}) => {
