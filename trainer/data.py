@@ -1,8 +1,9 @@
 """Rows to batches: conversations become tokens, and tokens are dealt into forward passes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -32,7 +33,25 @@ class Example:
 
     def tree(self) -> Tree:
         """Return it as a prompt with one response."""
-        return Tree(self.tokens[: self.prompt_length], (self.tokens[self.prompt_length :],))
+        return Tree(self.prompt, (self.response,))
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the response."""
+        return self.tokens[: self.prompt_length]
+
+    @property
+    def response(self) -> tuple[int, ...]:
+        """The tokens after the prompt."""
+        return self.tokens[self.prompt_length :]
+
+
+def share_prompts(examples: Iterable[Example]) -> list[Tree]:
+    """Return one tree for each run of neighbors with the same prompt; the order stays."""
+    return [
+        Tree(prompt, tuple(example.response for example in same))
+        for prompt, same in groupby(examples, key=lambda example: example.prompt)
+    ]
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:

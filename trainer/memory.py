@@ -151,11 +151,16 @@ def largest_forward(spec: TrainingSpec, device_type: str, rows: RowLengths | Non
     """
     settings = spec.settings
     budget = forward_budget(settings.tokens_per_forward, device_type)
-    most = MAX_RESPONSES if isinstance(spec, RewardSpec | DPOSpec) else 1
-    tree = settings.max_tokens * (most if rows is None else rows.responses)
+    tree = settings.max_tokens * (_most_responses(spec) if rows is None else rows.responses)
     if rows is not None:
         tree, budget = min(tree, rows.largest_tree), min(budget, rows.longest_forward)
     return max(tree, min(budget, settings.batch_size * tree))
+
+
+def _most_responses(spec: TrainingSpec) -> int:
+    if isinstance(spec, PPOSpec):
+        return spec.settings.responses_per_prompt
+    return MAX_RESPONSES if isinstance(spec, RewardSpec | DPOSpec) else 1
 
 
 def _models(
@@ -288,6 +293,8 @@ def _smaller(settings: ComputeSettings) -> Iterator[dict[str, int | bool]]:
         changes.append({"tokens_per_forward": SMALL_FORWARD})
     if len(changes) > 1:
         changes.append(changes[0] | changes[1])
+    if isinstance(settings, PPOSettings) and settings.responses_per_prompt > 1:
+        changes.append({"responses_per_prompt": 1})
     if settings.lora_rank is None:
         adapter: dict[str, int | bool] = {"lora_rank": SUGGESTED_RANK}
         changes += [adapter, *(adapter | change for change in changes)]

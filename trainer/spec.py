@@ -212,6 +212,9 @@ class PPOSettings(ComputeSettings):
     )
     batch_size: BatchSize = Field(64, description="episodes per iteration")
     minibatch_size: BatchSize = Field(64, description="episodes per optimizer step")
+    responses_per_prompt: int = Field(
+        1, ge=1, le=64, description="episodes that share a prompt, which is computed once for them"
+    )
     inner_epochs: int = Field(1, ge=1, le=16)
     learning_rate: LearningRate = 5e-6
     value_learning_rate: LearningRate = 9e-6

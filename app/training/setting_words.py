@@ -10,6 +10,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "learning_rate": ("Learning rate", "peak, of AdamW; falls along a cosine"),
     "batch_size": ("Batch size", "rows per optimizer step"),
     "minibatch_size": ("Minibatch size", "episodes per optimizer step, at most the batch size"),
+    "responses_per_prompt": (
+        "Responses per prompt",
+        "episodes that share a prompt, which is computed once for them",
+    ),
     "inner_epochs": ("Inner epochs", "passes over each batch of responses"),
     "value_learning_rate": ("Learning rate of the value model", "peak, of AdamW"),
     "warmup_steps": ("Warm-up", "steps until the peak learning rate"),

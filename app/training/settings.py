@@ -103,12 +103,7 @@ def _coherent(settings: TrainingSettings) -> TrainingSettings:
             f"must be at least {MIN_PROMPT_TOKENS} below max_tokens ({settings.max_tokens} "
             "tokens), which counts the prompt and the response together",
         )
-    if settings.minibatch_size > settings.batch_size:
-        raise refused_setting(
-            "minibatch_size",
-            f"must be at most batch_size ({settings.batch_size} episodes), "
-            "which is what an iteration samples",
-        )
+    _require_batches_that_work(settings)
     if settings.kl_target_nats is not None and settings.kl_coefficient == 0:
         raise refused_setting(
             "kl_target_nats",
@@ -121,6 +116,22 @@ def _coherent(settings: TrainingSettings) -> TrainingSettings:
             "steered to",
         )
     return settings
+
+
+def _require_batches_that_work(settings: PPOSettings) -> None:
+    if settings.minibatch_size > settings.batch_size:
+        raise refused_setting(
+            "minibatch_size",
+            f"must be at most batch_size ({settings.batch_size} episodes), "
+            "which is what an iteration samples",
+        )
+    for name in ("batch_size", "minibatch_size"):
+        if getattr(settings, name) % settings.responses_per_prompt:
+            raise refused_setting(
+                name,
+                f"must be a multiple of responses_per_prompt ({settings.responses_per_prompt}), "
+                "as the episodes of a prompt stay together",
+            )
 
 
 def _invalid(error: ValidationError) -> InvalidError:

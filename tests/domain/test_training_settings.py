@@ -44,6 +44,12 @@ from trainer.spec import PPOSettings, SFTSettings
         ("ppo", {"max_new_tokens": 1024, "max_tokens": 1024}, "max_new_tokens"),
         ("ppo", {"max_new_tokens": 1017, "max_tokens": 1024}, "max_new_tokens"),
         ("ppo", {"batch_size": 32, "minibatch_size": 33}, "minibatch_size"),
+        ("ppo", {"batch_size": 66, "responses_per_prompt": 4}, "batch_size"),
+        (
+            "ppo",
+            {"batch_size": 32, "minibatch_size": 12, "responses_per_prompt": 8},
+            "minibatch_size",
+        ),
         ("ppo", {"kl_target_nats": 6.0, "kl_coefficient": 0}, "kl_target_nats"),
         ("ppo", {"kl_limit_nats": 0}, "kl_limit_nats"),
         ("ppo", {"kl_limit_nats": 10001}, "kl_limit_nats"),

@@ -207,6 +207,7 @@ def test_an_upper_bound_needs_no_rows_and_known_rows_need_less():
         (reward(batch_size=1), "cuda", 9 * 1024),
         (DPOSpec(base_model="b", settings=DPOSettings(max_tokens=64)), "cpu", 2048),
         (sft(tokens_per_forward=256), "cuda", 1024),
+        (ppo(tokens_per_forward=256, responses_per_prompt=8), "cuda", 8 * 1024),
     ],
 )
 def test_a_prompt_with_its_responses_is_never_split(spec, device, tokens):
@@ -295,6 +296,11 @@ def test_a_run_that_fits_is_told_its_need():
         (sft(), 35 * GIB, "with lora_rank 16 and gradient_checkpointing on it needs"),
         (sft(gradient_checkpointing=True), 137 * GIB, "with tokens_per_forward 2048 it needs"),
         (ppo(), H200, "with lora_rank 16"),
+        (
+            ppo(lora_rank=16, tokens_per_forward=256, responses_per_prompt=32),
+            50 * GIB,
+            "with responses_per_prompt 1 it needs",
+        ),
         (sft(), 10 * GIB, "take a smaller model or a larger machine"),
     ],
 )

@@ -160,8 +160,9 @@ def make(run_dir, kind, shared, *, base="base", **changes):
         settings = PPOSettings(
             **{
                 "steps": 2,
-                "batch_size": 7,
+                "batch_size": 6,
                 "minibatch_size": 4,
+                "responses_per_prompt": 2,
                 "max_new_tokens": 6,
                 "max_tokens": 64,
                 "learning_rate": 1e-3,

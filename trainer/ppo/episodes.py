@@ -1,4 +1,4 @@
-"""The episodes of PPO: one response for each prompt, sampled here or by a rollout server."""
+"""The episodes of PPO: a prompt and a response each, sampled here or by a rollout server."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -140,7 +140,12 @@ def _draw_own(
 ) -> dict[int, list[int]]:
     """Sample this rank's share of the responses: tokens by place."""
     here = parallel.ranks()
-    places = range(here.rank, len(draws), here.count)
+    # A rank computes a prompt for all of its responses.
+    places = [
+        place
+        for place in range(len(draws))
+        if place // settings.responses_per_prompt % here.count == here.rank
+    ]
     with sharding.whole_weights(policy):
         drawn = draw_responses(
             policy,

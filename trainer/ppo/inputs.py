@@ -74,9 +74,11 @@ def read_inputs(
     """Read and check the files of the run.
 
     Raises:
-        RunRefusedError: when there is no prompt, no text for the mix, or no room for a response.
+        RunRefusedError: when there is no prompt, no text for the mix, no room for a response, or
+            when batches would divide the episodes of a prompt.
     """
     settings = spec.settings
+    _require_whole_prompts(settings)
     rows = read_rows(run_dir / spec.prompts, PromptRow)
     if not rows:
         raise RunRefusedError(f"{spec.prompts} holds no prompt; there is nothing to sample")
@@ -110,11 +112,25 @@ def read_inputs(
     )
 
 
+def _require_whole_prompts(settings: PPOSettings) -> None:
+    shared = settings.responses_per_prompt
+    for name in ("batch_size", "minibatch_size"):
+        size = getattr(settings, name)
+        if size % shared:
+            raise RunRefusedError(
+                f"{name} {size} is no multiple of responses_per_prompt {shared}, and the episodes "
+                f"of a prompt stay together; take {max(shared, size - size % shared)}"
+            )
+
+
 def prompts_of(iteration: int, prompts: Sequence[Example], settings: PPOSettings) -> list[Example]:
-    """Return the prompts of an iteration's episodes: all in random order, again and again."""
-    first = iteration * settings.batch_size
-    order = _order(first, first + settings.batch_size, len(prompts), settings)
-    return [prompts[index] for index in order]
+    """Return the prompt of each of an iteration's episodes.
+
+    All are taken in random order, again and again; episodes that share one are neighbors.
+    """
+    wanted = settings.batch_size // settings.responses_per_prompt
+    order = _order(iteration * wanted, (iteration + 1) * wanted, len(prompts), settings)
+    return [prompts[index] for index in order for _ in range(settings.responses_per_prompt)]
 
 
 def use_of(rows: Sequence[PromptRow], prompts: Sequence[Example], settings: PPOSettings) -> RowUse:
@@ -132,8 +148,8 @@ def use_of(rows: Sequence[PromptRow], prompts: Sequence[Example], settings: PPOS
             one: "held out" for one, row in zip(ids, rows, strict=True) if row.split != "train"
         }
         ids = [one for one in ids if one not in use.dropped]
-    episodes = min(len(prompts), settings.steps * settings.batch_size)
-    sampled = set(_order(0, episodes, len(prompts), settings))
+    turns = settings.steps * settings.batch_size // settings.responses_per_prompt
+    sampled = set(_order(0, min(len(prompts), turns), len(prompts), settings))
     for index, (one, prompt) in enumerate(zip(ids, prompts, strict=True)):
         if index not in sampled:
             use.dropped[one] = "the run ended before its turn"

@@ -14,13 +14,13 @@ from transformers import PreTrainedModel
 
 from trainer import advantages, forward
 from trainer.architecture import adapters
-from trainer.data import Example
+from trainer.data import Example, share_prompts
 from trainer.logprobs import masked_mean, masked_sum
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.running import parallel
 from trainer.running.parallel import Part
 from trainer.running.watch import Watch
-from trainer.shared_prompt import pack, sizes_of
+from trainer.shared_prompt import Tree, pack, sizes_of
 from trainer.spec import PPOSettings
 
 
@@ -100,13 +100,13 @@ def assess(
     Raises:
         RunDivergedError: when a model says something that is not finite.
     """
-    trees = [example.tree() for example in examples]
+    trees = share_prompts(examples)
     sizes = sizes_of(trees, models.policy, models.reward)
     done = [
-        (part, read_models(models, [examples[row] for row in part.items], settings.temperature))
+        (part, read_models(models, [trees[item] for item in part.items], settings.temperature))
         for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward))
     ]
-    flat = collect_readings(done, examples)
+    flat = collect_readings(done, trees)
     require_finite(flat)
     is_response = response_mask(examples, device=flat.logprobs.device)
     logprobs, entropy, reference_logprobs, values = (
@@ -146,9 +146,8 @@ def assess(
 
 
 @torch.no_grad()
-def read_models(models: PPOModels, examples: Sequence[Example], temperature: float) -> Readings:
+def read_models(models: PPOModels, trees: Sequence[Tree], temperature: float) -> Readings:
     """Run each of the four models once over some episodes."""
-    trees = [example.tree() for example in examples]
     packed, judged = pack(models.policy, trees), pack(models.reward, trees)
     logprobs, entropy = forward.response_logprobs_and_entropy(
         models.policy, packed, temperature=temperature
@@ -163,11 +162,9 @@ def read_models(models: PPOModels, examples: Sequence[Example], temperature: flo
     return Readings(logprobs, entropy, reference_logprobs, values, scores)
 
 
-def collect_readings(
-    done: Sequence[tuple[Part, Readings]], examples: Sequence[Example]
-) -> Readings:
+def collect_readings(done: Sequence[tuple[Part, Readings]], trees: Sequence[Tree]) -> Readings:
     """Put together what all ranks have read, in the order of the episodes."""
-    lengths = [len(example.tokens) - example.prompt_length for example in examples]
+    lengths = [sum(map(len, tree.responses)) for tree in trees]
 
     def collect(name: str, lengths: Sequence[int]) -> Tensor:
         return parallel.collect([(part, getattr(one, name)) for part, one in done], lengths)
@@ -177,7 +174,7 @@ def collect_readings(
         entropy=collect("entropy", lengths),
         reference_logprobs=collect("reference_logprobs", lengths),
         values=collect("values", lengths),
-        scores=collect("scores", [1] * len(examples)),
+        scores=collect("scores", [len(tree.responses) for tree in trees]),
     )
 
 

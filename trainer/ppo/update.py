@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 import torch
@@ -16,7 +17,7 @@ from transformers import PreTrainedModel
 
 from trainer import forward, losses
 from trainer.architecture import compute
-from trainer.data import Example
+from trainer.data import Example, share_prompts
 from trainer.language_loss import packed_batches, response_tokens_of
 from trainer.ppo.checks import check_first_ratio
 from trainer.ppo.pretraining import PretrainingTexts
@@ -173,10 +174,15 @@ def update(
 
 
 def minibatches(episodes: int, settings: PPOSettings, iteration: int) -> Iterator[list[int]]:
-    """Deal the episodes into minibatches, each once per inner epoch, in random order."""
+    """Deal the episodes into minibatches, each once per inner epoch, in random order.
+
+    Those that share a prompt stay neighbors, so that it is computed once for them.
+    """
+    shared = settings.responses_per_prompt
     order = random.Random(derive_seed(settings.seed, "order", iteration))  # noqa: S311
     for _ in range(settings.inner_epochs):
-        rows = order.sample(range(episodes), episodes)
+        firsts = order.sample(range(0, episodes, shared), -(-episodes // shared))
+        rows = [row for first in firsts for row in range(first, min(first + shared, episodes))]
         for start in range(0, episodes, settings.minibatch_size):
             yield rows[start : start + settings.minibatch_size]
 
@@ -191,11 +197,13 @@ def accumulate_gradients(
 ) -> Sums:
     """Add the gradients of the policy and value loss, means over the minibatch's tokens."""
     sums = Sums(tokens=int(rollouts.is_response_token[minibatch].sum()))
-    episodes = [rollouts.examples[row].tree() for row in minibatch]
-    sizes = sizes_of(episodes, models.policy, models.value)
+    prompts = share_prompts(rollouts.examples[row] for row in minibatch)
+    left = iter(minibatch)
+    rows_of = [list(islice(left, len(tree.responses))) for tree in prompts]
+    sizes = sizes_of(prompts, models.policy, models.value)
     for part in watch(parallel.deal(sizes, tokens=settings.tokens_per_forward)):
-        rows = [minibatch[item] for item in part.items]
-        trees = [episodes[item] for item in part.items]
+        rows = [row for item in part.items for row in rows_of[item]]
+        trees = [prompts[item] for item in part.items]
         is_response = rollouts.is_response_token[rows]
         logprobs = forward.response_logprobs(
             models.policy, pack(models.policy, trees), temperature=settings.temperature

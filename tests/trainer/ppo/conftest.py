@@ -84,10 +84,12 @@ def inputs_of(tokenizer, prompts, texts=None) -> Inputs:
     return Inputs(prompts, texts, Shown([], []), tokenizer, EOS, RowUse())
 
 
-def roll_out(loaded, tokenizer, settings=SETTINGS, *, iteration=0):
+def roll_out(loaded, tokenizer, settings=SETTINGS, *, iteration=0, shared=1):
+    """Sample six episodes, or as many of which so many share a prompt, and read the models."""
+    prompts = prompts_of(tokenizer)
     episodes = ppo_episodes.sample_episodes(
         loaded.policy,
-        prompts_of(tokenizer),
+        [prompt for prompt in prompts[: len(prompts) // shared] for _ in range(shared)],
         settings,
         tokenizer=tokenizer,
         eos_id=EOS,

@@ -29,3 +29,13 @@ def test_iterations_go_on_where_the_last_one_ended(tokenizer):
 
     assert Counter(dealt) == dict.fromkeys(prompts, 2)
     assert Counter(dealt[:6]) == dict.fromkeys(prompts, 1)
+
+
+def test_episodes_of_one_prompt_are_neighbors_and_count_as_one_turn_of_it(tokenizer):
+    prompts = all_prompts(tokenizer)
+    settings = settings_with(batch_size=6, responses_per_prompt=3)
+
+    dealt = [prompt for n in range(3) for prompt in prompts_of(n, prompts, settings)]
+
+    assert dealt[::3] == dealt[1::3] == dealt[2::3]
+    assert Counter(dealt) == dict.fromkeys(prompts, 3)

@@ -184,6 +184,22 @@ def test_each_model_runs_once_over_each_episode(loaded, tokenizer):
     assert set(tokens.values()) == {sum(len(example.tokens) for example in examples)}
 
 
+def test_a_shared_prompt_is_computed_once_and_changes_nothing(loaded, tokenizer):
+    rolled = roll_out(loaded, tokenizer, shared=2)
+    apart = [rolled.examples[row] for row in (0, 2, 4, 1, 3, 5)]
+    tokens = []
+    loaded.reward.base_model.register_forward_hook(
+        lambda _module, args, _output: tokens.append(args[0].numel())
+    )
+
+    again, separate = assess(loaded, rolled.examples), assess(loaded, apart)
+
+    assert tokens[0] < tokens[1] == sum(len(example.tokens) for example in apart)
+    order = [0, 3, 1, 4, 2, 5]
+    for name in ("logprobs", "entropy", "reference_logprobs", "scores", "values", "returns"):
+        assert torch.allclose(getattr(again, name), getattr(separate, name)[order], atol=2e-5), name
+
+
 def test_two_forwards_of_each_model_are_identical(tmp_path):
     """P16: dropout is off while training, whatever the config says."""
     base = Path(save_base(tmp_path / "base", attention_dropout=0.5))

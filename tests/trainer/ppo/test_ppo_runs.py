@@ -621,6 +621,12 @@ def test_a_reward_model_that_cannot_read_every_token_of_the_policy_is_refused(
     [
         ({"ptx_coefficient": 1.0}, "there are no pretraining texts"),
         ({"max_new_tokens": 60}, "lower max_new_tokens"),
+        ({"responses_per_prompt": 3}, "batch_size 8 is no multiple of responses_per_prompt 3"),
+        (
+            {"batch_size": 6, "responses_per_prompt": 3},
+            "minibatch_size 4 is no multiple of responses_per_prompt 3, and the episodes of a "
+            "prompt stay together; take 3",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make, train, changes, complaint):

@@ -128,6 +128,53 @@ def test_each_episode_is_used_once_per_inner_epoch_with_one_step_a_minibatch(loa
         assert {int(state["step"]) for state in optimizer.state.values()} == {4}
 
 
+def test_minibatches_keep_the_episodes_of_a_prompt_together():
+    """P22."""
+    settings = settings_with(minibatch_size=4, responses_per_prompt=2, inner_epochs=2)
+
+    dealt = list(ppo_update.minibatches(10, settings, 0))
+
+    assert [len(minibatch) for minibatch in dealt] == [4, 4, 2, 4, 4, 2]
+    first, second = (
+        [row for minibatch in part for row in minibatch] for part in (dealt[:3], dealt[3:])
+    )
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    for minibatch in dealt:
+        assert [row + 1 for row in minibatch[::2]] == minibatch[1::2]
+        assert all(row % 2 == 0 for row in minibatch[::2])
+
+
+def test_a_shared_prompt_is_computed_once_and_leaves_the_gradient_of_separate_ones(
+    loaded, tokenizer
+):
+    """Three prompts with two responses each; apart, no two neighbors have the same prompt."""
+    settings = settings_with(responses_per_prompt=2, tokens_per_forward=64)
+    rolled = roll_out(loaded, tokenizer, settings, shared=2)
+    tokens = []
+    loaded.value.base_model.register_forward_hook(
+        lambda _module, args, _output: tokens.append(args[0].numel())
+    )
+
+    together = accumulate(loaded, rolled, [2, 3, 0, 1, 4, 5], settings)
+    of_together = gradients_of(loaded.policy), gradients_of(loaded.value)
+    read_together = sum(tokens)
+    apart = accumulate(loaded, rolled, [2, 0, 4, 1, 3, 5], settings)
+    of_apart = gradients_of(loaded.policy), gradients_of(loaded.value)
+
+    assert read_together == sum(
+        len(example.tokens) if row % 2 == 0 else len(example.response)
+        for row, example in enumerate(rolled.examples)
+    )
+    assert sum(tokens) - read_together == sum(len(one.tokens) for one in rolled.examples)
+    assert together.max_log_ratio < 1e-5
+    assert together.policy_loss == pytest.approx(apart.policy_loss, abs=1e-5)
+    assert together.value_loss == pytest.approx(apart.value_loss, rel=1e-5)
+    for ours, theirs in zip(of_together, of_apart, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)
+
+
 def test_adam_has_the_epsilon_of_the_original_and_no_weight_decay(loaded):
     """P25."""
     trainee = Trainee.of(loaded, SETTINGS)
