@@ -5,8 +5,9 @@
 Same four random models (policy, reference, reward, value), same prompts, same batch, minibatches
 and inner epochs, float32 on one thread; the figures are processor seconds of the loop alone. `even`
 has prompts of one length and responses of full length, where both sides forward as many tokens; in
-`ragged` both vary, the responses because the policy has learnt to stop; another cell has prompts as
-long as InstructGPT's. TRL has no pretraining mix: that cell shows what it adds to Podium.
+`ragged` both vary, the responses because the policy has learnt to stop; another cell has prompts
+as long as InstructGPT's. Cells with eight responses per prompt give both sides each prompt eight
+times, which TRL computes each time. TRL has no pretraining mix: that cell shows what it adds.
 Writes `benchmarks/results/ppo.json`.
 """
 
@@ -47,12 +48,14 @@ class Plan:
     Attributes:
         shape: lengths of prompts and responses.
         steps: iterations.
+        responses_per_prompt: episodes of an iteration with the same prompt.
         has_paper_prompts: True when the prompts are as long as InstructGPT's instead.
         with_pretraining: True when the pretraining mix is on, then without TRL.
     """
 
     shape: Shape
     steps: int
+    responses_per_prompt: int = 1
     has_paper_prompts: bool = False
     with_pretraining: bool = False
 
@@ -61,10 +64,16 @@ class Plan:
         """The limit of `max_new_tokens`."""
         return self.shape.response_tokens * (4 if self.shape.is_ragged else 1)
 
+    @property
+    def prompts(self) -> int:
+        """How many prompts there are episodes for."""
+        return BATCH * self.steps // self.responses_per_prompt
+
 
 EVEN, RAGGED = Shape(128, 64, 1), Shape(128, 64, 1, is_ragged=True)
 PAPER = Plan(RAGGED, 2, has_paper_prompts=True)
-FULL = [Plan(EVEN, 3), Plan(RAGGED, 3), PAPER, Plan(EVEN, 3, with_pretraining=True)]
+SHARED = [Plan(EVEN, 3, responses_per_prompt=8), Plan(RAGGED, 3, responses_per_prompt=8)]
+FULL = [Plan(EVEN, 3), Plan(RAGGED, 3), PAPER, *SHARED, Plan(EVEN, 3, with_pretraining=True)]
 QUICK = [Plan(EVEN, 1), Plan(RAGGED, 1, has_paper_prompts=True)]
 
 
@@ -73,6 +82,7 @@ def settings_of(plan: Plan, *, steps: int) -> dict[str, object]:
     return {
         **LIKE_TRL,
         "steps": steps,
+        "responses_per_prompt": plan.responses_per_prompt,
         "max_new_tokens": plan.longest_response,
         "max_tokens": 4096,
         "evaluate_every": 1000,
@@ -85,18 +95,18 @@ def measure(plan: Plan, models: Path, folder: Path) -> dict[str, Any]:
     """Run all arms of one cell."""
     folder.mkdir()
     base = models / ("stops" if plan.shape.is_ragged else "base")
-    count = BATCH * plan.steps
     prompts = (
-        made_up.make_prompts_like_the_paper(prompts=count, seed=1)
+        made_up.make_prompts_like_the_paper(prompts=plan.prompts, seed=1)
         if plan.has_paper_prompts
-        else made_up.make_prompts(plan.shape, prompts=count, seed=1)
+        else made_up.make_prompts(plan.shape, prompts=plan.prompts, seed=1)
     )
     texts = made_up.make_prompts(
         Shape(PRETRAINING_TOKENS, 0, 0),
         prompts=PRETRAINING_TEXTS if plan.with_pretraining else 0,
         seed=2,
     )
-    (folder / "prompts.json").write_text(json.dumps(prompts))
+    of_episodes = [prompt for prompt in prompts for _ in range(plan.responses_per_prompt)]
+    (folder / "prompts.json").write_text(json.dumps(of_episodes))
 
     def make_run(run_dir: Path, steps: int) -> None:
         spec = {
@@ -144,6 +154,7 @@ def describe(plan: Plan, reports: dict[str, list[side_by_side.Report]]) -> dict[
         "prompt_tokens": 166 if plan.has_paper_prompts else plan.shape.prompt_tokens,
         "response_tokens": plan.shape.response_tokens,
         "lengths": _name_of(plan),
+        "responses_per_prompt": plan.responses_per_prompt,
         "pretraining": plan.with_pretraining,
         "episodes": episodes,
         "batch": BATCH,
@@ -208,6 +219,7 @@ TABLE = (
     "prompt_tokens",
     "response_tokens",
     "lengths",
+    "responses_per_prompt",
     "pretraining",
     "episodes",
     "ratio_to_trl",
