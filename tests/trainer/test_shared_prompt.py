@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 from torch.distributions import Categorical
-from torch.nn.attention.flex_attention import flex_attention
+from torch.nn.attention.flex_attention import create_mask, flex_attention
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -372,6 +372,31 @@ def test_the_block_mask_of_a_gpu_sees_what_the_blocks_of_a_cpu_see(monkeypatch):
         flexed = forward.response_logprobs(model, packed)
 
     torch.testing.assert_close(flexed, expected, atol=1e-5, rtol=0)
+
+
+def attend_to_what_the_mask_shows(query, key, value, *, block_mask, scale, enable_gqa):
+    tokens = query.shape[2]
+    is_seen = create_mask(block_mask.mask_mod, 1, 1, tokens, tokens, device="cpu")
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=is_seen, scale=scale, enable_gqa=enable_gqa
+    )
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_with_the_mask_of_a_gpu_scores_and_gradients_are_those_of_separate_rows(name, monkeypatch):
+    """All of the GPU's way but its kernel, which has no backward pass on a CPU."""
+    plain = reward_model_of(CONFIGS[name](), shared=False)
+    ours = reward_model_of(CONFIGS[name](), shared=True)
+    expected = forward.scores(plain, pack_separately(TREES))
+    monkeypatch.setattr(tree_attention, "_dense_layout", tree_attention._flex_layout)
+    monkeypatch.setattr(tree_attention, "_flex_kernel", lambda: attend_to_what_the_mask_shows)
+
+    scores = forward.scores(ours, pack_shared(TREES))
+    loss_of_rankings(expected).backward()
+    loss_of_rankings(scores).backward()
+
+    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(gradients_of(ours), gradients_of(plain), atol=1e-5, rtol=0)
 
 
 @pytest.mark.gpu
