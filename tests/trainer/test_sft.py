@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, save_base, user
+from tests.trainer.test_adapters import save_family
 from trainer import data, forward, language_loss, models, rundir, shared_prompt, train_sft
 from trainer.running import optimization
 from trainer.running.lineage import model_sha256
@@ -116,11 +117,18 @@ def test_one_step_of_ragged_micro_batches_equals_one_step_of_a_whole_batch(tmp_p
         assert torch.allclose(parameter, expected, rtol=0, atol=1e-6)
 
 
-def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(base, tokenizer):
-    """S6: against transformers' own forward of one unpadded sequence at a time."""
-    policy = models.load_policy(Path(base), seed=0)
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(tmp_path, tokenizer, family):
+    """S6: against transformers' own forward of one unpadded sequence at a time.
+
+    GPT-2 knows positions as such, Llama only how far they are apart.
+    """
+    policy = models.load_policy(save_family(tmp_path / family, family), seed=0)
     examples = encode(tokenizer, [("p" * n, "r" * (2 * n)) for n in range(1, 9)])
-    forward.text_loss(policy, pack_all(policy, examples)).div(8).backward()
+    packed_row = pack_all(policy, examples)
+    # A model whose packed forward is wrong would be given padded rows, which hide it.
+    assert packed_row.layout is not None
+    forward.text_loss(policy, packed_row).div(8).backward()
     packed = [parameter.grad.clone() for parameter in policy.parameters()]
     policy.zero_grad()
 
@@ -133,9 +141,8 @@ def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(base, tokenize
         plain = plain + policy(tokens, labels=labels).loss * count / 8
     plain.backward()
 
-    assert forward.text_loss(policy, pack_all(policy, examples)).item() / 8 == pytest.approx(
-        plain.item(), rel=1e-6
-    )
+    loss = forward.text_loss(policy, packed_row).item() / 8
+    assert loss == pytest.approx(plain.item(), rel=1e-6)
     for parameter, gradient in zip(policy.parameters(), packed, strict=True):
         assert torch.allclose(parameter.grad, gradient, rtol=1e-5, atol=1e-6)
 
