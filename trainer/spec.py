@@ -82,7 +82,7 @@ class RankingRow(Frozen):
     )
     ratings: list[int | None]
     labeler: str
-    cohort: str = "training"
+    cohort: str = Field("training", description="others are measured and not trained on")
     weight: float = Field(ge=0, description="1 / number of rankings of this slate")
     # Where it comes from, for people and exports; the trainer does not look at these.
     ranking: int | None = None

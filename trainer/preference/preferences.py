@@ -11,7 +11,13 @@ from trainer import memory
 from trainer.losses import comparisons_of
 from trainer.memory import RowLengths
 from trainer.preference.comparisons import PreferenceSettings, comparisons_in, plan_batches
-from trainer.preference.rankings import RankedPrompt, group_by_prompt, split_held_out
+from trainer.preference.rankings import (
+    RankedPrompt,
+    Ranking,
+    group_by_prompt,
+    leave_out_held_labelers,
+    split_held_out,
+)
 from trainer.rundir import RunRefusedError
 from trainer.running.lineage import NEVER_REACHED, RowUse
 from trainer.running.rows import read_numbered_rows
@@ -26,11 +32,13 @@ class Preferences:
         train: prompts with at least one comparison.
         without_comparison: prompts that are not held out and have none.
         held: prompts that are only measured.
+        of_held_labelers: rankings that labelers who are held out gave of the other prompts.
     """
 
     train: list[RankedPrompt]
     without_comparison: list[RankedPrompt]
     held: list[RankedPrompt]
+    of_held_labelers: list[Ranking]
 
     @property
     def everything(self) -> list[RankedPrompt]:
@@ -63,7 +71,8 @@ class Preferences:
         """Return what `result.json` counts."""
         everything = self.everything
         return {
-            "rankings": sum(len(prompt.rankings) for prompt in everything),
+            "rankings": sum(len(prompt.rankings) for prompt in everything)
+            + len(self.of_held_labelers),
             "prompts_train": len(self.train),
             "prompts_validation": len(self.held),
             "prompts_without_comparison": len(self.without_comparison),
@@ -74,6 +83,7 @@ class Preferences:
     def row_use(self, settings: PreferenceSettings) -> RowUse:
         """Say of each ranking whether it is trained on, and why not."""
         use = RowUse()
+        use.dropped |= {one.row_id: "its labeler is held out" for one in self.of_held_labelers}
         plan = plan_batches(self.train, settings)
         reached = {prompt.prompt_id for batch in plan for prompt in batch}
         held_out = {prompt.prompt_id for prompt in self.held}
@@ -113,10 +123,11 @@ def read_preferences(
     _require_one_text(numbered, name=spec.rankings)
     rows = list(numbered.values())
     train, held = split_held_out(group_by_prompt(tokenizer, rows, max_tokens=max_tokens))
+    train, of_held_labelers = leave_out_held_labelers(train)
     usable = require_comparisons(train, spec.settings, name=spec.rankings)
     trained = {prompt.prompt_id for prompt in usable}
     rest = [prompt for prompt in train if prompt.prompt_id not in trained]
-    return Preferences(usable, rest, held)
+    return Preferences(usable, rest, held, of_held_labelers)
 
 
 def _require_one_text(rows: Mapping[int, RankingRow], *, name: str) -> None:

@@ -6,7 +6,7 @@ prompts, since shuffled comparisons would let each response take part in many se
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
@@ -17,6 +17,7 @@ from trainer.shared_prompt import Tree
 from trainer.spec import Message, RankedResponse, RankingRow
 
 HELD_OUT_SHARE = 0.1
+TRAINING_COHORT = "training"
 
 ResponseKey = tuple[str, str]  # id and text: ids alone may repeat between files
 
@@ -28,6 +29,7 @@ class Ranking:
     Attributes:
         row_id: of its row, as lineage names it.
         labeler: who ranked.
+        cohort: of the labeler; only that of the name `TRAINING_COHORT` is trained on.
         places: one per ranked response.
         ranks: one per place, 1 is best; None was not judged.
         ratings: one per place; None was not rated.
@@ -36,6 +38,7 @@ class Ranking:
 
     row_id: str
     labeler: str
+    cohort: str
     places: tuple[int, ...]
     ranks: tuple[int | None, ...]
     ratings: tuple[int | None, ...]
@@ -121,6 +124,7 @@ def _ranking(name: str, row: RankingRow, place: Mapping[ResponseKey, int]) -> Ra
     return Ranking(
         row_id=name,
         labeler=row.labeler,
+        cohort=row.cohort,
         places=tuple(place[_key(response)] for response in row.responses),
         ranks=tuple(row.ranks),
         ratings=tuple(row.ratings),
@@ -180,9 +184,29 @@ def keep_labelers(prompts: Sequence[RankedPrompt], labelers: set[str]) -> list[R
 
     The rankings that stay take over the weight of the others of the same responses.
     """
+    return _keep(prompts, lambda ranking: ranking.labeler in labelers)
+
+
+def leave_out_held_labelers(
+    prompts: Sequence[RankedPrompt],
+) -> tuple[list[RankedPrompt], list[Ranking]]:
+    """Return the prompts as `keep_labelers` does for the training cohort, and what was left out."""
+    left_out = [
+        ranking for prompt in prompts for ranking in prompt.rankings if not _is_trained_on(ranking)
+    ]
+    return (_keep(prompts, _is_trained_on) if left_out else list(prompts)), left_out
+
+
+def _is_trained_on(ranking: Ranking) -> bool:
+    return ranking.cohort == TRAINING_COHORT
+
+
+def _keep(
+    prompts: Sequence[RankedPrompt], is_kept: Callable[[Ranking], bool]
+) -> list[RankedPrompt]:
     kept = []
     for prompt in prompts:
-        own = [ranking for ranking in prompt.rankings if ranking.labeler in labelers]
+        own = [ranking for ranking in prompt.rankings if is_kept(ranking)]
         if own:
             kept.append(replace(prompt, rankings=reweighted(own, like=prompt.rankings)))
     return kept
