@@ -385,6 +385,38 @@ def test_no_ranking_disappears_silently(tmp_path, tokenizer):
     assert list(use.cut) == ["17"]
 
 
+def test_what_labelers_who_are_held_out_have_ranked_is_measured_and_not_trained_on(
+    tmp_path, tokenizer
+):
+    """R17: an export holds everybody's rankings and names the cohort."""
+    held = {"labeler": "hal", "cohort": "heldout"}
+    rows = [
+        ranking("p", ["a", "b"], [1, 2], weight=0.5),
+        ranking("p", ["a", "b"], [2, 1], weight=0.5, **held),
+        ranking("q", ["a", "b"], [2, 1], **held),
+        ranking("r", ["a", "b"], [1, 2], split="test", weight=0.5),
+        ranking("r", ["a", "b"], [2, 1], split="test", weight=0.5, **held),
+    ]
+    spec = RewardSpec(base_model="base", settings=RewardSettings())
+    run_dir = make_run(tmp_path / "run", spec, rankings=rows)
+
+    preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=200)
+
+    [trained] = preferences.train
+    assert [(row.labeler, row.weight) for row in trained.rankings] == [("l1", 1.0)]
+    assert preferences.training_labelers == {"l1"}
+    assert [row.labeler for row in preferences.held[0].rankings] == ["l1", "hal"]
+    use = preferences.row_use(spec.settings)
+    assert use.used == ["p/l1"]
+    assert use.dropped == {
+        "p/hal": "its labeler is held out",
+        "q/hal": "its labeler is held out",
+        "r/l1": "held out: measured, not trained on",
+        "r/hal": "held out: measured, not trained on",
+    }
+    assert preferences.count()["rankings"] == 5
+
+
 def test_a_prompt_that_no_step_reaches_is_not_counted_as_trained_on(tmp_path, tokenizer):
     rows = [ranking(f"p{number}", ["a", "b"], [1, 2]) for number in range(8)]
     spec = RewardSpec(base_model="base", settings=RewardSettings(epochs=0.5, batch_size=2))
@@ -408,7 +440,19 @@ def test_no_group_is_on_two_sides_and_a_tenth_is_held_out_when_the_rows_do_not(t
     train, held = split_held_out(prompts_of(tokenizer, *rows))
 
     assert (len(train), len(held)) == (36, 4)
-    assert not {prompt.group for prompt in train} & {prompt.group for prompt in held}
+    sides = [{int(prompt.prompt_id) // 2 for prompt in side} for side in (train, held)]
+    assert sides[0].isdisjoint(sides[1])
+
+
+def test_one_held_out_prompt_takes_its_group_with_it(tokenizer):
+    """R17."""
+    rows = [ranking(str(n), ["a", "b"], [1, 2], group=f"g{n // 2}") for n in range(6)]
+    rows[3]["split"] = "test"
+
+    train, held = split_held_out(prompts_of(tokenizer, *rows))
+
+    assert [prompt.prompt_id for prompt in train] == ["0", "1", "4", "5"]
+    assert [prompt.prompt_id for prompt in held] == ["2", "3"]
 
 
 def test_rankings_that_stay_take_over_the_weight_of_those_of_labelers_held_out(tokenizer):
