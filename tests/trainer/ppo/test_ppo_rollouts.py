@@ -104,15 +104,6 @@ def test_returns_are_of_scaled_rewards_when_that_is_asked_for(loaded, tokenizer)
     assert torch.allclose(plain.returns[:, 0], plain.rewards.sum(1), atol=1e-4)
 
 
-def test_a_missing_eos_is_penalized_exactly_once():
-    """P10."""
-    scores = rollouts.penalize_missing_eos(
-        torch.tensor([1.0, 1.0]), torch.tensor([True, False]), penalty=0.75
-    )
-
-    assert scores.tolist() == [1.0, 0.25]
-
-
 def test_only_a_response_that_ends_with_the_stop_token_is_complete(loaded):
     """P10."""
     prompt = (0, 40, 2, 1)
@@ -250,3 +241,13 @@ def test_a_reference_that_is_another_model_stops_the_run(loaded, tokenizer):
 
     with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
         ppo_checks.check_first_kl(roll_out(loaded, tokenizer))
+
+
+@pytest.mark.parametrize("by", [-1e-3, 1e-3])
+def test_a_kl_on_either_side_of_0_stops_the_run(loaded, tokenizer, by):
+    """P2: a sampled KL may be negative."""
+    rolled = roll_out(loaded, tokenizer)
+    apart = dataclasses.replace(rolled, reference_logprobs=rolled.logprobs + by)
+
+    with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
+        ppo_checks.check_first_kl(apart)
