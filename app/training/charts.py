@@ -166,9 +166,7 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "share that did not end by themselves",
             (Series("response/no_eos", "share"),),
         ),
-        Chart(
-            "Entropy", "of the policy, nats per token", (Series("objective/entropy", "entropy"),)
-        ),
+        Chart("Entropy", "of the policy, nats per token", (Series("policy/entropy", "entropy"),)),
         Chart(
             "KL coefficient",
             "times the KL is taken off the score",

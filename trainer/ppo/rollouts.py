@@ -218,16 +218,27 @@ def sequence_kl(rollouts: Rollouts) -> Tensor:
 
 
 def describe(rollouts: Rollouts) -> Metrics:
-    """Return the metrics of a batch of episodes, by name."""
+    """Return the metrics of a batch of episodes, by the names of TRL's PPO where it has them.
+
+    Returns:
+        Means over the episodes: `objective/scores` is the reward minus bias, before any penalty
+        (TRL has taken off the one for a missing EOS); `objective/kl` the sampled KL to the
+        reference, nats per response; `objective/entropy` minus the log-probability of the response,
+        nats; `objective/rlhf_reward` the sum of all token rewards, both penalties included;
+        `response/length` tokens; `response/no_eos` a share.
+        Means over the response tokens: `policy/entropy` is that of the whole distribution, nats per
+        token; `value/explained_variance` compares the values of the rollout with the returns.
+    """
     is_response = rollouts.is_response_token
+    episodes = len(rollouts.examples)
     return {
         "objective/scores": float(rollouts.scores.mean()),
         "objective/kl": float(sequence_kl(rollouts).mean()),
-        "objective/entropy": float(masked_mean(rollouts.entropy, is_response)),
-        "objective/rlhf_reward": float(masked_sum(rollouts.rewards, is_response))
-        / len(rollouts.examples),
+        "objective/entropy": -float(masked_sum(rollouts.logprobs, is_response)) / episodes,
+        "objective/rlhf_reward": float(masked_sum(rollouts.rewards, is_response)) / episodes,
         "response/length": float(is_response.sum(1).float().mean()),
         "response/no_eos": float((~rollouts.has_eos).float().mean()),
+        "policy/entropy": float(masked_mean(rollouts.entropy, is_response)),
         "value/explained_variance": advantages.explained_variance(
             rollouts.values, rollouts.returns, is_response
         ),

@@ -120,6 +120,12 @@ def update(
 ) -> Iterator[Metrics]:
     """Train policy and value model on a batch of episodes; yield the metrics of each step.
 
+    Losses are means over the response tokens of the minibatch. `policy/approxkl` is half the mean
+    squared log-ratio to the policy that sampled; `policy/clipfrac` the share of tokens whose ratio
+    is outside of the clipping range, on either side, as in openai/baselines `ppo2/model.py`;
+    `gradient/policy`, `gradient/value` and `gradient/ptx` are norms before clipping, each of its
+    loss alone.
+
     Args:
         models: of which policy and value model change.
         rollouts: the batch.

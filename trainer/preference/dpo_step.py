@@ -138,8 +138,9 @@ def describe(
 ) -> Metrics:
     """Return what is reported of implicit rewards.
 
-    `objective/forward_kl` is the mean of log reference - log policy: the KL divergence of the
-    policy from the reference in nats, as far as the reference wrote the responses.
+    `objective/forward_kl` is the mean over responses of log reference - log policy, in nats: it
+    estimates KL(reference || policy) as far as the reference wrote the responses. PPO's
+    `objective/kl` is the other way round.
     """
     compared = comparisons.collate(prompts, settings.ties, torch.device("cpu"))
     reward = torch.tensor(rewards)

@@ -43,7 +43,9 @@ def test_the_metrics_of_a_batch_are_those_by_hand():
         {
             "objective/scores": 3 / 4,
             "objective/kl": 4 / 4,
-            "objective/entropy": 20 / 8,
+            # Minus the log-probabilities of an episode, as TRL's PPO has it, and per token.
+            "objective/entropy": 9.75 / 4,
+            "policy/entropy": 20 / 8,
             "objective/rlhf_reward": 2 / 4,
             "response/length": 8 / 4,
             "response/no_eos": 1 / 4,

@@ -100,6 +100,7 @@ def test_a_ppo_run_saves_a_policy_that_the_plain_class_loads(make, spawn):
         "objective/scores",
         "objective/kl_coefficient",
         "objective/entropy",
+        "policy/entropy",
         "objective/rlhf_reward",
         "policy/clipfrac",
         "policy/approxkl",
