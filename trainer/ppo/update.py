@@ -1,11 +1,10 @@
-"""The update of PPO: minibatches, clipped losses, the pretraining mix and one step for each.
+"""The update of PPO: minibatches, clipped losses and one step for each, the mix included.
 
 Shapes: r response tokens of a micro-batch, one episode after the other.
 """
 
 import math
 import random
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,13 +12,13 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from trainer import forward, losses
 from trainer.architecture import compute
+from trainer.architecture.adapters import trainable_parameters
 from trainer.data import Example, share_prompts
-from trainer.language_loss import packed_batches, response_tokens_of
 from trainer.ppo.checks import check_first_ratio
+from trainer.ppo.mix import add_mix_gradient, texts_due
 from trainer.ppo.pretraining import PretrainingTexts
 from trainer.ppo.rollouts import PPOModels, Rollouts
 from trainer.rundir import Metrics, RunDivergedError
@@ -67,7 +66,7 @@ class Trainee:
             ),
             {
                 name: parameter.detach().clone()
-                for name, parameter in trained_parameters(models.policy)
+                for name, parameter in trainable_parameters(models.policy).items()
                 if settings.ema_decay is not None
             },
             settings.kl_coefficient,
@@ -93,17 +92,6 @@ class Sums:
     squared_log_ratio: float = 0.0
     clipped: float = 0.0
     max_log_ratio: float = 0.0
-
-
-@dataclass(frozen=True)
-class Mix:
-    """The pretraining mix of one step: mean token loss, norm of its gradient, how much of it."""
-
-    loss: float | None = None
-    gradient_norm: float | None = None
-    texts: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
 
 
 def update(
@@ -233,70 +221,6 @@ def accumulate_gradients(
     return _over_ranks(sums)
 
 
-def texts_due(passes: int, settings: PPOSettings) -> int:
-    """Return how many pretraining texts so many passes use: the setting's number per episode."""
-    return math.floor(settings.ptx_texts_per_episode * passes / settings.inner_epochs)
-
-
-def add_mix_gradient(
-    policy: PreTrainedModel,
-    examples: Sequence[Example],
-    settings: PPOSettings,
-    *,
-    watch: Watch,
-) -> Mix:
-    """Add the gradient of the mean token loss of pretraining texts, times a coefficient (C.4).
-
-    The coefficient, gamma in the paper, multiplies the mean over the tokens of all texts of the
-    step. Both gradients are computed one after the other and added in the gradient buffers; the
-    caller makes one optimizer step. With a coefficient of 0 the loss is only measured.
-
-    Args:
-        policy: with the gradient of PPO in its buffers.
-        examples: the texts of this step.
-        settings: of the run.
-        watch: may end the run between two micro-batches.
-    """
-    if not examples:
-        return Mix()
-    started = time.monotonic()
-    coefficient = settings.ptx_coefficient
-    parameters = [parameter for _, parameter in trained_parameters(policy)]
-    of_ppo = [parameter.grad for parameter in parameters]
-    policy.zero_grad(set_to_none=True)
-    targets = response_tokens_of(examples)
-    loss = 0.0
-    with torch.set_grad_enabled(coefficient > 0):
-        for weight, packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
-            part = weight * forward.text_loss(policy, packed) / targets
-            if coefficient > 0:
-                (coefficient * part).backward()  # type: ignore[no-untyped-call]
-            loss += part.item()
-    parallel.sum_gradients(parameters)
-    norm = optimization.gradient_norm(parameters) if coefficient > 0 else None
-    for parameter, gradient in zip(parameters, of_ppo, strict=True):
-        _add_gradient(parameter, gradient)
-    return Mix(
-        parallel.total_of(loss),
-        norm,
-        texts=len(examples),
-        tokens=sum(len(example.tokens) for example in examples),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _add_gradient(parameter: torch.nn.Parameter, gradient: Tensor | None) -> None:
-    if gradient is not None:
-        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-
-
-def trained_parameters(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    """Yield the parameters that take gradients, with their names."""
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            yield name, parameter
-
-
 def step(
     models: PPOModels, trainee: Trainee, settings: PPOSettings, *, sums: Sums, iteration: int
 ) -> None:
@@ -313,7 +237,7 @@ def step(
             max_norm=settings.max_gradient_norm,
         )
     if settings.ema_decay is not None:
-        for name, parameter in trained_parameters(models.policy):
+        for name, parameter in trainable_parameters(models.policy).items():
             trainee.average[name].lerp_(parameter.detach(), 1 - settings.ema_decay)
 
 

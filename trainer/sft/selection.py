@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, forward, models
 from trainer.architecture import sharding
+from trainer.architecture.adapters import trainable_parameters
 from trainer.generate import Draw, draw_responses
 from trainer.rundir import Metrics, RunDivergedError, RunRefusedError
 from trainer.running.seeds import derive_seed
@@ -123,14 +124,14 @@ class Selection:
             )
         if self.score is None or score > self.score:
             self.score, self.step = score, step
-            for name, weights in trained_weights(policy).items():
+            for name, weights in trainable_parameters(policy).items():
                 self.best[name].copy_(weights)
         return score
 
     @torch.no_grad()
     def load_best(self, policy: PreTrainedModel) -> Metrics:
         """Give the policy the best weights and return what is said of them."""
-        for name, weights in trained_weights(policy).items():
+        for name, weights in trainable_parameters(policy).items():
             weights.copy_(self.best[name])
         return {"selection/step": self.step, "selection/reward": self.score}
 
@@ -167,10 +168,7 @@ def open_selection(
         prompts[:ANSWERED_PROMPTS],
         settings,
     )
-    best = {name: weights.detach().clone() for name, weights in trained_weights(policy).items()}
+    best = {
+        name: weights.detach().clone() for name, weights in trainable_parameters(policy).items()
+    }
     return Selection(judge, best)
-
-
-def trained_weights(policy: PreTrainedModel) -> dict[str, Tensor]:
-    """Return the weights that take gradients, by name."""
-    return {name: weights for name, weights in policy.named_parameters() if weights.requires_grad}

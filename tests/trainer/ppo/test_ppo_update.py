@@ -18,8 +18,9 @@ from tests.trainer.ppo.conftest import (
 from trainer import data, forward, rundir
 from trainer.ppo import checks as ppo_checks
 from trainer.ppo import update as ppo_update
+from trainer.ppo.mix import add_mix_gradient, texts_due
 from trainer.ppo.pretraining import open_texts
-from trainer.ppo.update import Trainee, texts_due
+from trainer.ppo.update import Trainee
 from trainer.shared_prompt import pack
 
 
@@ -208,7 +209,7 @@ def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, toke
     rolled, rows = roll_out(loaded, tokenizer), [0, 1, 2]
 
     def mix():
-        return ppo_update.add_mix_gradient(loaded.policy, texts.between(0, 3), settings, watch=iter)
+        return add_mix_gradient(loaded.policy, texts.between(0, 3), settings, watch=iter)
 
     accumulate(loaded, rolled, rows, settings)
     of_ppo = gradients_of(loaded.policy)
@@ -251,7 +252,7 @@ def test_with_a_coefficient_of_0_the_pretraining_loss_is_measured_but_moves_noth
     accumulate(loaded, rolled, [0, 1])
     before = [parameter.grad.clone() for parameter in loaded.policy.parameters()]
 
-    mixed = ppo_update.add_mix_gradient(loaded.policy, texts.between(0, 2), SETTINGS, watch=iter)
+    mixed = add_mix_gradient(loaded.policy, texts.between(0, 2), SETTINGS, watch=iter)
 
     after = [parameter.grad for parameter in loaded.policy.parameters()]
     assert mixed.loss > 0
