@@ -46,12 +46,21 @@ class Example:
         return self.tokens[self.prompt_length :]
 
 
-def share_prompts(examples: Iterable[Example]) -> list[Tree]:
-    """Return one tree for each run of neighbors with the same prompt; the order stays."""
-    return [
-        Tree(prompt, tuple(example.response for example in same))
-        for prompt, same in groupby(examples, key=lambda example: example.prompt)
-    ]
+def share_prompts(examples: Iterable[Example], *, at_most: int) -> list[Tree]:
+    """Return one tree for each run of neighbors with the same prompt; the order stays.
+
+    Args:
+        examples: prompts with their responses.
+        at_most: responses in a tree, which goes through a model in one pass; longer runs are cut.
+    """
+    trees = []
+    for prompt, same in groupby(examples, key=lambda example: example.prompt):
+        responses = [example.response for example in same]
+        trees += [
+            Tree(prompt, tuple(responses[start : start + at_most]))
+            for start in range(0, len(responses), at_most)
+        ]
+    return trees
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:

@@ -100,7 +100,7 @@ def assess(
     Raises:
         RunDivergedError: when a model says something that is not finite.
     """
-    trees = share_prompts(examples)
+    trees = share_prompts(examples, at_most=settings.responses_per_prompt)
     sizes = sizes_of(trees, models.policy, models.reward)
     done = [
         (part, read_models(models, [trees[item] for item in part.items], settings.temperature))

@@ -191,7 +191,9 @@ def accumulate_gradients(
 ) -> Sums:
     """Add the gradients of the policy and value loss, means over the minibatch's tokens."""
     sums = Sums(tokens=int(rollouts.is_response_token[minibatch].sum()))
-    prompts = share_prompts(rollouts.examples[row] for row in minibatch)
+    prompts = share_prompts(
+        (rollouts.examples[row] for row in minibatch), at_most=settings.responses_per_prompt
+    )
     left = iter(minibatch)
     rows_of = [list(islice(left, len(tree.responses))) for tree in prompts]
     sizes = sizes_of(prompts, models.policy, models.value)

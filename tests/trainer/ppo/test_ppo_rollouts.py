@@ -11,6 +11,7 @@ from tests.trainer.ppo.conftest import (
     BIAS,
     EOS,
     SETTINGS,
+    accumulate,
     assess,
     roll_out,
     rows_by_length,
@@ -159,6 +160,22 @@ def test_the_token_budget_of_a_forward_changes_nothing(loaded, tokenizer, tokens
         assert torch.allclose(getattr(parts, name), getattr(whole, name), atol=2e-5)
 
 
+@pytest.mark.parametrize(("shared", "largest"), [(1, 24), (2, 32)])
+def test_episodes_of_one_prompt_alone_stay_within_the_token_budget(loaded, shared, largest):
+    """Neighbors may have one prompt by chance; what a run needs is stated for those that share."""
+    settings = settings_with(tokens_per_forward=24, responses_per_prompt=shared)
+    examples = [Example((*range(40, 56), *range(60, 68)), 16)] * 6
+    tokens = []
+    for model in (loaded.policy, loaded.value):
+        model.base_model.register_forward_hook(
+            lambda _module, args, _output: tokens.append(args[0].numel())
+        )
+
+    accumulate(loaded, assess(loaded, examples, settings), list(range(6)), settings)
+
+    assert set(tokens) == {largest}
+
+
 def test_each_model_runs_once_over_each_episode(loaded, tokenizer):
     """Entropy, old log-probabilities, reference, value and reward need no second forward pass."""
     examples = roll_out(loaded, tokenizer).examples
@@ -183,7 +200,9 @@ def test_a_shared_prompt_is_computed_once_and_changes_nothing(loaded, tokenizer)
         lambda _module, args, _output: tokens.append(args[0].numel())
     )
 
-    again, separate = assess(loaded, rolled.examples), assess(loaded, apart)
+    settings = settings_with(responses_per_prompt=2)
+
+    again, separate = (assess(loaded, examples, settings) for examples in (rolled.examples, apart))
 
     assert tokens[0] < tokens[1] == sum(len(example.tokens) for example in apart)
     order = [0, 3, 1, 4, 2, 5]
