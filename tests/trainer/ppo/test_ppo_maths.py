@@ -207,11 +207,21 @@ def test_the_policy_loss_is_the_larger_of_both_surrogates():
     assert loss.item() == pytest.approx(-2 * 0.5 - 2 * 1.2)
 
 
-def test_the_value_loss_is_half_the_larger_squared_error():
-    """P15."""
-    values, old, returns = torch.tensor([1.0, 0.1]), torch.zeros(2), torch.tensor([0.5, 0.3])
+@pytest.mark.parametrize(
+    ("value", "expected", "slope"),
+    [
+        (1.0, (1.0 - 0.5) ** 2, 0.5),  # clipped at 0.2: 0.09
+        (0.1, (0.1 - 0.5) ** 2, -0.4),  # not clipped
+        (0.4, (0.2 - 0.5) ** 2, 0.0),  # clipped, though that is farther from the return: 0.01
+        (-0.3, (-0.3 - 0.5) ** 2, -0.8),  # clipped at -0.2: 0.49
+    ],
+)
+def test_the_value_loss_is_half_the_larger_squared_error(value, expected, slope):
+    """P15: of the value and of the value clipped around the old one, 0; the return is 0.5."""
+    values = torch.tensor([value], requires_grad=True)
 
-    loss = value_loss(values, old, returns, clip=0.2)
+    loss = value_loss(values, torch.zeros(1), torch.tensor([0.5]), clip=0.2)
+    loss.backward()
 
-    # First: (1 - 0.5)^2 = 0.25 against (0.2 - 0.5)^2 = 0.09; second: both 0.04.
-    assert loss.item() == pytest.approx(0.5 * (0.25 + 0.04))
+    assert loss.item() == pytest.approx(0.5 * expected)
+    assert values.grad.item() == pytest.approx(slope)

@@ -89,6 +89,24 @@ def test_the_score_that_is_logged_is_the_one_that_enters_the_rewards(loaded, tok
     assert logged["objective/rlhf_reward"] == pytest.approx(logged["objective/scores"])
 
 
+def test_the_penalty_has_the_coefficient_of_the_iteration_and_not_that_of_the_settings(
+    loaded, tokenizer
+):
+    """P12, P13: that of an adaptive penalty is another in every iteration."""
+    examples = roll_out(loaded, tokenizer).examples
+    with torch.no_grad():
+        next(loaded.reference.parameters()).mul_(1.5)
+
+    without, rolled = (
+        rollouts.assess(loaded, examples, SETTINGS, eos_id=EOS, kl_coefficient=beta, watch=iter)
+        for beta in (0.0, 0.3)
+    )
+
+    taken_off = (without.rewards - rolled.rewards).sum(1)
+    assert rollouts.sequence_kl(rolled).abs().min() > 0.01
+    assert torch.allclose(taken_off, 0.3 * rollouts.sequence_kl(rolled), atol=1e-5)
+
+
 def test_returns_are_of_scaled_rewards_when_that_is_asked_for(loaded, tokenizer):
     settings = settings_with(whiten_rewards=True, gamma=1.0, gae_lambda=1.0)
     rolled = roll_out(loaded, tokenizer, settings)
