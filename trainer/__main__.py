@@ -113,7 +113,7 @@ def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None
 
 
 def _run(kind: RunKind, run_dir: Path) -> None:
-    if _is_main():
+    if _is_main() and run_dir.is_dir():
         (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
     spec = rundir.read_spec(run_dir, kind)
     if kind == "sample" and _ranks() > 1:

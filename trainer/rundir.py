@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from trainer.spec import RunKind, RunResult, RunSpec, SampledSlate, run_spec_adapter
 
@@ -100,10 +101,14 @@ def read_spec(run_dir: Path, kind: RunKind) -> RunSpec:
         RunRefusedError: when it is missing, malformed or for another kind of run.
     """
     path = run_dir / SPEC_FILE
+    if not run_dir.is_dir():
+        raise RunRefusedError(f"{run_dir} is not a folder; a run directory holds a {SPEC_FILE}")
     try:
         spec = run_spec_adapter.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         raise RunRefusedError(f"{path} does not exist; a run directory needs a spec.json") from None
+    except OSError as error:
+        raise RunRefusedError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise RunRefusedError(f"{path}: {first_error(error)}") from None
     if spec.kind != kind:
@@ -112,11 +117,30 @@ def read_spec(run_dir: Path, kind: RunKind) -> RunSpec:
 
 
 def first_error(error: ValidationError) -> str:
-    """Say the first of pydantic's complaints in one line, without the input."""
-    details = error.errors(include_url=False, include_input=False)
-    where = ".".join(str(part) for part in details[0]["loc"])
+    """Say the first of pydantic's complaints in one line, without the texts of the input."""
+    details = error.errors(include_url=False)
+    first = details[0]
+    # The union of specs adds the kind, which is no key of the document.
+    skipped = 1 if first["loc"][:1] and first["loc"][0] in get_args(RunKind) else 0
+    where = ".".join(str(part) for part in first["loc"][skipped:])
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return f"{where or 'the document'}: {details[0]['msg']}{more}"
+    return f"{where}{': ' if where else ''}{_complaint(first)}{more}"
+
+
+def _complaint(details: ErrorDetails) -> str:
+    given, context = details["input"], details.get("ctx", {})
+    words = {
+        "json_invalid": f"it is not JSON in UTF-8 ({context.get('error')})",
+        "dict_type": "it is not a JSON object",
+        "model_type": "it is not a JSON object",
+        "extra_forbidden": "there is no such key here; correct its name or remove it",
+        "missing": "the key is missing",
+        "union_tag_not_found": "the key 'kind' is missing",
+        "union_tag_invalid": f"kind is none of {context.get('expected_tags')}",
+    }
+    said = words.get(details["type"], details["msg"].removeprefix("Value error, "))
+    is_number = isinstance(given, int | float) and details["type"] not in words
+    return f"{said} (it is {given})" if is_number else said
 
 
 # --- written by the trainer ----------------------------------------------------------------------
@@ -287,9 +311,8 @@ def _read_any_result(run_dir: Path) -> RunResult | None:
 def checkpoint_steps(run_dir: Path) -> list[int]:
     """Return the steps that have a checkpoint, the newest first, verified or not."""
     folders = (run_dir / CHECKPOINTS_FOLDER).glob(CHECKPOINT_PREFIX + "*")
-    return sorted(
-        (int(path.name.removeprefix(CHECKPOINT_PREFIX)) for path in folders), reverse=True
-    )
+    numbers = (path.name.removeprefix(CHECKPOINT_PREFIX) for path in folders)
+    return sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
 
 
 def read_metrics_from(run_dir: Path, offset: int) -> Tail[dict[str, Any]]:

@@ -354,7 +354,7 @@ def test_a_wrong_key_of_the_spec_is_refused_in_one_line(tmp_path, base, train):
 
     ended = train("dpo", run_dir)
 
-    assert_refused(ended, run_dir, "betta: Extra inputs are not permitted")
+    assert_refused(ended, run_dir, "spec.json: betta: there is no such key here; correct its name")
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])

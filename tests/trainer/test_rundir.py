@@ -16,7 +16,8 @@ from tests.trainer.conftest import environment, make_run, user, wait_for_steps
 from trainer import rundir
 from trainer.__main__ import _load as load
 from trainer.running import pace
-from trainer.spec import RunResult, SFTSettings, SFTSpec
+from trainer.running.rows import read_rows
+from trainer.spec import PretrainingRow, RunResult, SFTSettings, SFTSpec
 
 RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})
 
@@ -97,6 +98,90 @@ def test_a_failure_is_read_as_a_failure_and_never_as_a_result(tmp_path):
     assert rundir.read_failure(tmp_path) is None
 
 
+SPEC = {"kind": "sft", "base_model": "base", "settings": {"batch_size": 3}}
+DOCUMENTS = {
+    "a key that there is not": (
+        {**SPEC, "settings": {"batch": 3}},
+        "settings.batch: there is no such key here; correct its name or remove it",
+    ),
+    "a number out of bounds": (
+        {**SPEC, "settings": {"batch_size": 5000}},
+        "settings.batch_size: Input should be less than or equal to 4096 (it is 5000)",
+    ),
+    "a key too few": ({"kind": "sft", "settings": {}}, "base_model: the key is missing"),
+    "two faults": ({"kind": "sft"}, "base_model: the key is missing (and 1 more)"),
+    "no kind": ({}, "the key 'kind' is missing"),
+    "another kind": (
+        {"kind": "grpo"},
+        "kind is none of 'sample', 'sft', 'reward', 'dpo', 'ppo'",
+    ),
+    "a list": ([], "it is not a JSON object"),
+    "half a document": (b'{"kind"', "it is not JSON in UTF-8 (EOF while parsing an object at"),
+    "UTF-16": (json.dumps(SPEC).encode("utf-16"), "it is not JSON in UTF-8 (expected value at"),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_spec_that_is_refused_is_told_what_is_wrong_with_it(tmp_path, name):
+    document, cause = DOCUMENTS[name]
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    (tmp_path / "spec.json").write_bytes(content)
+
+    with pytest.raises(rundir.RunRefusedError) as refused:
+        rundir.read_spec(tmp_path, "sft")
+
+    assert str(refused.value).startswith(f"{tmp_path / 'spec.json'}: {cause}")
+
+
+def test_a_run_directory_that_is_a_file_or_whose_spec_is_a_folder_is_refused(tmp_path, train):
+    (tmp_path / "file").write_text("hello")
+    (tmp_path / "run" / "spec.json").mkdir(parents=True)
+
+    of_a_file, of_a_folder = train("sft", tmp_path / "file"), train("sft", tmp_path / "run")
+
+    assert (of_a_file.returncode, of_a_folder.returncode) == (2, 2)
+    assert of_a_file.stderr == (
+        f"error: {tmp_path / 'file'} is not a folder; a run directory holds a spec.json\n"
+    )
+    assert of_a_folder.stderr.endswith("spec.json cannot be read: Is a directory\n")
+    assert (tmp_path / "file").read_text() == "hello"
+
+
+def test_what_is_no_checkpoint_among_the_checkpoints_is_left_alone(tmp_path):
+    for name in ("step-00000002", "step-abc", "step-", "unfinished", "step-00000010"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+
+    assert rundir.checkpoint_steps(tmp_path) == [10, 2]
+
+
+LINES = {
+    "a byte order mark": b'\xef\xbb\xbf{"text": "x"}\n',
+    "UTF-16": '{"text": "x"}\n'.encode("utf-16"),
+    "an array over several lines": b'[\n{"text": "x"}\n]\n',
+    "half of a surrogate pair": b'{"text": "\\ud800"}\n',
+    "bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_that_is_no_json_is_named_with_what_it_should_be(tmp_path, name):
+    (tmp_path / "texts.jsonl").write_bytes(LINES[name])
+
+    with pytest.raises(rundir.RunRefusedError) as refused:
+        read_rows(tmp_path / "texts.jsonl", PretrainingRow)
+
+    assert str(refused.value).startswith(f"{tmp_path / 'texts.jsonl'} line 1: it is not JSON")
+    assert str(refused.value).endswith("; each line of a .jsonl file is one JSON object, in UTF-8")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "."])
+def test_a_name_that_no_file_has_is_refused(tmp_path, name):
+    with pytest.raises(
+        rundir.RunRefusedError, match=r"cannot be read: .*has to name a \.jsonl file"
+    ):
+        read_rows(tmp_path / name, PretrainingRow)
+
+
 def test_steps_that_are_done_again_are_cut_from_every_file_and_the_files_are_new_ones(tmp_path):
     for name in rundir.STEP_FILES:
         lines = [f'{{"step": {step}, "progress": 0.1}}\n' for step in (0, 1, 2)]
@@ -162,10 +247,10 @@ def test_the_last_log_line_with_text_is_found(tmp_path):
     ("spec", "complaint"),
     [
         (None, "does not exist; a run directory needs a spec.json"),
-        ('{"kind": "sft"', "Invalid JSON"),
+        ('{"kind": "sft"', "not JSON in UTF-8"),
         ('{"kind": "reward", "base_model": "b", "settings": {}}', "is for a reward run"),
         ('{"kind": "sft", "base_model": "b", "settings": {"epochs": -1}}', "greater than 0"),
-        ('{"kind": "sft", "base_model": "b", "settings": {"color": 1}}', "sft.settings.color"),
+        ('{"kind": "sft", "base_model": "b", "settings": {"color": 1}}', ": settings.color: "),
         ('{"kind": "sft", "base_model": "nowhere", "settings": {}}', "no config.json"),
     ],
 )

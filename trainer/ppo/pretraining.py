@@ -14,8 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from trainer import data
 from trainer.data import Example
 from trainer.ppo.endless import order_between
-from trainer.rundir import RunRefusedError, first_error
-from trainer.running.rows import open_rows
+from trainer.running.rows import open_rows, refused_line
 from trainer.running.seeds import derive_seed
 from trainer.spec import PretrainingRow
 
@@ -74,4 +73,4 @@ def _lines_with_text(path: Path) -> Iterator[int]:
                     yield at
                 at += len(line)
     except ValidationError as error:
-        raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
+        raise refused_line(path, number, error) from None

@@ -34,8 +34,16 @@ def read_numbered_rows(path: Path, row_type: type[Row]) -> dict[int, Row]:
                 if line.strip():
                     rows[number] = row_type.model_validate_json(line)
     except ValidationError as error:
-        raise RunRefusedError(f"{path} line {number}: {first_error(error)}") from None
+        raise refused_line(path, number, error) from None
     return rows
+
+
+def refused_line(path: Path, number: int, error: ValidationError) -> RunRefusedError:
+    """Return the refusal of a line that is no such row."""
+    said = first_error(error)
+    if not error.errors()[0]["loc"]:
+        said += "; each line of a .jsonl file is one JSON object, in UTF-8"
+    return RunRefusedError(f"{path} line {number}: {said}")
 
 
 def open_rows(path: Path) -> IO[bytes]:
@@ -48,7 +56,8 @@ def open_rows(path: Path) -> IO[bytes]:
         return path.open("rb")
     except FileNotFoundError:
         raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
-    except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise RunRefusedError(
-            f"{path} cannot be read: {error.strerror}; spec.json has to name a .jsonl file"
+            f"{str(path)[:300]!r} cannot be read: {reason}; spec.json has to name a .jsonl file"
         ) from None
