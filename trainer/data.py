@@ -235,7 +235,10 @@ def eos_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
     """
     eos = tokenizer.eos_token_id
     if not isinstance(eos, int):
-        raise RunRefusedError("the tokenizer has no eos_token; set it in tokenizer_config.json")
+        raise RunRefusedError(
+            f"the tokenizer of {tokenizer.name_or_path} has no eos_token; set it in "
+            "tokenizer_config.json"
+        )
     return eos
 
 

@@ -11,8 +11,10 @@ from typing import Any, Final
 from trainer.rundir import RunRefusedError
 
 REFUSED_SUFFIXES: Final = frozenset(
-    (".py", ".pkl", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npy", ".npz", ".h5")
+    (".py", ".pkl", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npy", ".npz", ".h5", ".msgpack")
 )
+# Names the file of each weight of a model that is saved in several files.
+INDEX_FILE: Final = "model.safetensors.index.json"
 ATTENTION_IMPLEMENTATIONS: Final = ("eager", "sdpa", "flash_attention_2", None)
 MAX_CONFIG_BYTES: Final = 4 * 2**20
 # The format's own limit.
@@ -103,6 +105,30 @@ def require_data_only(folder: Path) -> None:
             )
 
 
+def require_all_weights(folder: Path) -> None:
+    """Refuse a folder whose index names a file that is not in it.
+
+    With none of them it would pass for an untrained base, and a name may lead out of the folder.
+
+    Raises:
+        RunRefusedError: with the name of the file.
+    """
+    path = folder / INDEX_FILE
+    if not path.is_file():
+        return
+    try:
+        named = sorted(set(json.loads(path.read_bytes())["weight_map"].values()))
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        raise RunRefusedError(f"{path} is damaged; copy the file again") from None
+    there = {one.name for one in folder.glob("*.safetensors")}
+    for name in named:
+        if name not in there:
+            raise RunRefusedError(
+                f"{path} names {str(name)[:100]!r}, which is not in the folder; copy the model "
+                "again, with all of its files"
+            )
+
+
 def has_weights(folder: Path) -> bool:
     """Tell whether the folder holds weights; one without is an untrained base."""
     return any(folder.glob("*.safetensors"))
@@ -112,9 +138,15 @@ def count_parameters(folder: Path) -> int:
     """Count the numbers in the folder's weight files from their headers alone.
 
     Raises:
-        RunRefusedError: when a file is cut off or has no readable header.
+        RunRefusedError: when a file cannot be read, is cut off or has no readable header.
     """
-    return sum(_count_in(path) for path in sorted(folder.glob("*.safetensors")))
+    paths = sorted(folder.glob("*.safetensors"))
+    try:
+        return sum(_count_in(path) for path in paths)
+    except OSError as error:
+        raise RunRefusedError(
+            f"{error.filename} cannot be read: {error.strerror}; copy the model again"
+        ) from None
 
 
 def _count_in(path: Path) -> int:
@@ -122,14 +154,18 @@ def _count_in(path: Path) -> int:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
-            raise RunRefusedError(f"{path} cannot be loaded: it has no readable header")
+            raise RunRefusedError(
+                f"{path} cannot be loaded: it has no readable header; copy the file again"
+            )
         try:
             header = json.loads(file.read(length))
             tensors = [entry for name, entry in header.items() if name != "__metadata__"]
             end = max((int(entry["data_offsets"][1]) for entry in tensors), default=0)
             counts = [_product(entry["shape"]) for entry in tensors]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise RunRefusedError(f"{path} cannot be loaded: its header is damaged") from None
+            raise RunRefusedError(
+                f"{path} cannot be loaded: its header is damaged; copy the file again"
+            ) from None
     if size != 8 + length + end:
         raise RunRefusedError(
             f"{path} cannot be loaded: it has {size} bytes instead of {8 + length + end}; "

@@ -74,7 +74,12 @@ def resolve_folder(location: str) -> Path:
     """
     folder = Path(location)
     hub = HUB_ID.fullmatch(location)
-    if not folder.is_dir() and hub is not None:
+    if hub is None and not _is_folder(folder):
+        raise RunRefusedError(
+            f"there is no folder {location[:300]!r}; a model is the path of its folder, or "
+            "owner/name@REVISION of the hub with the 40 hexadecimal digits of a commit"
+        )
+    if hub is not None and not folder.is_dir():
         # Imported here: it is needed for hub models only.
         from huggingface_hub import snapshot_download  # noqa: PLC0415
 
@@ -91,6 +96,13 @@ def resolve_folder(location: str) -> Path:
             ) from error
     check_folder(folder)
     return folder
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # its name is too long
+        return False
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -156,6 +168,7 @@ def load_policy(
     if has_weights(folder):
         model = from_pretrained(AutoModelForCausalLM, folder, config=config, dtype=dtype)
     else:
+        log.warning("%s has no weights: an untrained model is made of its config", folder)
         model = from_config(AutoModelForCausalLM, config, folder, dtype=dtype)
     return _trainable(_ready(model), compute, seed)
 

@@ -21,7 +21,9 @@ from trainer.model_shape import positions_of
 from trainer.shared_prompt import Tree, pack
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "evil.py", "sub/rng_state.pth", "a.PKL"])
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "evil.py", "sub/rng_state.pth", "a.PKL", "a.msgpack"]
+)
 def test_a_folder_with_pickles_or_code_is_refused_by_file_name(tmp_path, name):
     folder = Path(save_base(tmp_path / "base"))
     (folder / name).parent.mkdir(exist_ok=True)
@@ -121,8 +123,55 @@ def test_a_folder_that_lacks_weights_is_refused_instead_of_filled_with_random_on
 
     with pytest.raises(rundir.RunRefusedError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
         models.load_policy(folder, seed=0)
-    with pytest.raises(rundir.RunRefusedError, match="lacks 1 weights"):
+    with pytest.raises(rundir.RunRefusedError, match="lacks 1 of the weights"):
         models.load_reward_model(folder, seed=0)
+
+
+INDICES = {
+    "none of them there": ({"a": "model-00001-of-00001.safetensors"}, "model-00001-of-00001"),
+    "one is missing": (
+        {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"},
+        "model-00002-of-00002",
+    ),
+    "weights elsewhere": ({"a": "../other/model.safetensors"}, r"\.\./other"),
+    "no names": ({"a": 1}, "names '1'"),
+    "no map": ([], "is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_an_index_has_to_name_weights_that_are_in_the_folder(tmp_path, name):
+    weight_map, cause = INDICES[name]
+    save_base(tmp_path / "other")
+    folder = Path(save_base(tmp_path / "base", seed=None if name.startswith("none") else 0))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weight_map}))
+
+    with pytest.raises(rundir.RunRefusedError, match=cause):
+        models.load_policy(folder, seed=0)
+
+
+def test_a_link_to_weights_that_are_gone_is_refused(tmp_path):
+    folder = Path(save_base(tmp_path / "base", seed=None))
+    (folder / "model.safetensors").symlink_to(tmp_path / "gone")
+
+    with pytest.raises(rundir.RunRefusedError, match=r"model\.safetensors cannot be read: No such"):
+        models.resolve_folder(str(folder))
+
+
+@pytest.mark.parametrize("location", ["/nowhere", "owner/name@main", "", "x" * 5000, "a\0b"])
+def test_what_is_no_folder_is_refused(location):
+    with pytest.raises(rundir.RunRefusedError) as refused:
+        models.resolve_folder(location)
+
+    assert len(str(refused.value)) < 500
+
+
+def test_a_run_that_starts_from_no_weights_says_so(tmp_path, caplog):
+    with caplog.at_level("WARNING"):
+        models.load_policy(Path(save_base(tmp_path / "base", seed=None)), seed=0)
+
+    assert "has no weights: an untrained model is made of its config" in caplog.text
 
 
 def test_a_damaged_weight_file_is_refused(tmp_path):
@@ -209,6 +258,7 @@ def test_numbers_that_do_not_fit_together_are_refused_in_one_line(tmp_path, chan
 
     assert str(folder) in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert not str(refused.value).endswith(":")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])

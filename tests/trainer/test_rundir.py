@@ -251,7 +251,7 @@ def test_the_last_log_line_with_text_is_found(tmp_path):
         ('{"kind": "reward", "base_model": "b", "settings": {}}', "is for a reward run"),
         ('{"kind": "sft", "base_model": "b", "settings": {"epochs": -1}}', "greater than 0"),
         ('{"kind": "sft", "base_model": "b", "settings": {"color": 1}}', ": settings.color: "),
-        ('{"kind": "sft", "base_model": "nowhere", "settings": {}}', "no config.json"),
+        ('{"kind": "sft", "base_model": "nowhere", "settings": {}}', "there is no folder"),
     ],
 )
 def test_a_bad_spec_is_refused_with_exit_code_2_and_one_line(tmp_path, train, spec, complaint):

@@ -10,7 +10,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from trainer import memory
 from trainer.machine import free_bytes
-from trainer.model_folders import count_parameters, read_config, require_data_only
+from trainer.model_folders import (
+    count_parameters,
+    read_config,
+    require_all_weights,
+    require_data_only,
+)
 from trainer.model_shape import shape_of
 from trainer.rundir import RunRefusedError
 
@@ -29,6 +34,7 @@ def check_folder(folder: Path) -> None:
     """
     config = read_config(folder)
     require_data_only(folder)
+    require_all_weights(folder)
     model_type = config.get("model_type")
     if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise RunRefusedError(
@@ -93,7 +99,9 @@ def from_config(
 def first_line(error: Exception) -> str:
     """Return what an error says, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    # A line that ends so says nothing without the next one.
+    said = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])
+    return said[:300] or type(error).__name__
 
 
 def from_pretrained(
@@ -133,7 +141,7 @@ def from_pretrained(
     missing = sorted(set(report["missing_keys"]) - may_be_missing)
     if missing:
         raise RunRefusedError(
-            f"{folder} lacks {len(missing)} weights of its architecture, the first is "
+            f"{folder} lacks {len(missing)} of the weights that its architecture has, the first is "
             f"{missing[0]}; save the model again"
         )
     loaded: PreTrainedModel = model
