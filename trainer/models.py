@@ -370,10 +370,12 @@ def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -
         RunRefusedError: when next to none do.
     """
     limit = context_limit(policy, max_tokens)
-    if max_new_tokens > longest_response(limit):
+    longest = longest_response(limit)
+    if max_new_tokens > longest:
+        what = f"lower it to at most {longest}" if longest > 0 else "raise max_tokens"
         raise RunRefusedError(
             f"max_new_tokens is {max_new_tokens}, but prompt and response together may have "
-            f"{limit} tokens; lower max_new_tokens"
+            f"{limit} tokens, some of them of the prompt; {what}"
         )
     return limit - max_new_tokens
 

@@ -83,7 +83,9 @@ class RankingRow(Frozen):
     ratings: list[int | None]
     labeler: str
     cohort: str = Field("training", description="others are measured and not trained on")
-    weight: float = Field(ge=0, description="1 / number of rankings of this slate")
+    weight: float = Field(
+        ge=0, le=1e9, description="usually 1 / number of rankings of this slate; 0: not used"
+    )
     # Where it comes from, for people and exports; the trainer does not look at these.
     ranking: int | None = None
     slate: int | None = None
@@ -245,7 +247,9 @@ class PPOSettings(ComputeSettings):
     temperature: float = Field(1.0, gt=0, le=5)
     max_new_tokens: int = Field(128, ge=1, le=8192)
     max_tokens: MaxTokens = 1024
-    missing_eos_penalty: float = Field(1.0, ge=0, description="subtracted when no EOS was sampled")
+    missing_eos_penalty: float = Field(
+        1.0, ge=0, le=1000, description="subtracted when no EOS was sampled"
+    )
     ema_decay: float | None = Field(
         None,
         gt=0,
@@ -291,6 +295,15 @@ class SampleSpec(Frozen):
         3, ge=0, le=10, description="tries for an empty or duplicate response"
     )
     prompts: str = "prompts.jsonl"
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "SampleSpec":
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"the models {names} have one name twice; each needs a name of its own"
+            )
+        return self
 
 
 class SFTSpec(Frozen):

@@ -320,7 +320,12 @@ GOOD = ranking("p", ["a", "b"], [1, 2])
 REFUSED = {
     "no rankings": ([], "rankings.jsonl holds no ranking"),
     "all ties": ([ranking("p", ["a", "b"], [1, 1])], "no strict comparison to train on: 1 rank"),
-    "weights of 0": ([{**GOOD, "weight": 0.0}], "no strict comparison"),
+    "weights of 0": ([{**GOOD, "weight": 0.0}], "held out (1 of them have the weight 0); rank"),
+    "a weight whose sum overflows": ([{**GOOD, "weight": 1e308}], "less than or equal to 100000"),
+    "all held out": (
+        [{**GOOD, "group": "g"}, {**GOOD, "prompt_id": "q", "group": "g", "split": "Train"}],
+        "rankings.jsonl: all 2 rankings are held out, by the split 'Train' of their prompt or of",
+    ),
     "a role that nobody knows": (
         [GOOD, {**GOOD, "messages": [{"role": "tool", "content": "x"}]}],
         "line 2: messages.0.role: Input should be 'system', 'user' or 'assistant'",

@@ -283,9 +283,10 @@ def test_with_equal_scores_every_prompt_adds_ln_2_whatever_its_size(tokenizer):
         ranking("s", ["q", "r", "s", "t"], [1, 1, 1, 1], weight=0.5, labeler="l2"),
         ranking("s", ["u", "v"], [1, 1]),
         ranking("t", ["w", "x"], [1, 2], weight=0.25),
+        ranking("u", ["w", "x", "y"], [1, 2, 3], weight=5e-324),
     )
 
-    assert len(prompts) == 5
+    assert len(prompts) == 6
     for prompt in prompts:
         compared = comparisons.collate([prompt], "drop", torch.device("cpu"))
         loss = reward_step.kwise_loss(torch.zeros(len(prompt.tree.responses)), *compared)
@@ -453,6 +454,19 @@ def test_one_held_out_prompt_takes_its_group_with_it(tokenizer):
 
     assert [prompt.prompt_id for prompt in train] == ["0", "1", "4", "5"]
     assert [prompt.prompt_id for prompt in held] == ["2", "3"]
+
+
+def test_a_prompt_that_one_row_holds_out_is_not_trained_on(tokenizer):
+    """R17."""
+    rows = [
+        ranking("p", ["a", "b"], [1, 2], labeler=labeler, split=split)
+        for labeler, split in (("l1", "train"), ("l2", "validation"))
+    ]
+
+    train, held = split_held_out(prompts_of(tokenizer, *rows, ranking("q", ["a", "b"], [1, 2])))
+
+    assert [prompt.prompt_id for prompt in train] == ["q"]
+    assert [prompt.prompt_id for prompt in held] == ["p"]
 
 
 def test_rankings_that_stay_take_over_the_weight_of_those_of_labelers_held_out(tokenizer):

@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pydantic import ValidationError
 
 from tests.trainer.conftest import environment, make_run, save_base, user
 from trainer import rundir, sample
@@ -46,6 +47,12 @@ def test_a_sample_run_gives_each_prompt_its_slate_with_seeds(tmp_path, base, tra
     assert all(response.text.strip() and response.problem is None for response in responses)
     assert rundir.read_result(run_dir).metrics["sampled/responses"] == 40
     assert [row["progress"] for row in rundir.read_metrics_from(run_dir, 0).rows] == [0.4, 0.8, 1]
+
+
+def test_two_models_of_one_name_are_refused(base):
+    """Slates name models: nobody could tell whose a response is, and one would never be asked."""
+    with pytest.raises(ValidationError, match="one name twice"):
+        spec_of(folder_model(base), folder_model("/elsewhere"))
 
 
 def test_prompts_that_are_cut_are_named_in_the_result(tmp_path, base, train):

@@ -91,7 +91,11 @@ def read_inputs(
     def encode(rows: Sequence[PromptRow]) -> list[Example]:
         return data.encode_prompts(tokenizer, [row.messages for row in rows], max_tokens=room)
 
-    train = [row for row in rows if row.split == "train"] or rows
+    train = [row for row in rows if row.split == "train"]
+    if not train:
+        raise RunRefusedError(
+            f"all {len(rows)} prompts of {spec.prompts} are held out; give some the split 'train'"
+        )
     prompts, shown = encode(train), choose_shown(rows)
     texts = None
     if spec.pretraining is not None:
@@ -138,16 +142,15 @@ def use_of(rows: Sequence[PromptRow], prompts: Sequence[Example], settings: PPOS
 
     Args:
         rows: of the file.
-        prompts: those of the split `train`, or of all rows when none has it.
+        prompts: those of the split `train`.
         settings: of the run.
     """
     use = RowUse()
     ids = unique_ids(row.prompt_id for row in rows)
-    if len(prompts) < len(rows):
-        use.dropped |= {
-            one: "held out" for one, row in zip(ids, rows, strict=True) if row.split != "train"
-        }
-        ids = [one for one in ids if one not in use.dropped]
+    use.dropped |= {
+        one: "held out" for one, row in zip(ids, rows, strict=True) if row.split != "train"
+    }
+    ids = [one for one in ids if one not in use.dropped]
     turns = settings.steps * settings.batch_size // settings.responses_per_prompt
     sampled = set(_order(0, min(len(prompts), turns), len(prompts), settings))
     for index, (one, prompt) in enumerate(zip(ids, prompts, strict=True)):

@@ -65,7 +65,7 @@ def comparisons_in(prompt: RankedPrompt, ties: Ties) -> list[Comparison]:
         Comparison(
             ranking.places[row.chosen],
             ranking.places[row.rejected],
-            row.weight * ranking.weight / total,
+            row.weight * (ranking.weight / total),
         )
         for ranking, (_, rows) in zip(weighted, compared, strict=True)
         if ranking.weight > 0

@@ -123,6 +123,12 @@ def read_preferences(
     _require_one_text(numbered, name=spec.rankings)
     rows = list(numbered.values())
     train, held = split_held_out(group_by_prompt(tokenizer, rows, max_tokens=max_tokens))
+    if not train:
+        splits = ", ".join(sorted({repr(row.split) for row in rows if row.split != "train"}))
+        raise RunRefusedError(
+            f"{spec.rankings}: all {len(rows)} rankings are held out, by the split {splits} of "
+            "their prompt or of another of its group; give some prompts the split 'train'"
+        )
     train, of_held_labelers = leave_out_held_labelers(train)
     usable = require_comparisons(train, spec.settings, name=spec.rankings)
     trained = {prompt.prompt_id for prompt in usable}
@@ -152,9 +158,11 @@ def require_comparisons(
     """
     usable = [prompt for prompt in prompts if comparisons_in(prompt, settings.ties)]
     if not usable:
-        rankings = sum(len(prompt.rankings) for prompt in prompts)
+        rankings = [ranking for prompt in prompts for ranking in prompt.rankings]
+        without_weight = sum(not ranking.weight for ranking in rankings)
+        weights = f" ({without_weight} of them have the weight 0)" if without_weight else ""
         raise RunRefusedError(
-            f"{name} has no strict comparison to train on: {rankings} rankings of "
-            f"{len(prompts)} prompts that are not held out; rank more slates without ties"
+            f"{name} has no strict comparison to train on: {len(rankings)} rankings of "
+            f"{len(prompts)} prompts that are not held out{weights}; rank more slates without ties"
         )
     return usable

@@ -100,7 +100,8 @@ def group_by_prompt(
             RankedPrompt(
                 prompt_id=first.prompt_id,
                 group=first.group or first.prompt_id,
-                is_held_out=first.split != "train",
+                # One row is enough: what anyone measures with must not be trained on.
+                is_held_out=any(row.split != "train" for _, row in grouped[first.prompt_id]),
                 messages=tuple(first.messages),
                 tree=tree,
                 rankings=tuple(

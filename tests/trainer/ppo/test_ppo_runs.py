@@ -621,13 +621,14 @@ def test_a_reward_model_that_cannot_read_every_token_of_the_policy_is_refused(
     ("changes", "complaint"),
     [
         ({"ptx_coefficient": 1.0}, "there are no pretraining texts"),
-        ({"max_new_tokens": 60}, "lower max_new_tokens"),
         ({"responses_per_prompt": 3}, "batch_size 8 is no multiple of responses_per_prompt 3"),
         (
             {"batch_size": 6, "responses_per_prompt": 3},
             "minibatch_size 4 is no multiple of responses_per_prompt 3, and the episodes of a "
             "prompt stay together; take 3",
         ),
+        ({"max_new_tokens": 60}, "some of them of the prompt; lower it to at most "),
+        ({"max_tokens": 8}, "8 tokens, some of them of the prompt; raise max_tokens"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make, train, changes, complaint):
@@ -642,6 +643,14 @@ def test_a_run_without_a_prompt_is_refused(make, train):
 
     assert done.returncode == 2
     assert "prompts.jsonl holds no prompt" in done.stderr.splitlines()[-1]
+
+
+def test_a_run_whose_prompts_are_all_held_out_is_refused(make, train):
+    """R17."""
+    done = train("ppo", make("run", SETTINGS, prompts=[HELD_OUT]))
+
+    assert done.returncode == 2
+    assert "all 1 prompts of prompts.jsonl are held out" in done.stderr.splitlines()[-1]
 
 
 def test_a_model_without_a_reward_head_is_refused_as_reward_model(tmp_path, base, train):
