@@ -29,6 +29,7 @@ from types import FrameType, ModuleType
 from typing import get_args
 
 from trainer import rundir
+from trainer.running.alone import BusyError, alone_in
 from trainer.spec import RunKind
 
 MODULES: dict[RunKind, str] = {
@@ -62,13 +63,23 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("trainer").setLevel(logging.INFO)
     for number in rundir.STOP_SIGNALS:
         signal.signal(number, _stop)
+    alone = alone_in(options.run_dir) if _is_main() else contextlib.nullcontext()
     try:
-        _run(options.kind, options.run_dir)
+        with alone:
+            return _run_or_fail(options.kind, options.run_dir)
+    except BusyError as error:
+        _say(f"error: {error}")  # the other process's result.json is not ours to write
+        return error.exit_code
     except rundir.StoppedError:
         _say("stopped: SIGTERM or Ctrl-C was received before the run was complete")
         return STOPPED_EXIT_CODE
+
+
+def _run_or_fail(kind: RunKind, run_dir: Path) -> int:
+    try:
+        _run(kind, run_dir)
     except Exception as error:  # noqa: BLE001 - the process edge: the last line of the log says why
-        return _fail(options.kind, options.run_dir, error)
+        return _fail(kind, run_dir, error)
     return 0
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.trainer.conftest import environment, make_run, user, wait_for_steps
 from trainer import rundir
 from trainer.__main__ import _load as load
-from trainer.running import pace
+from trainer.running import alone, pace
 from trainer.running.rows import read_rows
 from trainer.spec import PretrainingRow, RunResult, SFTSettings, SFTSpec
 
@@ -145,6 +145,38 @@ def test_a_run_directory_that_is_a_file_or_whose_spec_is_a_folder_is_refused(tmp
     )
     assert of_a_folder.stderr.endswith("spec.json cannot be read: Is a directory\n")
     assert (tmp_path / "file").read_text() == "hello"
+
+
+def test_a_second_process_leaves_a_run_directory_as_it_is(tmp_path, train, monkeypatch):
+    monkeypatch.setattr(alone, "PATIENCE_SECONDS", 0.0)
+    run_dir = make_run(tmp_path / "run", SFTSpec(base_model="nowhere", settings=SFTSettings()))
+    rundir.write_result(run_dir, RESULT)
+
+    with alone.alone_in(run_dir):
+        second = train("sft", run_dir)
+    kept = rundir.read_result(run_dir)
+    third = train("sft", run_dir)
+
+    assert second.returncode == 2
+    assert second.stderr.splitlines()[-1] == (
+        f"error: another process works in {run_dir}; wait until it has ended, or end it"
+    )
+    assert kept == RESULT
+    assert "there is no folder" in third.stderr
+
+
+def test_a_run_waits_for_one_that_is_about_to_end(tmp_path, train, monkeypatch, caplog):
+    run_dir = make_run(tmp_path / "run", SFTSpec(base_model="nowhere", settings=SFTSettings()))
+    with contextlib.ExitStack() as other:
+        other.enter_context(alone.alone_in(run_dir))
+        # The first look finds the other one there; it ends while this one sleeps.
+        monkeypatch.setattr(alone.time, "sleep", lambda _: other.close())
+
+        with caplog.at_level("INFO"):
+            done = train("sft", run_dir)
+
+    assert "waiting for another process" in caplog.text
+    assert "there is no folder" in done.stderr.splitlines()[-1]
 
 
 def test_what_is_no_checkpoint_among_the_checkpoints_is_left_alone(tmp_path):
