@@ -106,6 +106,7 @@ async def _checked(settings: Settings, new: NewModel) -> tuple[Location, dict[st
         check_folder, location.path or "", settings.allowed_model_roots
     )
     _require_weights(folder, new.kind)
+    _require_head(folder, new.kind)
     return Location(path=folder.path), folder.file_sha256
 
 
@@ -114,6 +115,21 @@ def _require_weights(folder: CheckedFolder, kind: str) -> None:
         raise InvalidError(
             "The folder has no .safetensors weights; only a base model may be untrained.",
             code="no_weights",
+        )
+
+
+def _require_head(folder: CheckedFolder, kind: str) -> None:
+    if folder.scores is False and kind == "reward":
+        raise InvalidError(
+            "config.json names a language model, which gives no scores; register it as base, sft "
+            "or policy, and train a reward model from it.",
+            code="no_reward_head",
+        )
+    if folder.scores and folder.has_weights and kind != "reward":
+        raise InvalidError(
+            "config.json names a model with a reward head, which writes no text; register it as "
+            "reward.",
+            code="reward_head",
         )
 
 

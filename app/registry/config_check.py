@@ -60,6 +60,14 @@ def check_config(content: bytes) -> None:
     _check_keys("config.json", config)
 
 
+def ends_with_reward_head(content: bytes) -> bool | None:
+    """Tell from a checked `config.json` what its weights end with; None when it does not say."""
+    names = json.loads(content).get("architectures")
+    if not isinstance(names, list) or not names:
+        return None
+    return any("SequenceClassification" in str(name) for name in names)
+
+
 def check_settings_file(name: str, content: bytes) -> None:
     """Check another JSON file, such as `tokenizer_config.json`, which can name code as well.
 

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import InvalidError
-from app.registry.config_check import check_config, check_index, check_settings_file
+from app.registry.config_check import (
+    check_config,
+    check_index,
+    check_settings_file,
+    ends_with_reward_head,
+)
 from app.registry.safetensors_check import check_safetensors
 
 SAFE_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".md", ""}
@@ -27,10 +32,18 @@ CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True)
 class CheckedFolder:
-    """A folder that may be loaded, and the SHA-256 of each of its files."""
+    """A folder that may be loaded, and the SHA-256 of each of its files.
+
+    Attributes:
+        path: of the folder.
+        has_weights: without them it is an untrained model.
+        scores: whether its weights end with a reward head; None where config.json does not say.
+        file_sha256: of each file, by its path in the folder.
+    """
 
     path: str
     has_weights: bool
+    scores: bool | None
     file_sha256: dict[str, str]
 
 
@@ -76,7 +89,7 @@ def check_folder(text: str, roots: tuple[Path, ...]) -> CheckedFolder:
     names = _names_in(folder)
     if "config.json" not in names:
         raise InvalidError("The folder has no config.json.", code="no_config")
-    hashes = {}
+    hashes: dict[str, str] = {}
     for place, own_names in _folders_of(folder, names):
         for name in own_names:
             _check_name(name)
@@ -85,8 +98,16 @@ def check_folder(text: str, roots: tuple[Path, ...]) -> CheckedFolder:
     return CheckedFolder(
         path=str(folder),
         has_weights=any(name.endswith(".safetensors") for name in names),
+        scores=_scores(folder / "config.json"),
         file_sha256=hashes,
     )
+
+
+def _scores(config: Path) -> bool | None:
+    try:
+        return ends_with_reward_head(config.read_bytes())
+    except (OSError, ValueError, AttributeError):  # it was swapped: the hashes will tell
+        return None
 
 
 def _names_in(folder: Path) -> list[str]:

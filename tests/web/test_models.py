@@ -84,6 +84,29 @@ async def test_a_base_model_may_be_untrained_but_no_other(admin, folder):
     assert made.status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("architectures", "kind", "code"),
+    [
+        (["LlamaForSequenceClassification"], "sft", "reward_head"),
+        (["LlamaForSequenceClassification"], "reward", None),
+        (["LlamaForCausalLM"], "reward", "no_reward_head"),
+        (["LlamaForCausalLM"], "base", None),
+        ([], "reward", None),
+    ],
+)
+async def test_a_kind_that_the_folder_is_not_is_refused(architectures, kind, code, admin, folder):
+    """Otherwise a run would be queued that cannot start."""
+    config = {"model_type": "llama", "architectures": architectures}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    made = await admin.post(
+        "/api/v1/models", json={"name": "small", "kind": kind, "path": str(folder)}
+    )
+
+    assert made.status_code == (422 if code else 201)
+    assert made.json().get("code") == code
+
+
 async def test_a_name_can_be_taken_once(admin, folder):
     body = {"name": "small", "kind": "sft", "path": str(folder)}
     await admin.post("/api/v1/models", json=body)
