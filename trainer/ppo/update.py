@@ -19,8 +19,8 @@ from trainer.architecture.adapters import trainable_parameters
 from trainer.data import Example, share_prompts
 from trainer.ppo.checks import check_first_ratio
 from trainer.ppo.mix import add_mix_gradient, texts_due
-from trainer.ppo.pretraining import PretrainingTexts
 from trainer.ppo.rollouts import PPOModels, Rollouts
+from trainer.pretraining import PretrainingTexts
 from trainer.rundir import Metrics, RunDivergedError
 from trainer.running import optimization, parallel
 from trainer.running.seeds import derive_seed

@@ -13,10 +13,10 @@ from trainer.ppo import inputs as ppo_inputs
 from trainer.ppo import rollouts
 from trainer.ppo import update as ppo_update
 from trainer.ppo.inputs import Inputs
-from trainer.ppo.pretraining import open_texts
 from trainer.ppo.rollouts import PPOModels
 from trainer.ppo.scored_texts import Shown
 from trainer.ppo.update import Trainee
+from trainer.pretraining import open_texts
 from trainer.running.lineage import RowUse
 from trainer.spec import PPOSettings, PPOSpec
 

@@ -11,8 +11,8 @@ from tests.trainer.conftest import make_tokenizer, save_base, write_lines
 from tests.trainer.ppo.conftest import inputs_of, train_policy
 from trainer import data, forward, models, rundir, train_ppo
 from trainer.data import Example
-from trainer.ppo.pretraining import open_texts
 from trainer.ppo.rollouts import PPOModels
+from trainer.pretraining import open_texts
 from trainer.shared_prompt import pack
 from trainer.spec import PPOSettings
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 from tests.trainer.ppo.conftest import prompts_of as all_prompts
 from tests.trainer.ppo.conftest import settings_with
-from trainer.ppo.endless import order_between
 from trainer.ppo.inputs import prompts_of
+from trainer.running.endless import order_between
 
 
 def test_every_round_deals_each_index_once_in_an_order_of_its_own():

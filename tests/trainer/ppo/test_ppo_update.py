@@ -19,8 +19,8 @@ from trainer import data, forward, rundir
 from trainer.ppo import checks as ppo_checks
 from trainer.ppo import update as ppo_update
 from trainer.ppo.mix import add_mix_gradient, texts_due
-from trainer.ppo.pretraining import open_texts
 from trainer.ppo.update import Trainee
+from trainer.pretraining import open_texts
 from trainer.shared_prompt import pack
 
 

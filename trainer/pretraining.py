@@ -1,4 +1,4 @@
-"""The pretraining texts of PPO's mix, read from the file one by one as they are needed.
+"""Pretraining texts, which SFT and PPO mix in, read from the file one by one as they are needed.
 
 Only the place of each line is held in memory, so the file may be larger than it.
 """
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import data
 from trainer.data import Example
-from trainer.ppo.endless import order_between
+from trainer.running.endless import order_between
 from trainer.running.rows import open_rows, refused_line
 from trainer.running.seeds import derive_seed
 from trainer.spec import PretrainingRow
