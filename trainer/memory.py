@@ -6,6 +6,7 @@ they really are. A parameter that is trained takes 16 bytes (weight, gradient an
 AdamW, all float32), a frozen one 4, or 2 where matrix products are done in bfloat16.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
@@ -154,7 +155,16 @@ def largest_forward(spec: TrainingSpec, device_type: str, rows: RowLengths | Non
     tree = settings.max_tokens * (_most_responses(spec) if rows is None else rows.responses)
     if rows is not None:
         tree, budget = min(tree, rows.largest_tree), min(budget, rows.longest_forward)
-    return max(tree, min(budget, settings.batch_size * tree))
+    return max(tree, min(budget, _rows_at_once(spec) * tree))
+
+
+def _rows_at_once(spec: TrainingSpec) -> int:
+    """Return how many rows of a step may be in one pass: a batch, or the texts beside it."""
+    batch = spec.settings.batch_size
+    if isinstance(spec, SFTSpec) and spec.settings.pretraining_share > 0:
+        share = spec.settings.pretraining_share
+        return max(batch, math.ceil(batch * share / (1 - share)) + 1)
+    return batch
 
 
 def _most_responses(spec: TrainingSpec) -> int:

@@ -56,7 +56,7 @@ class DemonstrationRow(Frozen):
 
 
 class PretrainingRow(Frozen):
-    """A line of `pretraining.jsonl`: plain text for the pretraining mix."""
+    """A line of `pretraining.jsonl`: plain text for the pretraining mix of SFT and PPO."""
 
     text: str
 
@@ -176,6 +176,13 @@ class SFTSettings(ComputeSettings):
     batch_size: BatchSize = 32
     max_tokens: MaxTokens = 1024
     warmup_steps: int = Field(0, ge=0, le=100_000)
+    pretraining_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        description="of the tokens in the loss, over the run, that are of pretraining texts; they "
+        "come on top of the batch's demonstrations; 0.1 before PPO in the paper (C.3)",
+    )
     seed: Seed = 0
 
 
@@ -317,6 +324,7 @@ class SFTSpec(Frozen):
     reward_model: str | None = Field(
         None, description="the saved checkpoint is the one it scores best; none: the last"
     )
+    pretraining: str | None = Field(None, description="read when pretraining_share is above 0")
     dataset_sha256: str | None = None
 
 

@@ -1,13 +1,16 @@
 """Supervised fine-tuning on demonstrations: the loss is on the response and its EOS only.
 
 Prompt tokens are masked, which arXiv 2203.02155 leaves open. Batches are drawn without regard to
-length and packed without padding; the loss of a batch is the mean over its response tokens. Dropout
-stays off, as everywhere here: only then is a packed or recomputed forward pass exact.
+length and packed without padding; the loss of a batch is the mean over its response tokens and,
+where pretraining texts are mixed in, over theirs. Dropout stays off, as everywhere here: only then
+is a packed or recomputed forward pass exact.
 """
 
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
@@ -24,6 +27,7 @@ from trainer.running.rows import read_rows
 from trainer.running.trained import JSON, Trained
 from trainer.running.watch import Watch
 from trainer.sft.demonstrations import Demonstrations, split_demonstrations
+from trainer.sft.mix import PretrainingMix, open_mix
 from trainer.sft.selection import Selection, open_selection
 from trainer.spec import DemonstrationRow, Lineage, RunResult, Sampling, SFTSettings, SFTSpec
 
@@ -50,6 +54,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
     max_tokens = models.limit_of(policy.config, settings.max_tokens)
     demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
+    mix = open_mix(spec, run_dir, tokenizer, max_tokens=max_tokens)
     parents, selection = {"base_model": folder}, None
     if spec.reward_model is not None:
         prompts = demonstrations.held_prompts
@@ -59,7 +64,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
     lineage = describe_lineage(spec, run_dir, parents=parents, rows=demonstrations.rows)
 
     metrics = train_policy(
-        policy, demonstrations, spec, run_dir, lineage=lineage, selection=selection
+        policy, demonstrations, spec, run_dir, lineage=lineage, selection=selection, mix=mix
     )
 
     prompts = [*demonstrations.held_prompts, *demonstrations.train_prompts]
@@ -87,6 +92,7 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
                 "validation": len(held),
                 "dropped": len(rows) - len(demonstrations.train) - len(held),
                 "cut": len(demonstrations.rows.cut),
+                **({} if mix is None else mix.rows()),
             },
             texts=shown,
             versions=rundir.versions(),
@@ -103,6 +109,7 @@ def train_policy(
     *,
     lineage: Lineage,
     selection: Selection | None,
+    mix: PretrainingMix | None = None,
 ) -> rundir.Metrics:
     """Train in place and return the closing numbers.
 
@@ -113,10 +120,12 @@ def train_policy(
         run_dir: where metrics and checkpoints go.
         lineage: of what was read; checkpoints of other files or models are not resumed from.
         selection: None saves the last weights.
+        mix: pretraining texts beside the demonstrations.
     """
     settings, train = spec.settings, demonstrations.train
-    plan = plan_batches(len(train), settings)
-    tokens = [sum(len(train[index].tokens) for index in batch) for batch in plan]
+    plan = [[train[index] for index in batch] for batch in plan_batches(len(train), settings)]
+    tokens = [sum(len(example.tokens) for example in batch) for batch in plan]
+    responses = list(accumulate(response_tokens_of(batch) for batch in plan))
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
     trained = Trained(
         models={"policy": policy},
@@ -131,32 +140,42 @@ def train_policy(
         if selection is not None and resumed.state:
             selection.score = resumed.state["selection"]["score"]
             selection.step = resumed.state["selection"]["step"]
-        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
+        if mix is not None and resumed.state:
+            mix.go_on(resumed.state["mix"])
+        mixed_in = 0 if mix is None else mix.tokens
+        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]) + mixed_in)
         with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             for step in range(resumed.step, len(plan)):
                 is_validated = (step + 1) % -(-len(plan) // VALIDATIONS) == 0 or (
                     step == len(plan) - 1
                 )
-                checkpoints.at_border(step, _state(metrics, selection), is_one_needed=is_validated)
+                state = _state(metrics, selection, mix)
+                checkpoints.at_border(step, state, is_one_needed=is_validated)
                 share = optimization.cosine_share(
                     step, steps=len(plan), warmup_steps=settings.warmup_steps
                 )
                 optimization.set_rate(optimizer, settings.learning_rate * share)
-                batch = [train[index] for index in plan[step]]
-                loss = accumulate_loss(policy, batch, settings, checkpoints)
+                texts = [] if mix is None else mix.read_beside(responses[step])
+                losses = accumulate_losses(policy, plan[step], texts, settings, checkpoints)
                 norm = optimization.guarded_step(
                     optimizer,
                     policy.parameters(),
-                    loss=loss,
+                    loss=losses.together,
                     step=step,
                     max_norm=settings.max_gradient_norm,
                 )
                 metrics = {
-                    "loss/sft": loss,
+                    "loss/sft": losses.demonstrations,
                     "gradient/norm": norm,
                     "learning_rate": settings.learning_rate * share,
-                    **pace.advance(tokens[step]),
                 }
+                if mix is not None:
+                    metrics["loss/pretraining"] = losses.pretraining
+                    metrics["pretraining/texts"] = len(texts)
+                    metrics["pretraining/tokens"] = sum(len(text.tokens) for text in texts)
+                    left = round(mix.left_beside(responses[-1]))
+                    pace.planned = sum(tokens) + mix.tokens + left
+                metrics |= pace.advance(tokens[step] + int(metrics.get("pretraining/tokens") or 0))
                 if is_validated:
                     metrics |= validate(
                         policy,
@@ -167,27 +186,44 @@ def train_policy(
                         watch=checkpoints.until_abandoned,
                     )
                 rundir.append_metrics(file, step=step, progress=pace.progress, metrics=metrics)
-        checkpoints.at_border(len(plan), _state(metrics, selection))
+        checkpoints.at_border(len(plan), _state(metrics, selection, mix))
     return metrics if selection is None else metrics | selection.load_best(policy)
 
 
-def accumulate_loss(
+class Losses(NamedTuple):
+    """Mean losses of a step: of the demonstrations, of the texts if there are any, of both."""
+
+    demonstrations: float
+    pretraining: float | None
+    together: float
+
+
+def accumulate_losses(
     policy: PreTrainedModel,
     batch: Sequence[Example],
+    texts: Sequence[Example],
     settings: SFTSettings,
     checkpoints: Checkpointer,
-) -> float:
-    """Add the gradient of the mean loss over the batch's response tokens; return the loss."""
-    response_tokens = response_tokens_of(batch)
-    total = 0.0
-    for weight, packed in checkpoints.until_stopped(
-        packed_batches(policy, batch, settings.tokens_per_forward)
-    ):
-        loss = weight * forward.text_loss(policy, packed) / response_tokens
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
+) -> Losses:
+    """Add the gradient of the mean loss over all response tokens and those of the texts."""
+    counts = response_tokens_of(batch), response_tokens_of(texts)
+    shares = []
+    for examples in (batch, texts):
+        total = 0.0
+        for weight, packed in checkpoints.until_stopped(
+            packed_batches(policy, examples, settings.tokens_per_forward)
+        ):
+            loss = weight * forward.text_loss(policy, packed) / sum(counts)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        shares.append(parallel.total_of(total))
     parallel.sum_gradients(policy.parameters())
-    return parallel.total_of(total)
+    own, of_texts = (
+        share * (sum(counts) / count) if count else None
+        for share, count in zip(shares, counts, strict=True)
+    )
+    assert own is not None
+    return Losses(own, of_texts, sum(shares))
 
 
 def validate(
@@ -235,8 +271,11 @@ def _unreached(demonstrations: Demonstrations, settings: SFTSettings) -> set[str
     return {row for index, row in enumerate(demonstrations.rows.used) if index not in reached}
 
 
-def _state(metrics: rundir.Metrics, selection: Selection | None) -> dict[str, JSON]:
+def _state(
+    metrics: rundir.Metrics, selection: Selection | None, mix: PretrainingMix | None
+) -> dict[str, JSON]:
     return {
         "metrics": rundir.finite(metrics),
         "selection": None if selection is None else selection.state(),
+        "mix": None if mix is None else mix.state(),
     }

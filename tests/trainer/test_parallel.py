@@ -185,9 +185,10 @@ def make(run_dir, kind, shared, *, base="base", **changes):
         )
         return make_run(run_dir, spec, prompts=PROMPTS, pretraining=TEXTS)
     if kind == "sft":
-        settings = SFTSettings(**{**small, "checkpoint_minutes": 0, **changes})
-        spec = SFTSpec(base_model=base, settings=settings)
-        return make_run(run_dir, spec, demonstrations=DEMONSTRATIONS)
+        mix = {"checkpoint_minutes": 0, "pretraining_share": 0.2}
+        settings = SFTSettings(**{**small, **mix, **changes})
+        spec = SFTSpec(base_model=base, settings=settings, pretraining="pretraining.jsonl")
+        return make_run(run_dir, spec, demonstrations=DEMONSTRATIONS, pretraining=TEXTS)
     spec = (
         RewardSpec(base_model=base, settings=RewardSettings(**{**small, **changes}))
         if kind == "reward"
@@ -224,7 +225,7 @@ def assert_same_row(one, other):
         if key == "samples":
             for text, expected in zip(value, other[key], strict=True):
                 assert_same_row(text, expected)
-        elif isinstance(value, str):
+        elif value is None or isinstance(value, str):
             assert value == other[key]
         elif not key.startswith(TIMES):
             assert value == pytest.approx(other[key], rel=1e-4, abs=1e-5), key
