@@ -57,7 +57,7 @@ class Demonstration(Base):
 
 
 class PretrainingText(Base):
-    """Plain text for the pretraining mix of PPO (the ptx term)."""
+    """Plain text for the pretraining mix of SFT and of PPO (the ptx term)."""
 
     __tablename__ = "pretraining_texts"
     __table_args__ = (UniqueConstraint("project_id", "content_hash"),)

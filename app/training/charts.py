@@ -87,6 +87,12 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "of answers to held-out prompts, in units of the reward model that chooses",
             (Series("reward/validation", "validation"),),
         ),
+        Chart(
+            "Pretraining loss",
+            "nats per token",
+            (Series("loss/pretraining", "pretraining texts"),),
+            (Reference("first step", first="loss/pretraining"),),
+        ),
         GRADIENT,
         LEARNING_RATE,
         SPEED,

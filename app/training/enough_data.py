@@ -6,7 +6,7 @@ from typing import Any
 
 from app.errors import Fault, InvalidError
 from app.training.settings import TrainingKind, TrainingSettings, refused_setting
-from trainer.spec import PPOSettings, RewardSettings
+from trainer.spec import PPOSettings, RewardSettings, SFTSettings
 
 RANK_MORE = "rank more slates: ties and responses that cannot be judged give none"
 
@@ -67,13 +67,23 @@ def require_enough_data(kind: TrainingKind, settings: TrainingSettings, rows: Ro
             f"All {name} are held out; a {kind} run needs at least 1 of the split train.",
             code="not_enough_data",
         )
-    if isinstance(settings, PPOSettings) and settings.ptx_coefficient > 0 and rows.pretraining < 1:
+    mix = mix_of(settings)
+    if mix is not None and rows.pretraining < 1:
         raise _not_enough(
-            "The pretraining mix is on (ptx_coefficient above 0) but there are no pretraining "
-            "texts; import some or set it to 0.",
+            f"The pretraining mix is on ({mix} above 0) but there are no pretraining texts; "
+            "import some or set it to 0.",
             rows,
-            field="ptx_coefficient",
+            field=mix,
         )
+
+
+def mix_of(settings: TrainingSettings) -> str | None:
+    """The setting that mixes pretraining texts in, when it does."""
+    if isinstance(settings, SFTSettings) and settings.pretraining_share > 0:
+        return "pretraining_share"
+    if isinstance(settings, PPOSettings) and settings.ptx_coefficient > 0:
+        return "ptx_coefficient"
+    return None
 
 
 def labelers_needed(settings: TrainingSettings) -> int:

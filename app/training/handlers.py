@@ -118,6 +118,7 @@ def spec_of(
                 base_model=base_model,
                 settings=settings,
                 reward_model=reward_model,
+                pretraining="pretraining.jsonl" if settings.pretraining_share > 0 else None,
                 dataset_sha256=dataset_sha256,
             )
         case RewardSettings():
@@ -144,7 +145,7 @@ def files_of(spec: TrainingSpec) -> list[str]:
     """The dataset's files that the spec names."""
     match spec:
         case SFTSpec():
-            return [spec.demonstrations]
+            return [spec.demonstrations, *filter(None, [spec.pretraining])]
         case RewardSpec():
             return [spec.rankings, *filter(None, [spec.demonstrations])]
         case DPOSpec():

@@ -21,7 +21,7 @@ from app.training.commands import STARTS_FROM, NewRun
 from app.training.display import EXPLANATIONS
 from app.training.memory import memory_text
 from app.training.model_folder import is_small
-from app.training.presets import PRESETS, Preset, preset_label
+from app.training.presets import Preset, preset_label, presets_of
 from app.training.setting_fields import Group, fields_of, preset_texts
 from app.training.setting_words import WORDS
 from app.training.settings import TrainingKind, parse_settings_form
@@ -136,7 +136,7 @@ async def form_context(
         "preset": None if error else preset,
         "presets": [
             (key, preset_label(kind, key), _preset_link(project, kind, key, typed))
-            for key in PRESETS
+            for key in presets_of(kind)
         ],
         "lowered": reach if error is None and filled_in != preset_texts(kind, preset) else None,
         "main": [field for field in fields if field.group == "main"],

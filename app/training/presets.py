@@ -6,7 +6,7 @@ from typing import Any, Literal
 from app.training.settings import TRAINING_KINDS, TrainingKind
 from app.web.translation import gettext
 
-Preset = Literal["default", "small", "paper"]
+Preset = Literal["default", "small", "paper", "before_ppo"]
 Values = Mapping[str, Any]
 
 # Rates and lengths of arXiv 2203.02155, appendix C; the pretraining mix needs texts, so it is off.
@@ -34,6 +34,16 @@ PAPERS: dict[TrainingKind, Values] = {
         "max_tokens": 2048,
         "ema_decay": 0.992,
     },
+}
+# The model that PPO starts from is a run of its own (C.3), this one that of 1.3B parameters.
+BEFORE_PPO: dict[TrainingKind, Values] = {
+    "sft": {
+        "epochs": 2,
+        "learning_rate": 5e-6,
+        "batch_size": 32,
+        "max_tokens": 2048,
+        "pretraining_share": 0.1,
+    }
 }
 # A model of a few million parameters needs rates that are a hundred times higher.
 SMALL: dict[TrainingKind, Values] = {
@@ -77,11 +87,19 @@ PRESETS: dict[Preset, Mapping[TrainingKind, Values]] = {
     "default": {kind: {} for kind in TRAINING_KINDS},
     "small": SMALL,
     "paper": PAPERS,
+    "before_ppo": BEFORE_PPO,
 }
+
+
+def presets_of(kind: TrainingKind) -> list[Preset]:
+    """Which presets the form offers."""
+    return [preset for preset, of_kinds in PRESETS.items() if kind in of_kinds]
 
 
 def preset_label(kind: TrainingKind, preset: Preset) -> str:
     """What the preset is called on the form."""
+    if preset == "before_ppo":
+        return gettext("InstructGPT, before PPO")
     if preset == "paper":
         return gettext("DPO paper") if kind == "dpo" else gettext("InstructGPT paper")
     return gettext("Defaults") if preset == "default" else gettext("Small machine")

@@ -18,7 +18,14 @@ Group = Literal["main", "more", "machine"]
 
 # What people change most; the rest folds away.
 MAIN_FIELDS: dict[TrainingKind, tuple[str, ...]] = {
-    "sft": ("epochs", "learning_rate", "batch_size", "max_tokens", "seed"),
+    "sft": (
+        "epochs",
+        "learning_rate",
+        "batch_size",
+        "max_tokens",
+        "pretraining_share",
+        "seed",
+    ),
     "reward": ("epochs", "learning_rate", "batch_size", "max_tokens", "ties", "seed"),
     "dpo": ("beta", "epochs", "learning_rate", "batch_size", "max_tokens", "ties", "seed"),
     "ppo": (
@@ -81,7 +88,7 @@ def preset_texts(
         preset: which.
         longest: the most tokens that the run's models read at once; the lengths are lowered to it.
     """
-    values = dict(PRESETS[preset][kind])
+    values = dict(PRESETS[preset].get(kind, {}))
     defaults = {name: field.default for name, field in SETTINGS[kind].model_fields.items()}
     if longest is not None and (defaults | values)["max_tokens"] > longest:
         values["max_tokens"] = longest

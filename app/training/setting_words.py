@@ -35,6 +35,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "gamma": ("Discount", "1 is none"),
     "gae_lambda": ("GAE lambda", "0 trusts the value model, 1 the sampled reward"),
     "whiten_rewards": ("Whiten rewards", "scales a batch's token rewards to variance 1"),
+    "pretraining_share": (
+        "Pretraining share",
+        "of the tokens in the loss; these texts come on top of the batch; 0 is off",
+    ),
     "ptx_coefficient": (
         "Pretraining mix",
         "times the mean token loss of the pretraining texts; 0 is off",

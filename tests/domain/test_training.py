@@ -198,6 +198,21 @@ async def test_a_dpo_run_gets_rankings(engine, settings, begin, models):
     assert {path.name for path in run_dir.iterdir()} == {"spec.json", "rankings.jsonl"}
 
 
+async def test_an_sft_run_that_mixes_texts_in_gets_them(engine, settings, begin, models):
+    mixed = SFTSettings(pretraining_share=0.1)
+    run, run_dir = await begin(NewRun(kind="sft", base_model="raw", settings=mixed))
+
+    await TrainingHandler(settings).prepare(engine, run, run_dir)
+
+    assert read_spec(run_dir, "sft") == SFTSpec(
+        base_model=str(models / "raw"),
+        settings=mixed,
+        pretraining="pretraining.jsonl",
+        dataset_sha256=await sha256_of(engine, run),
+    )
+    assert len((run_dir / "pretraining.jsonl").read_text().splitlines()) == 1
+
+
 async def test_a_ppo_run_gets_prompts_and_pretraining_texts(engine, settings, begin, models):
     run, run_dir = await begin(PPO)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.errors import InvalidError
-from app.training.presets import PRESETS
+from app.training.presets import PRESETS, presets_of
 from app.training.setting_fields import fields_of, preset_texts, range_text
 from app.training.setting_words import CHOICES, WORDS
 from app.training.settings import (
@@ -145,8 +145,10 @@ def test_a_form_refuses_what_is_not_a_number(text):
         parse_settings_form("reward", {"learning_rate": text})
 
 
-@pytest.mark.parametrize("kind", TRAINING_KINDS)
-@pytest.mark.parametrize("preset", PRESETS)
+OFFERED = [(kind, preset) for kind in TRAINING_KINDS for preset in presets_of(kind)]
+
+
+@pytest.mark.parametrize(("kind", "preset"), OFFERED)
 def test_every_preset_is_valid(kind, preset):
     settings = parse_settings_form(kind, preset_texts(kind, preset))
 
@@ -173,8 +175,17 @@ def test_the_lengths_of_a_preset_fit_what_the_model_can_read(preset, longest, le
     assert {name: fields[name] for name in lengths} == lengths
 
 
-@pytest.mark.parametrize("kind", TRAINING_KINDS)
-@pytest.mark.parametrize("preset", PRESETS)
+def test_the_model_that_ppo_starts_from_has_a_preset_of_its_own():
+    """InstructGPT, C.3: another run, with another rate, than the SFT model of C.1."""
+    settings = parse_settings_form("sft", preset_texts("sft", "before_ppo"))
+
+    assert (settings.epochs, settings.batch_size, settings.pretraining_share) == (2, 32, 0.1)
+    assert settings.learning_rate == 5e-6 != PRESETS["paper"]["sft"]["learning_rate"]
+    assert "before_ppo" not in presets_of("ppo")
+    assert preset_texts("ppo", "before_ppo") == preset_texts("ppo", "default")
+
+
+@pytest.mark.parametrize(("kind", "preset"), OFFERED)
 def test_every_preset_is_valid_for_a_model_that_reads_little(kind, preset):
     settings = parse_settings_form(kind, preset_texts(kind, preset, longest=64))
 

@@ -228,16 +228,30 @@ async def test_an_empty_project_is_refused_before_a_snapshot_is_made(admin, proj
     assert "0 rankings, 0 comparisons" in answer.json()["detail"]
 
 
-async def test_the_pretraining_mix_needs_pretraining_texts(admin, insert, dataset, models):
-    mixed = {"ptx_coefficient": 0.5}
+@pytest.mark.parametrize(
+    ("kind", "setting"), [("ppo", "ptx_coefficient"), ("sft", "pretraining_share")]
+)
+async def test_the_pretraining_mix_needs_pretraining_texts(
+    admin, admin_browser, insert, dataset, models, kind, setting
+):
+    def run(of_dataset):
+        if kind == "ppo":
+            return ppo_run(of_dataset, settings={setting: 0.5})
+        settings = {setting: 0.5}
+        return {"kind": kind, "base_model": "raw", "dataset": of_dataset, "settings": settings}
 
-    refused = await admin.post(RUNS, json=ppo_run(dataset, settings=mixed))
+    refused = await admin.post(RUNS, json=run(dataset))
+    form = {**run(dataset), f"settings.{setting}": "0.5"}
+    form.pop("settings")
+    page = await admin_browser.post(PAGES, data=form)
     with_texts = await insert_dataset(insert, "demo", pretraining=2)
-    taken = await admin.post(RUNS, json=ppo_run(with_texts, settings=mixed))
+    taken = await admin.post(RUNS, json=run(with_texts))
 
     assert refused.status_code == 422
     assert refused.json()["code"] == "not_enough_data"
-    assert refused.json()["errors"][0]["loc"] == ["body", "settings", "ptx_coefficient"]
+    assert refused.json()["errors"][0]["loc"] == ["body", "settings", setting]
+    assert page.status_code == 422
+    assert "texts; import some or set it to 0." in page.text
     assert taken.status_code == 202
 
 
@@ -639,6 +653,7 @@ async def test_each_form_can_be_opened(admin_browser, dataset, models):
     ppo = await admin_browser.get(f"{PAGES}/new?kind=ppo&preset=small&reward_model=judge")
 
     dpo = await admin_browser.get(f"{PAGES}/new?kind=dpo&preset=paper")
+    before_ppo = await admin_browser.get(f"{PAGES}/new?kind=sft&preset=before_ppo")
 
     statuses = [page.status_code for page in (sft, reward, ppo, dpo)]
     assert statuses == [200, 200, 200, 200]
@@ -646,6 +661,9 @@ async def test_each_form_can_be_opened(admin_browser, dataset, models):
     assert "DPO paper" in dpo.text
     assert 'name="reward_model"' not in dpo.text
     assert "None: the last checkpoint is kept" in sft.text
+    assert "InstructGPT, before PPO" in sft.text
+    assert "InstructGPT, before PPO" not in ppo.text
+    assert 'name="settings.pretraining_share" type="text" value="0.1"' in before_ppo.text
     assert 'type="checkbox" name="settings.whiten_rewards"' in ppo.text
     assert "256 to 4,194,304" in ppo.text
     assert 'value="9.65e-06"' in sft.text
