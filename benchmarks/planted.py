@@ -1,78 +1,90 @@
 """A planted preference through the whole trainer: `python -m benchmarks.planted [--quick]`.
 
-Thirty simulated labelers, with noise calibrated to the 72.6% agreement of InstructGPT's, rank six
-samples of an SFT model by a hidden rule. Asked is whether the reward model reaches the accuracy
-that the noise allows, whether PPO beats the best of four SFT samples near the reference, and
-whether the pretraining mix keeps the pretraining loss. Best-of-n, DPO and PPO are drawn as hidden
-score against KL. Writes results/planted.json and results/planted.svg.
+A base model learns a made-up language of stories. Thirty simulated labelers, with noise calibrated
+to the 72.6% agreement of InstructGPT's, rank six samples of an SFT model by a hidden rule. Asked is
+whether the reward model reaches the accuracy that the noise allows, whether PPO beats the best of
+four SFT samples near the reference, and whether the pretraining mix, in SFT and in PPO, keeps the
+loss on stories where it was, while without it that loss rises. Best-of-n, DPO and PPO are drawn as
+hidden score against KL. Writes results/planted.json and results/planted.svg.
 """
 
 import argparse
 import json
 import math
 import random
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel
-from transformers import PreTrainedModel
 
+from benchmarks.planted_base import pretrain, story_loss
 from benchmarks.planted_language import (
-    TOPICS,
     Language,
     calibrate_noise,
     expected_accuracy,
     expected_agreement,
     make_language,
-    rank,
-    save_base,
-    write_response,
+    story_entropy,
     write_story,
 )
+from benchmarks.planted_measures import BEST_OF, best_of_n, measure
 from benchmarks.planted_picture import Point, draw
-from benchmarks.side_by_side import describe_versions, work_folder
-from trainer import data, forward, models, rundir
-from trainer.shared_prompt import Tree, pack
-from trainer.spec import (
-    DemonstrationRow,
-    DPOSettings,
-    DPOSpec,
-    Message,
-    PPOSettings,
-    PPOSpec,
-    PretrainingRow,
-    PromptRow,
-    RankedResponse,
-    RankingRow,
-    RewardSettings,
-    RewardSpec,
-    RunSpec,
-    SampledModel,
-    SampleSpec,
-    Sampling,
-    SFTSettings,
-    SFTSpec,
+from benchmarks.planted_runs import (
+    LABELERS,
+    PRETRAINING_SHARE,
+    PTX_COEFFICIENT,
+    PTX_TEXTS_PER_EPISODE,
+    demonstrations,
+    dpo_spec,
+    gaps_of,
+    label,
+    ppo_spec,
+    prompt_rows,
+    reward_spec,
+    sample,
+    sft_spec,
+    topic_of,
+    topics_of,
+    train,
 )
+from benchmarks.side_by_side import describe_versions, work_folder
+from trainer import rundir
+from trainer.spec import PretrainingRow, PromptRow, RankingRow
 
 RESULTS = Path(__file__).parent / "results"
-LABELERS, K, AGREEMENT = 30, 6, 0.726
-MAX_NEW_TOKENS, MAX_TOKENS = 24, 64
-BEST_OF = (1, 2, 4, 8, 16, 32)
+K, AGREEMENT = 6, 0.726
+# As many as InstructGPT had (arXiv 2203.02155, table 6).
+DEMONSTRATIONS = 12_725
 KL_COEFFICIENTS, BETAS = (0.3, 0.1, 0.05), (0.3, 0.1, 0.03)
-PTX_COEFFICIENT = 1.0
-MAX_ACCURACY_GAP, MAX_KL_NATS, MAX_PTX_RISE = 0.02, 20.0, 0.02
-Answers = list[tuple[int, list[str]]]  # topic, its responses
+# The first of each KL coefficient; the others, of the smallest, say how far a number is chance.
+SEEDS = (0, 1, 2)
+MAX_ACCURACY_GAP, MAX_KL_NATS, MAX_STORY_CHANGE, MAX_ABOVE_ENTROPY = 0.02, 20.0, 0.02, 0.01
+
+
+class Stories(NamedTuple):
+    """What the base model was trained on: texts to mix in, texts that are only measured with."""
+
+    mixed_in: list[PretrainingRow]
+    held: list[str]
+
+
+class PPORun(NamedTuple):
+    """A policy and what its story loss is to the SFT model's: 0.01 is 1% more."""
+
+    point: Point
+    seed: int
+    mixes_stories: bool
+    story_change: float
 
 
 def main() -> None:
     """Run the experiment, print what was found and fail when a promise does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the prompts and steps")
+    parser.add_argument(
+        "--quick", action="store_true", help="a quarter of the ranked prompts and of PPO's steps"
+    )
     share = 0.25 if parser.parse_args().quick else 1.0
     torch.set_num_threads(1)
     with work_folder() as folder:
@@ -83,9 +95,8 @@ def main() -> None:
     found["points"] = [point._asdict() for point in points]
     found["versions"] = describe_versions()
     (RESULTS / "planted.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(
-        json.dumps({name: found[name] for name in ("reward", "ppo", "ptx", "promises")}, indent=1)
-    )
+    shown = ("reward", "ppo", "stories", "promises")
+    print(json.dumps({name: found[name] for name in shown}, indent=1))
     if not all(found["promises"].values()):
         sys.exit("a promise does not hold")
 
@@ -94,61 +105,100 @@ def experiment(folder: Path, share: float) -> dict[str, Any]:
     """Do every run and return what was found."""
     numbers = random.Random(0)
     language = make_language(numbers)
-    base = folder / "base"
-    save_base(language, base)
-    sft = _train_sft(folder, language, base, numbers, share)
-    print("SFT model trained", flush=True)
+    stories = _write_stories(language)
+    sft, losses = _make_sft(folder, language, stories, numbers)
+    print(f"SFT model trained; loss on stories: {losses}", flush=True)
 
     prompts = round(4000 * share)
-    answers = sample(folder / "sample", sft, _topics(prompts, numbers), K, seed=1)
-    gaps = [gap for topic, texts in answers for gap in _gaps(language, topic, texts)]
+    answers = sample(folder / "sample", sft, topics_of(prompts, numbers), K, seed=1)
+    gaps = [gap for topic, texts in answers for gap in gaps_of(language, topic, texts)]
     noise = calibrate_noise(gaps, agreement=AGREEMENT)
     rankings = label(language, answers, noise, numbers)
-    reward_dir, reward_found = _train_reward(folder, language, sft, rankings, noise)
+    reward_model, reward_found = _train_reward(folder, language, sft, rankings, noise)
     print(f"reward model: {reward_found}", flush=True)
 
-    topics = _topics(200, random.Random(7))
+    topics = topics_of(200, random.Random(7))
     pool = sample(folder / "pool", sft, topics, max(BEST_OF), seed=2)
-    reward_model = reward_dir / rundir.MODEL_FOLDER
     points = best_of_n(language, pool, reward_model)
     print(f"best of n: {points}", flush=True)
-    runs = [("dpo", beta) for beta in BETAS] + [("ppo", kl) for kl in KL_COEFFICIENTS]
-    for kind, strength in runs:
-        run_dir = folder / f"{kind}-{strength}"
-        spec = (
-            _dpo_spec(sft, strength)
-            if kind == "dpo"
-            else _ppo_spec(sft, reward_model, strength, share, ptx=False)
-        )
-        rows: Sequence[BaseModel] = rankings if kind == "dpo" else _prompt_rows(400, numbers)
-        train(run_dir, spec, {"rankings" if kind == "dpo" else "prompts": rows})
-        points.append(
-            measure(folder, language, run_dir / rundir.MODEL_FOLDER, sft, topics, kind, strength)
-        )
+    ppo = _run_ppo(folder, language, sft, reward_model, topics, stories, losses["sft"], share)
+    points += [run.point for run in ppo if run.seed == SEEDS[0]]
+    for beta in BETAS:
+        run_dir = folder / f"dpo-{beta}"
+        train(run_dir, dpo_spec(sft, beta), {"rankings": rankings})
+        policy = run_dir / rundir.MODEL_FOLDER
+        measured = folder / f"measured-dpo-{beta}"
+        points.append(measure(measured, language, policy, sft, topics, "dpo", f"{beta:g}"))
         print(points[-1], flush=True)
-    ptx = _compare_ptx(folder, language, sft, reward_model, share)
-    best_of_4 = next(point.score for point in points if point.label == "4")
-    ppo = [point for point in points if point.kind == "ppo" and point.kl_nats < MAX_KL_NATS]
     return {
         "prompts": prompts,
         "labelers": LABELERS,
         "k": K,
         "reward": reward_found,
-        "ppo": {
-            "best_of_4_score": best_of_4,
-            "best_score_below_20_nats": max(point.score for point in ppo),
-            "sft_score": next(point.score for point in points if point.label == "1"),
-        },
-        "ptx": ptx,
+        **_compare(points, ppo, losses, reward_found),
         "points": points,
+    }
+
+
+def _compare(
+    points: Sequence[Point],
+    ppo: Sequence[PPORun],
+    losses: dict[str, float],
+    reward: dict[str, float],
+) -> dict[str, Any]:
+    best_of = {point.label: point.score for point in points if point.kind == "best of n"}
+    near = {
+        mixes: max(
+            (
+                run.point.score
+                for run in ppo
+                if run.mixes_stories == mixes and run.point.kl_nats < MAX_KL_NATS
+            ),
+            default=-math.inf,
+        )
+        for mixes in (False, True)
+    }
+    with_mix, without = (
+        [run.story_change for run in ppo if run.mixes_stories == mixes] for mixes in (True, False)
+    )
+    return {
+        "ppo": {
+            "sft_score": best_of["1"],
+            "best_of_4_score": best_of["4"],
+            "best_score_below_20_nats": near[False],
+            "best_score_below_20_nats_with_mix": near[True],
+        },
+        "stories": {
+            "loss": losses,
+            "pretraining_share_of_sft": PRETRAINING_SHARE,
+            "ptx_coefficient_times_mean_token_loss": PTX_COEFFICIENT,
+            "ptx_texts_per_episode": PTX_TEXTS_PER_EPISODE,
+            "ppo": [
+                {
+                    "kl_coefficient": float(run.point.label),
+                    "seed": run.seed,
+                    "mixes_stories": run.mixes_stories,
+                    "change_of_loss": run.story_change,
+                    "kl_nats": run.point.kl_nats,
+                    "score": run.point.score,
+                }
+                for run in ppo
+            ],
+        },
         "promises": {
-            "the reward model is within 2 points of the ceiling": reward_found["ceiling"]
-            - reward_found["accuracy"]
+            "the base model is within 1% of the entropy of stories": losses["base"]
+            <= (1 + MAX_ABOVE_ENTROPY) * losses["entropy"],
+            "the reward model is within 2 points of the ceiling": reward["ceiling"]
+            - reward["accuracy"]
             <= MAX_ACCURACY_GAP,
-            "PPO beats the best of four below 20 nats": max(point.score for point in ppo)
-            > best_of_4,
-            "the pretraining mix keeps its loss within 2%": ptx["rise_with_mix"] <= MAX_PTX_RISE,
-            "without the mix it does not": ptx["rise_without_mix"] > MAX_PTX_RISE,
+            "PPO beats the best of four below 20 nats, with the mix and without": min(
+                near[False], near[True]
+            )
+            > best_of["4"],
+            "every PPO run with the mix ends within 2% below to 2% above the SFT model's loss on "
+            "stories": max(map(abs, with_mix)) <= MAX_STORY_CHANGE,
+            "every PPO run without the mix ends more than 2% above it": min(without)
+            > MAX_STORY_CHANGE,
         },
     }
 
@@ -156,77 +206,49 @@ def experiment(folder: Path, share: float) -> dict[str, Any]:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def train(run_dir: Path, spec: RunSpec, rows: dict[str, Sequence[BaseModel]]) -> dict[str, Any]:
-    """Do one run as a user would and return its `result.json`."""
-    run_dir.mkdir()
-    (run_dir / rundir.SPEC_FILE).write_text(spec.model_dump_json())
-    for name, some in rows.items():
-        lines = "".join(row.model_dump_json() + "\n" for row in some)
-        (run_dir / f"{name}.jsonl").write_text(lines)
-    ended = subprocess.run(
-        [sys.executable, "-m", "trainer", spec.kind, str(run_dir)],
-        capture_output=True,
-        text=True,
-        check=False,
+def _write_stories(language: Language) -> Stories:
+    numbers = random.Random(3)
+    held = [write_story(language, numbers) for _ in range(400)]
+    return Stories(
+        [PretrainingRow(text=write_story(language, numbers)) for _ in range(12_000)], held
     )
-    if ended.returncode != 0:
-        sys.exit(f"{spec.kind} ended with code {ended.returncode}:\n{ended.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads((run_dir / rundir.RESULT_FILE).read_text())
-    return result
 
 
-def sample(run_dir: Path, model: Path, topics: Sequence[int], count: int, *, seed: int) -> Answers:
-    """Sample responses for a prompt of each topic."""
-    answers: list[list[str]] = [[] for _ in topics]
-    most = 8  # a sample run gives 4 to 9 responses per prompt
-    for part in range(-(-count // most)):
-        wanted = min(most, count - part * most)
-        spec = SampleSpec(
-            models=[SampledModel(name="sampled", path=str(model))],
-            responses_per_prompt=wanted,
-            sampling=Sampling(max_new_tokens=MAX_NEW_TOKENS, seed=seed + 1000 * part),
-            max_resamples=0,
+def _make_sft(
+    folder: Path, language: Language, stories: Stories, numbers: random.Random
+) -> tuple[Path, dict[str, float]]:
+    """Pretrain and fine-tune, with stories mixed in and without, and note the loss on stories."""
+    base = folder / "base"
+    pretrain(language, base, seed=0)
+    losses = {
+        "entropy": story_entropy(stories.held),
+        "base": story_loss(base, stories.held),
+    }
+    rows = demonstrations(language, DEMONSTRATIONS, numbers)
+    for name, mixes_stories in (("sft_without_mix", False), ("sft", True)):
+        files = {"demonstrations": rows}
+        spec = sft_spec(base, mixes_stories=mixes_stories)
+        train(
+            folder / name,
+            spec,
+            {**files, "pretraining": stories.mixed_in} if mixes_stories else files,
         )
-        place = run_dir.with_name(f"{run_dir.name}-{part}")
-        train(place, spec, {"prompts": [_prompt_row(at, topic) for at, topic in enumerate(topics)]})
-        for line in (place / rundir.RESPONSES_FILE).read_text().splitlines():
-            slate = json.loads(line)
-            answers[int(slate["prompt_id"])] += [one["text"] for one in slate["responses"]]
-    return list(zip(topics, answers, strict=True))
-
-
-def _train_sft(
-    folder: Path, language: Language, base: Path, numbers: random.Random, share: float
-) -> Path:
-    rows = []
-    for number in range(round(4000 * share)):
-        topic = numbers.randrange(TOPICS)
-        response = write_response(language, topic, numbers)
-        rows.append(_demonstration(number, language.prompt(topic), response))
-        first, _, rest = write_story(language, numbers).partition(" ")
-        rows.append(_demonstration(-1 - number, first, rest))
-    settings = SFTSettings(
-        epochs=3, learning_rate=3e-3, batch_size=64, max_tokens=MAX_TOKENS, warmup_steps=20
-    )
-    spec = SFTSpec(base_model=str(base), settings=settings)
-    train(folder / "sft", spec, {"demonstrations": rows})
-    return folder / "sft" / rundir.MODEL_FOLDER
+        losses[name] = story_loss(folder / name / rundir.MODEL_FOLDER, stories.held)
+    return folder / "sft" / rundir.MODEL_FOLDER, losses
 
 
 def _train_reward(
     folder: Path, language: Language, sft: Path, rankings: list[RankingRow], noise: float
 ) -> tuple[Path, dict[str, float]]:
-    settings = RewardSettings(learning_rate=1e-3, batch_size=16, max_tokens=MAX_TOKENS, epochs=2)
-    spec = RewardSpec(base_model=str(sft), settings=settings)
-    result = train(folder / "reward", spec, {"rankings": rankings})
+    result = train(folder / "reward", reward_spec(sft), {"rankings": rankings})
     held = [row for row in rankings if row.split != "train"]
     gaps = [
         gap
         for row in held
-        for gap in _gaps(language, _topic_of(row), [one.text for one in row.responses])
+        for gap in gaps_of(language, topic_of(row), [one.text for one in row.responses])
     ]
     evaluation = result["evaluation"]
-    return folder / "reward", {
+    return folder / "reward" / rundir.MODEL_FOLDER, {
         "noise": noise,
         "agreement": expected_agreement(gaps, noise),
         "ceiling": expected_accuracy(gaps, noise),
@@ -237,190 +259,39 @@ def _train_reward(
     }
 
 
-def _dpo_spec(sft: Path, beta: float) -> DPOSpec:
-    settings = DPOSettings(
-        beta=beta, learning_rate=1e-4, batch_size=16, epochs=1, max_tokens=MAX_TOKENS
-    )
-    return DPOSpec(base_model=str(sft), settings=settings)
-
-
-def _ppo_spec(sft: Path, reward: Path, kl: float, share: float, *, ptx: bool) -> PPOSpec:
-    settings = PPOSettings(
-        steps=max(10, round(80 * share)),
-        batch_size=128,
-        minibatch_size=64,
-        inner_epochs=2,
-        learning_rate=5e-4,
-        value_learning_rate=1e-3,
-        warmup_steps=5,
-        kl_coefficient=kl,
-        ptx_coefficient=PTX_COEFFICIENT if ptx else 0.0,
-        max_new_tokens=MAX_NEW_TOKENS,
-        max_tokens=MAX_TOKENS,
-        evaluate_every=1000,
-    )
-    return PPOSpec(
-        base_model=str(sft),
-        reward_model=str(reward),
-        settings=settings,
-        pretraining="pretraining.jsonl" if ptx else None,
-    )
-
-
-def _compare_ptx(
-    folder: Path, language: Language, sft: Path, reward: Path, share: float
-) -> dict[str, float]:
-    numbers = random.Random(3)
-    stories = [write_story(language, numbers) for _ in range(2400)]
-    held, streamed = stories[:400], [PretrainingRow(text=text) for text in stories[400:]]
-    before = pretraining_loss(sft, held)
-    rises = {}
-    for name, ptx in (("rise_with_mix", True), ("rise_without_mix", False)):
-        run_dir = folder / name
-        rows: dict[str, Sequence[BaseModel]] = {"prompts": _prompt_rows(400, numbers)}
-        if ptx:
-            rows["pretraining"] = streamed
-        train(run_dir, _ppo_spec(sft, reward, KL_COEFFICIENTS[-1], share, ptx=ptx), rows)
-        rises[name] = pretraining_loss(run_dir / rundir.MODEL_FOLDER, held) / before - 1
-        print(name, rises[name], flush=True)
-    return {"loss_before": before, **rises}
-
-
-# --- rows ----------------------------------------------------------------------------------------
-
-
-def label(
-    language: Language, answers: Answers, noise: float, numbers: random.Random
-) -> list[RankingRow]:
-    """Let a random labeler rank each slate, and a second one every sixth; a tenth is held out."""
-    rows = []
-    for number, (topic, texts) in enumerate(answers):
-        labelers = numbers.sample(range(LABELERS), 2 if number % 6 == 0 else 1)
-        qualities = [language.quality(topic, text) for text in texts]
-        rows += [
-            RankingRow(
-                prompt_id=str(number),
-                split="validation" if number % 10 == 0 else "train",
-                messages=_messages(f"topic{topic}"),
-                responses=[
-                    RankedResponse(id=f"{number}-{place}", text=text)
-                    for place, text in enumerate(texts)
-                ],
-                ranks=list(rank(qualities, noise=noise, numbers=numbers)),
-                ratings=[None] * len(texts),
-                labeler=f"labeler {labeler}",
-                weight=1 / len(labelers),
-            )
-            for labeler in labelers
-        ]
-    return rows
-
-
-def _topics(count: int, numbers: random.Random) -> list[int]:
-    return [numbers.randrange(TOPICS) for _ in range(count)]
-
-
-def _prompt_rows(count: int, numbers: random.Random) -> list[PromptRow]:
-    return [_prompt_row(at, topic) for at, topic in enumerate(_topics(count, numbers))]
-
-
-def _prompt_row(number: int, topic: int) -> PromptRow:
-    return PromptRow(prompt_id=str(number), messages=_messages(f"topic{topic}"))
-
-
-def _demonstration(number: int, prompt: str, response: str) -> DemonstrationRow:
-    return DemonstrationRow(prompt_id=str(number), messages=_messages(prompt), response=response)
-
-
-def _messages(content: str) -> list[Message]:
-    return [Message(role="user", content=content)]
-
-
-def _topic_of(row: RankingRow) -> int:
-    return int(row.messages[0].content.removeprefix("topic"))
-
-
-def _gaps(language: Language, topic: int, texts: Sequence[str]) -> Iterable[float]:
-    qualities = [language.quality(topic, text) for text in texts]
-    for at, first in enumerate(qualities):
-        for second in qualities[at + 1 :]:
-            yield first - second
-
-
-# --- measuring -----------------------------------------------------------------------------------
-
-
-def best_of_n(language: Language, pool: Answers, reward_model: Path) -> list[Point]:
-    """Take the reward model's favourite of the first n; the KL is log n - (n - 1) / n."""
-    scores = _reward_scores(pool, reward_model)
-    points = []
-    for n in BEST_OF:
-        picked = [
-            language.quality(topic, texts[max(range(n), key=lambda at, row=row: row[at])])
-            for (topic, texts), row in zip(pool, scores, strict=True)
-        ]
-        points.append(Point("best of n", str(n), math.log(n) - (n - 1) / n, fmean(picked)))
-    return points
-
-
-def measure(
+def _run_ppo(
     folder: Path,
     language: Language,
-    policy: Path,
     sft: Path,
+    reward: Path,
     topics: Sequence[int],
-    kind: str,
-    strength: float,
-) -> Point:
-    """Sample a policy: its mean hidden score, and its KL to the SFT model in nats per response."""
-    answers = sample(folder / f"measured-{kind}-{strength}", policy, topics, 4, seed=5)
-    score = fmean(language.quality(topic, text) for topic, texts in answers for text in texts)
-    logprobs = [_logprobs(_load(place), answers, place) for place in (policy, sft)]
-    kl = fmean(ours - theirs for ours, theirs in zip(*logprobs, strict=True))
-    return Point(kind, f"{strength:g}", kl, score)
-
-
-def _load(folder: Path) -> PreTrainedModel:
-    return models.load_policy(folder, seed=0)
-
-
-@torch.no_grad()
-def _logprobs(policy: PreTrainedModel, answers: Answers, folder: Path) -> list[float]:
-    found: list[float] = []
-    for tree in _trees(answers, folder):
-        packed = pack(policy, [tree])
-        logprobs = forward.response_logprobs(policy, packed)
-        sums = torch.zeros(len(tree.responses)).index_add(0, packed.owner, logprobs)
-        found += sums.tolist()
-    return found
-
-
-@torch.no_grad()
-def _reward_scores(pool: Answers, folder: Path) -> list[list[float]]:
-    model = models.load_reward_model(folder, seed=0)
-    return [forward.scores(model, pack(model, [tree])).tolist() for tree in _trees(pool, folder)]
-
-
-def _trees(answers: Answers, folder: Path) -> list[Tree]:
-    tokenizer = models.load_tokenizer(folder)
-    trees = []
-    for topic, texts in answers:
-        examples = data.encode_examples(
-            tokenizer, [_messages(f"topic{topic}")] * len(texts), texts, max_tokens=MAX_TOKENS
-        )
-        (prompt,) = {example.tokens[: example.prompt_length] for example in examples}
-        responses = tuple(example.tokens[example.prompt_length :] for example in examples)
-        trees.append(Tree(prompt, responses))
-    return trees
-
-
-@torch.no_grad()
-def pretraining_loss(folder: Path, texts: Sequence[str]) -> float:
-    """Return the mean loss per token of plain texts."""
-    policy = _load(folder)
-    examples = data.encode_texts(models.load_tokenizer(folder), texts, max_tokens=MAX_TOKENS)
-    packed = pack(policy, [example.tree() for example in examples])
-    return float(forward.text_loss(policy, packed)) / len(packed.targets)
+    stories: Stories,
+    sft_loss: float,
+    share: float,
+) -> list[PPORun]:
+    """Run PPO with the mix and without it, for each KL coefficient and for each seed."""
+    prompts: list[PromptRow] = prompt_rows(400, random.Random(5))
+    chosen = [(kl, SEEDS[0]) for kl in KL_COEFFICIENTS]
+    chosen += [(KL_COEFFICIENTS[-1], seed) for seed in SEEDS[1:]]
+    runs = []
+    for kl, seed in chosen:
+        for kind, mixes_stories in (("ppo-ptx", True), ("ppo", False)):
+            name = f"{kind}-{kl}-{seed}"
+            spec = ppo_spec(sft, reward, kl, share, mixes_stories=mixes_stories, seed=seed)
+            files = {"prompts": prompts}
+            train(
+                folder / name,
+                spec,
+                {**files, "pretraining": stories.mixed_in} if mixes_stories else files,
+            )
+            policy = folder / name / rundir.MODEL_FOLDER
+            point = measure(
+                folder / f"measured-{name}", language, policy, sft, topics, kind, f"{kl:g}"
+            )
+            change = story_loss(policy, stories.held) / sft_loss - 1
+            runs.append(PPORun(point, seed, mixes_stories, change))
+            print(runs[-1], flush=True)
+    return runs
 
 
 if __name__ == "__main__":

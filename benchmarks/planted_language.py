@@ -107,6 +107,19 @@ def write_story(language: Language, numbers: random.Random) -> str:
     return " ".join(words)
 
 
+def story_entropy(stories: Sequence[str]) -> float:
+    """Return the loss of who knows how stories are written, nats per token after the first.
+
+    The first word says the topic and the place in it. Then each word of a topic is certain, each
+    bad word one of all of them, and a story of any number of pairs as likely as another.
+    """
+    pairs = [len(story.split()) // 2 for story in stories]
+    lengths = math.log(LONGEST - SHORTEST + 1)
+    total = sum(count * math.log(JUDGED_WORDS) + lengths for count in pairs)
+    # All words but the first, and the end.
+    return total / sum(2 * count for count in pairs)
+
+
 def save_base(language: Language, folder: Path) -> None:
     """Save a tokenizer of whole words and the config of a small model without weights."""
     vocabulary = {word: place for place, word in enumerate([*SPECIAL, *language.words])}

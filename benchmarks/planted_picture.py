@@ -4,8 +4,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT, MARGIN = 640, 400, 56
-STYLES = {"best of n": ("#6b7280", "4 3"), "dpo": ("#b45309", ""), "ppo": ("#1d4ed8", "")}
-NAMES = {"best of n": "best of n", "dpo": "DPO, by beta", "ppo": "PPO, by KL coefficient"}
+STYLES = {
+    "best of n": ("#6b7280", "4 3"),
+    "dpo": ("#b45309", ""),
+    "ppo": ("#1d4ed8", ""),
+    "ppo-ptx": ("#047857", "6 3"),
+}
+NAMES = {
+    "best of n": "best of n",
+    "dpo": "DPO, by beta",
+    "ppo": "PPO, by KL coefficient",
+    "ppo-ptx": "PPO with the pretraining mix",
+}
 
 
 class Point(NamedTuple):
@@ -53,7 +63,7 @@ def draw(points: Sequence[Point]) -> str:
             x, y = place(point)
             parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{color}"/>')
             parts.append(f'<text x="{x + 6}" y="{y + 14}" fill="{color}">{point.label}</text>')
-        at = HEIGHT - MARGIN - 56 + 18 * row
+        at = HEIGHT - MARGIN - 74 + 18 * row
         parts.append(
             f'<text x="{WIDTH - MARGIN}" y="{at}" text-anchor="end" fill="{color}" '
             f'font-weight="600">{NAMES[kind]}</text>'
