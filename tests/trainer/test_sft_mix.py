@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, user
-from tests.trainer.test_resume import kill_at, outcome
-from trainer import data, language_loss, memory, models, rundir, train_sft
+from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, user, write_lines
+from tests.trainer.test_resume import kill_at, outcome, terminating_at
+from trainer import data, forward, language_loss, memory, models, rundir, train_sft
 from trainer.pretraining import open_texts
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.trained import Trained
 from trainer.sft.demonstrations import split_demonstrations
 from trainer.sft.mix import open_mix
-from trainer.spec import DemonstrationRow, SFTSettings, SFTSpec
+from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
 SHARE, STEPS = 0.4, 6
 ROWS = [
@@ -96,6 +96,8 @@ def test_at_every_step_the_texts_have_their_share_of_the_tokens_in_the_loss(make
         over = of_texts - of_responses * SHARE / (1 - SHARE)
         assert 0 <= over < max(TEXT_TOKENS)
         assert (step["loss/pretraining"] is None) == (step["pretraining/texts"] == 0)
+    rates = [step["learning_rate"] for step in steps]
+    assert (rates[0], rates[-1]) == (1e-2, pytest.approx(1e-3))  # S4
     assert steps[-1]["progress"] == 1.0
     assert steps[-1]["seconds_left"] == 0.0
     prompts = sum(len(demonstrations.train[i].tokens) for batch in plan for i in batch)
@@ -196,6 +198,25 @@ def test_the_size_of_a_forward_pass_changes_nothing(make):
         assert torch.allclose(parameter, expected, rtol=0, atol=1e-6)
 
 
+def test_the_end_of_a_response_is_still_learnt(make, train):
+    """S2 with the mix: what the four responses have in common, and then the end."""
+    run_dir = make(epochs=60, batch_size=4, pretraining_share=0.1, checkpoint_minutes=10)
+    rows = [{**row, "response": f"{row['prompt_id']} it is"} for row in ROWS[:4]]
+    write_lines(run_dir / "demonstrations.jsonl", rows)
+
+    assert train("sft", run_dir).returncode == 0
+
+    policy, tokenizer = models.load_policy(run_dir / "model", seed=0), make_tokenizer()
+    for row in rows:
+        messages = [Message(**message) for message in row["messages"]]
+        [prompt] = data.encode_prompts(tokenizer, [messages], max_tokens=MAX_TOKENS)
+        tokens = torch.tensor([prompt.tokens])
+        output = policy.generate(
+            tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=20, do_sample=False
+        )
+        assert tokenizer.decode(output[0, tokens.shape[1] + 1 :]) == " it is<|end|>"
+
+
 # --- going on ------------------------------------------------------------------------------------
 
 
@@ -211,6 +232,26 @@ def test_a_killed_run_goes_on_where_it_was_in_the_texts(make, train, monkeypatch
     assert done.returncode == 0, done.stderr
     assert outcome(killed) == outcome(whole)
     assert rundir.read_result(killed).rows == rundir.read_result(whole).rows
+
+
+def test_a_run_stopped_between_responses_and_texts_reads_these_texts_again(
+    make, train, monkeypatch
+):
+    """E2: what the step has read so far is of no checkpoint."""
+    # Two passes a step: one of responses and one of texts.
+    settings = {"pretraining_share": 0.75, "tokens_per_forward": 2048, "checkpoint_minutes": 10}
+    whole, stopped = make("whole", **settings), make("stopped", **settings)
+    assert train("sft", whole).returncode == 0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_sft, "mean_loss", lambda *_, **__: 0.0)
+        patched.setattr(forward, "text_loss", terminating_at(3, []))
+        assert train("sft", stopped).returncode == 143
+    assert rundir.checkpoint_steps(stopped) == [1, 0]
+    assert train("sft", stopped).returncode == 0
+
+    assert outcome(stopped)[0] == outcome(whole)[0]
+    assert rundir.read_result(stopped).rows == rundir.read_result(whole).rows
 
 
 # --- what cannot work ----------------------------------------------------------------------------
