@@ -2,6 +2,7 @@
 
     queued ──> running ──> succeeded | failed | cancelled
        ^──────────┘ (the trainer was killed, the worker was stopped, or the disk was full)
+       ^───────────────────────────┴─────────┘ (someone resumes it: `resuming.py`)
 
 A run that nobody works on is queued again by `requeue_lost_runs`: none stays running for ever. One
 that waits for disk has no job until there is room.
@@ -293,13 +294,13 @@ async def retry_run(tx: AsyncSession, run: StartedRun, reason: str) -> None:
         await fail_run(tx, run, f"{reason} ({run.attempt} attempts)")
         return
     await _fenced(tx, REQUEUE, run, reason=_one_line(reason))
-    await _enqueue_again(tx, run.id, run.kind)
+    await enqueue_again(tx, run.id, run.kind)
 
 
 async def hand_back_run(tx: AsyncSession, run: StartedRun) -> None:
     """Queue the run again because its worker was asked to stop."""
     await _fenced(tx, HAND_BACK, run)
-    await _enqueue_again(tx, run.id, run.kind)
+    await enqueue_again(tx, run.id, run.kind)
 
 
 async def wait_for_disk(
@@ -320,11 +321,11 @@ async def requeue_lost_runs(tx: AsyncSession, *, free_disk_bytes: int) -> list[i
     names = {"stalled_seconds": STALLED_SECONDS, "free_disk_bytes": free_disk_bytes}
     lost = (await tx.execute(LOST, names)).all()
     for run_id, kind in lost:
-        await _enqueue_again(tx, run_id, kind)
+        await enqueue_again(tx, run_id, kind)
     return [run_id for run_id, _ in lost]
 
 
-async def _enqueue_again(tx: AsyncSession, run_id: int, kind: RunKind) -> None:
+async def enqueue_again(tx: AsyncSession, run_id: int, kind: RunKind) -> None:
     """Enqueue a run ahead of new ones, unless a job of it waits already."""
     if not await tx.scalar(IS_WAITING, {"run_id": run_id}):
         await _enqueue_run(tx, run_id, kind, priority=1)

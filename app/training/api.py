@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Response
 from app.accounts.deps import AdminOnly
 from app.errors import MalformedError
 from app.jobs.commands import request_cancel
+from app.jobs.resuming import resume_run
 from app.projects.queries import project_for
 from app.training.commands import NewRun, start_run
 from app.training.queries import last_step_of, metrics_of, run_for, runs_of
@@ -15,6 +16,7 @@ from app.training.schemas import (
     CancelOut,
     MetricsList,
     MetricsOut,
+    ResumeOut,
     RunIn,
     RunList,
     RunOut,
@@ -105,6 +107,16 @@ async def post_cancel(run_id: PathId, answer: Response, tx: Tx, viewer: AdminOnl
         answer.status_code = 202
         status = "cancelling"
     return CancelOut(id=run.id, status=status)
+
+
+@router.post("/runs/{run_id}/resume", status_code=202)
+async def post_resume(
+    run_id: PathId, tx: Tx, settings: AppSettings, viewer: AdminOnly
+) -> ResumeOut:
+    """Queue a cancelled or failed run again; it goes on from its last complete checkpoint."""
+    run = await run_for(tx, viewer, run_id)
+    point = await resume_run(tx, settings.root, run.id)
+    return ResumeOut(id=run.id, status="queued", step=point.step)
 
 
 def parse_key(key: str) -> uuid.UUID:

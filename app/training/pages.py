@@ -10,6 +10,7 @@ from app.accounts.viewer import Viewer
 from app.agreement.queries import agreement_of
 from app.errors import DomainError, NotFoundError
 from app.jobs.commands import request_cancel
+from app.jobs.resuming import resume_run
 from app.projects.queries import ProjectView, project_for
 from app.training.charts import TABLE_ROWS, Band, charts_of
 from app.training.commands import start_run
@@ -28,6 +29,7 @@ from app.training.log_tail import log_tail_of
 from app.training.new_run_form import CHOSEN, form_context, new_run_from
 from app.training.presets import Preset
 from app.training.queries import RunView, last_metrics_of, run_for, runs_of
+from app.training.resume_offer import resume_offer
 from app.training.sampled_texts import texts_of
 from app.training.settings import TrainingKind
 from app.web.deps import AppSettings, Engine, Tx
@@ -162,6 +164,7 @@ async def show_run(
         "texts": await texts_of(settings, run.id, step=step),
         "chosen_step": step,
         "closing": closing_numbers(run),
+        "resume": await resume_offer(settings, run),
         "settings": shown_settings(run),
         "log": await log_tail_of(settings, run.id),
     }
@@ -201,6 +204,16 @@ async def post_cancel(slug: str, run_id: PathId, tx: Tx, viewer: AdminOnly) -> R
     """Cancel a run."""
     project, run = await _project_and_run(tx, viewer, slug, run_id)
     await request_cancel(tx, run.id)
+    return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
+
+
+@router.post("/projects/{slug}/runs/{run_id}/resume")
+async def post_resume(
+    slug: str, run_id: PathId, tx: Tx, settings: AppSettings, viewer: AdminOnly
+) -> Response:
+    """Queue a cancelled or failed run again."""
+    project, run = await _project_and_run(tx, viewer, slug, run_id)
+    await resume_run(tx, settings.root, run.id)
     return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
 
 

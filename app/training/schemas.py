@@ -130,3 +130,11 @@ class CancelOut(Answer):
 
     id: int
     status: str
+
+
+class ResumeOut(Answer):
+    """The run is queued again; `step` is that of the checkpoint it goes on from, null: none."""
+
+    id: int
+    status: str
+    step: int | None

@@ -512,6 +512,47 @@ async def test_a_run_is_cancelled_by_its_state(admin, insert, dataset, models):
     assert (await admin.get(f"/api/v1/runs/{other}")).json()["cancel_requested"] is True
 
 
+async def test_a_cancelled_run_is_resumed_and_a_waiting_one_is_not(admin, dataset, models):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    await admin.post(f"/api/v1/runs/{run}/cancel")
+
+    resumed = await admin.post(f"/api/v1/runs/{run}/resume")
+    again = await admin.post(f"/api/v1/runs/{run}/resume")
+
+    assert resumed.status_code == 202
+    assert resumed.json() == {"id": run, "status": "queued", "step": None}
+    assert (again.status_code, again.json()["code"]) == (409, "run_going_on")
+    shown = (await admin.get(f"/api/v1/runs/{run}")).json()
+    assert (shown["status"], shown["error"], shown["finished_at"]) == ("queued", None, None)
+
+
+async def test_the_page_of_a_failed_run_offers_to_resume_it(
+    admin, admin_browser, insert, settings, dataset, models
+):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    await insert(
+        "update runs set status = 'failed', attempt = 1, error = 'it broke', finished_at = now() "
+        "where id = :run returning id",
+        run=run,
+    )
+    gone = await admin_browser.get(f"{PAGES}/{run}")
+    refused = await admin_browser.post(f"{PAGES}/{run}/resume")
+    (settings.root / "runs" / str(run) / "checkpoints" / "step-00000040").mkdir(parents=True)
+    failed = await admin_browser.get(f"{PAGES}/{run}")
+    resumed = await admin_browser.post(f"{PAGES}/{run}/resume")
+    waiting = await admin_browser.get(f"{PAGES}/{run}")
+
+    action = f'action="{PAGES}/{run}/resume"'
+    assert action not in gone.text
+    assert "cannot be resumed" in gone.text
+    assert refused.status_code == 409
+    assert action in failed.text
+    assert "from step 40" in failed.text
+    assert (resumed.status_code, resumed.headers["location"]) == (303, f"{PAGES}/{run}")
+    assert action not in waiting.text
+    assert "it broke" not in waiting.text
+
+
 async def report(insert, run: int, attempt: int, step: int, **values: float) -> None:
     await insert(
         "insert into run_metrics (run_id, attempt, step, values) "
