@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
         None, description="a vLLM server that takes new weights, for PPO runs that sample there"
     )
     rollout_key: SecretStr | None = Field(None, description="bearer key of that server")
+    trainer_launcher: str = Field(
+        "",
+        description="starts training runs instead of this interpreter, to use several GPUs, like "
+        "`accelerate launch --multi_gpu --num_processes 8 -m`; `trainer KIND RUN_DIR` follows",
+    )
     allowed_hosts: str = Field(
         "localhost,127.0.0.1,[::1]", description="Host headers that are answered, separated by ','"
     )
@@ -69,6 +75,14 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with postgresql://")
         return url
+
+    @field_validator("trainer_launcher")
+    @classmethod
+    def _runs_a_module(cls, launcher: str) -> str:
+        words = shlex.split(launcher)
+        if words and words[-1] != "-m":
+            raise ValueError("must end with -m: the module `trainer` follows")
+        return launcher
 
     @cached_property
     def root(self) -> Path:

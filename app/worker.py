@@ -24,7 +24,6 @@ from app.jobs.disk import free_disk_bytes
 from app.jobs.execution import Runner, execute_run
 from app.jobs.handlers import Handler
 from app.jobs.machine import this_machine, write_machine
-from app.jobs.process import TRAINER
 from app.jobs.queue import EXECUTE_RUN, QUEUE, create_queue
 from app.labeling.drafts import forget_events
 from app.rounds.sampling import SampleHandler
@@ -47,7 +46,7 @@ async def run_worker(
     *,
     database_url: str,
     handlers: Mapping[RunKind, Handler] | None = None,
-    trainer: Sequence[str] = TRAINER,
+    trainer: Sequence[str] | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
@@ -62,7 +61,9 @@ async def run_worker(
         code_version=await asyncio.to_thread(code_version),
         trainer=trainer,
     )
-    machine = await asyncio.to_thread(this_machine)
+    machine = await asyncio.to_thread(
+        this_machine, has_launcher=bool(settings.trainer_launcher.strip())
+    )
     await asyncio.to_thread(write_machine, settings.root, machine)
     try:
         while not stopping.is_set():

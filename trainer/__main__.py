@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> int:
     if not options.detached:
         _end_with_parent()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("trainer").setLevel(logging.INFO)
+    # What all ranks would say is said once.
+    logging.getLogger("trainer").setLevel(logging.INFO if _is_main() else logging.WARNING)
     for number in rundir.STOP_SIGNALS:
         signal.signal(number, _stop)
     alone = alone_in(options.run_dir) if _is_main() else contextlib.nullcontext()

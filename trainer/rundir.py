@@ -329,14 +329,19 @@ def read_sampled_from(run_dir: Path, offset: int) -> Tail[SampledSlate]:
 
 def read_last_log_line(run_dir: Path) -> str | None:
     """Read the last line of `log.txt` that holds text: why a run failed."""
+    lines = read_log_end(run_dir).splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), None)
+
+
+def read_log_end(run_dir: Path) -> str:
+    """Read the last 8 KB of `log.txt`; empty when there is none yet."""
     try:
         with (run_dir / LOG_FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 8192))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
-        return None
-    return next((line.strip() for line in reversed(lines) if line.strip()), None)
+        return ""
 
 
 def _complete_lines(path: Path, offset: int) -> tuple[list[bytes], int]:

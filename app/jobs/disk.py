@@ -18,6 +18,6 @@ def free_disk_bytes(folder: Path) -> int:
 
 
 def needed_disk_bytes(run_dir: Path) -> int:
-    """What the trainer asked for in the last line of its log."""
-    said = NEED.search(rundir.read_last_log_line(run_dir) or "")
-    return UNSAID_BYTES if said is None else int(float(said[1].replace(",", "")) * 1_000_000)
+    """What the trainer asked for at the end of its log; a launcher may have added its own lines."""
+    said = NEED.findall(rundir.read_log_end(run_dir))
+    return int(float(said[-1].replace(",", "")) * 1_000_000) if said else UNSAID_BYTES

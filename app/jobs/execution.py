@@ -29,11 +29,11 @@ from app.jobs.handlers import Handler, StartedRun
 from app.jobs.machine import oom_kills
 from app.jobs.metrics_reader import MetricsReader
 from app.jobs.process import (
-    TRAINER,
     cap_log,
     failure_of,
     start_trainer,
     stop_trainer,
+    trainer_command,
     trainer_environment,
 )
 from app.settings import Settings
@@ -48,13 +48,13 @@ HEARTBEAT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Runner:
-    """What executing runs needs; the same for all of them."""
+    """What executing runs needs; the same for all of them. Tests name a `trainer` of their own."""
 
     engine: AsyncEngine
     settings: Settings
     handlers: Mapping[RunKind, Handler]
     code_version: str | None = None
-    trainer: Sequence[str] = TRAINER
+    trainer: Sequence[str] | None = None
 
 
 async def execute_run(runner: Runner, run_id: int) -> None:
@@ -116,7 +116,7 @@ async def _attempt(runner: Runner, run: StartedRun) -> None:
 async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
     """Run the trainer to its end and return its exit code; None when the run was cancelled."""
     process = await start_trainer(
-        runner.trainer,
+        runner.trainer or trainer_command(run.kind, runner.settings),
         run.kind,
         run_dir,
         environment=trainer_environment(run.kind, runner.settings),

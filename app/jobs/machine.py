@@ -26,22 +26,24 @@ class Machine(BaseModel):
 
     device: Literal["cpu", "cuda"]
     memory_bytes: int
+    has_launcher: bool = False  # it trains on several GPUs, which may share the weights
 
 
-def this_machine(root: Path = Path("/")) -> Machine:
+def this_machine(root: Path = Path("/"), *, has_launcher: bool = False) -> Machine:
     """Look at this machine; asks the GPU's driver, so call it in a thread.
 
     Args:
         root: of the file system, for tests.
+        has_launcher: whether training runs are started by one.
     """
     gpu_bytes = _gpu_bytes()
     if gpu_bytes is not None:
-        return Machine(device="cuda", memory_bytes=gpu_bytes)
+        return Machine(device="cuda", memory_bytes=gpu_bytes, has_launcher=has_launcher)
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" is no limit
             sizes.append(int((root / name).read_text()))
-    return Machine(device="cpu", memory_bytes=min(sizes))
+    return Machine(device="cpu", memory_bytes=min(sizes), has_launcher=has_launcher)
 
 
 def oom_kills(root: Path = Path("/")) -> int:

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import os
+import re
+import shlex
+import shutil
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -13,20 +16,22 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from app.embedded_postgres import die_with_parent
+from app.errors import UnavailableError
 from app.jobs.disk import free_disk_bytes, needed_disk_bytes
 from app.settings import Settings
 from trainer import rundir
 from trainer.spec import RunKind
 
-# -P: files of the run directory are never imported.
-TRAINER = (sys.executable, "-P", "-m", "trainer")
+TRAINER = (sys.executable, "-m", "trainer")
 # The trainer gets these and nothing else: above all not the database URL and not the secret key.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
-INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_")
+INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_", "ACCELERATE_", "GLOO_")
 TERM_GRACE_SECONDS = 20.0  # long enough to write a checkpoint
 LOG_BYTES, KEPT_LOG_BYTES = 10_000_000, 1_000_000
 KILLED_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ATTEMPT_LINE = "--- attempt"
+# What a launcher writes about the rank that failed first; it exits with 1 whatever that one did.
+RANK_EXIT = re.compile(r"^ *exitcode +: (-?\d+) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,29 @@ class Failure:
     reason: str
     is_retryable: bool
     needs_disk_bytes: int | None = None
+
+
+def trainer_command(kind: RunKind, settings: Settings) -> tuple[str, ...]:
+    """How a run of this kind is started, up to its kind and directory.
+
+    Sampling has one process: it would sample everything as often as there are ranks.
+
+    Raises:
+        UnavailableError: the launcher that an operator has set is not installed here.
+    """
+    words = shlex.split(settings.trainer_launcher)
+    if kind == "sample" or not words:
+        return TRAINER
+    # Beside the interpreter lies what was installed with it, whether or not PATH has that folder.
+    places = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}"
+    launcher = shutil.which(words[0], path=places)
+    if launcher is None:
+        raise UnavailableError(
+            f"The worker cannot find {words[0]}, which PODIUM_TRAINER_LAUNCHER names; install it "
+            "or correct the setting.",
+            code="no_launcher",
+        )
+    return (launcher, *words[1:], "trainer")
 
 
 async def start_trainer(
@@ -88,6 +116,8 @@ def trainer_environment(kind: RunKind, settings: Settings) -> dict[str, str]:
         if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
     environment["PYTHONPATH"] = str(Path(rundir.__file__).parents[1])
+    # Files of the run directory are never imported, by no rank.
+    environment["PYTHONSAFEPATH"] = "1"
     if kind == "sample":
         environment |= _server("SAMPLER", settings.sampler_url, settings.sampler_key)
     if kind == "ppo":
@@ -103,6 +133,8 @@ def failure_of(exit_code: int, run_dir: Path, *, is_out_of_memory: bool = False)
         run_dir: its run directory.
         is_out_of_memory: whether the kernel killed a process for its memory while it ran.
     """
+    if exit_code == 1:
+        exit_code = _exit_code_of_rank(run_dir) or exit_code
     if exit_code == rundir.DISK_FULL_EXIT_CODE:
         needs = needed_disk_bytes(run_dir)
         reason = rundir.say_disk_full(needs, free_disk_bytes(run_dir))
@@ -130,6 +162,12 @@ def _last_words(exit_code: int, run_dir: Path) -> str:
     if last is None or last.startswith(ATTEMPT_LINE):
         return f"exited with code {exit_code} and said nothing"
     return last.removeprefix("error: ")
+
+
+def _exit_code_of_rank(run_dir: Path) -> int | None:
+    """The code of the rank that failed first, as a launcher's last lines say; None without one."""
+    codes = RANK_EXIT.findall(rundir.read_log_end(run_dir).rpartition(ATTEMPT_LINE)[2])
+    return int(codes[-1]) if codes else None
 
 
 def cap_log(run_dir: Path) -> None:

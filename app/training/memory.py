@@ -39,6 +39,13 @@ def memory_text(
     if machine is None:
         return f"{said}."
     has = gib(machine.memory_bytes)
+    if machine.has_launcher:
+        return gettext(
+            "%(said)s where nothing is shared; the worker trains with a launcher, and each process "
+            "has at most %(has)s.",
+            said=said,
+            has=has,
+        )
     if machine.device == "cuda":
         return gettext("%(said)s; the worker's GPU has %(has)s.", said=said, has=has)
     return gettext("%(said)s; the worker's machine has %(has)s.", said=said, has=has)
@@ -49,6 +56,7 @@ def require_memory(
 ) -> None:
     """Refuse what the worker's machine cannot hold however short the rows are.
 
+    Under a launcher the ranks may share the weights, which only they know: nothing is refused here.
     The trainer, which knows the rows and what is free, looks again before it loads a model.
 
     Args:
@@ -60,7 +68,7 @@ def require_memory(
         InvalidError: the message has the sizes, and the setting with which it would fit.
     """
     shapes = _shapes(folders)
-    if not shapes or machine is None:
+    if not shapes or machine is None or machine.has_launcher:
         return
     spec = spec_of(settings, folders=[str(one) for one in folders], has_demonstrations=False)
     try:

@@ -517,6 +517,7 @@ async def test_the_trainer_learns_no_secret_and_no_key_of_a_server_that_it_does_
         )
 
     assert learnt["sft"]["HF_HOME"] == "/models"
+    assert learnt["sft"]["PYTHONSAFEPATH"] == "1"  # no file of the run directory is imported
     podium = {
         kind: {name: value for name, value in environment.items() if name.startswith("PODIUM_")}
         for kind, environment in learnt.items()

@@ -54,6 +54,15 @@ def test_nothing_is_refused_or_said_of_a_model_that_is_not_here(folders):
     assert memory_text(SFTSettings(), folders, SMALL) is None
 
 
+def test_under_a_launcher_nothing_is_refused_as_ranks_may_share_the_weights(folder):
+    several = SMALL.model_copy(update={"has_launcher": True})
+
+    require_memory(SFTSettings(), [folder], several)
+
+    assert "each process has at most" in memory_text(SFTSettings(), [folder], several)
+    assert this_machine(has_launcher=True).has_launcher
+
+
 def test_nothing_is_refused_before_a_worker_has_run(folder):
     require_memory(SFTSettings(), [folder], None)
 
