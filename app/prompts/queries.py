@@ -26,6 +26,9 @@ select tag, count(*) as prompts from prompts, unnest(tags) as tag
 where project_id = :project_id group by tag order by prompts desc, tag limit :limit
 """)
 
+HAS_PRETRAINING = text("""
+select exists (select from pretraining_texts where project_id = :project_id)
+""")
 OTHER_COUNTS = text("""
 select (select count(*) from demonstrations where project_id = :project_id),
        (select count(*) from pretraining_texts where project_id = :project_id)
@@ -88,6 +91,11 @@ class Counts:
     by_tag: dict[str, int]
     demonstrations: int
     pretraining: int
+
+
+async def has_pretraining_texts(tx: AsyncSession, project: ProjectView) -> bool:
+    """Whether the project has texts for the pretraining mix of PPO."""
+    return bool(await tx.scalar(HAS_PRETRAINING, {"project_id": project.id}))
 
 
 async def counts_of(tx: AsyncSession, project: ProjectView) -> Counts:

@@ -15,14 +15,17 @@ from app.datasets.queries import DatasetView, datasets_of
 from app.errors import DomainError, Fault, InvalidError
 from app.jobs.machine import read_machine
 from app.projects.queries import ProjectView
+from app.prompts.queries import has_pretraining_texts
 from app.registry.queries import ModelView, all_models
 from app.registry.reach import reach_of
 from app.training.commands import STARTS_FROM, NewRun
 from app.training.display import EXPLANATIONS
+from app.training.enough_data import rows_of
+from app.training.filling import PREFIX, fill
 from app.training.memory import memory_text
 from app.training.model_folder import is_small
 from app.training.presets import Preset, preset_label, presets_of
-from app.training.setting_fields import Group, fields_of, preset_texts
+from app.training.setting_fields import Group, fields_of
 from app.training.setting_words import WORDS
 from app.training.settings import TrainingKind, parse_settings_form
 from app.web.formats import number, when
@@ -30,7 +33,6 @@ from app.web.schemas import Id
 from app.web.translation import gettext
 
 MAX_DATASETS = 30
-PREFIX = "settings."
 KINDS: tuple[tuple[TrainingKind, str], ...] = (
     ("sft", "Fine-tune (SFT)"),
     ("reward", "Reward model"),
@@ -103,7 +105,7 @@ async def form_context(
         project: whose data is trained on.
         kind: which form.
         preset: what fills the settings; None takes the one that fits the chosen model's size.
-        typed: what was typed or linked; it comes before the preset.
+        typed: what was typed or linked; it comes before the preset, see `filling.py`.
         error: what was wrong with it.
     """
     models = await all_models(tx)
@@ -121,24 +123,35 @@ async def form_context(
     # In PPO the reward model reads the same tokens; elsewhere it cuts what it reads by itself.
     readers = [chosen, judge] if kind == "ppo" else [chosen]
     reach = await asyncio.to_thread(reach_of, [one for one in readers if one is not None])
-    filled_in = preset_texts(kind, preset, longest=None if reach is None else reach.tokens)
-    texts = filled_in | {
-        name.removeprefix(PREFIX): text for name, text in typed.items() if name.startswith(PREFIX)
-    }
+    datasets = await _datasets(tx, viewer, project)
+    dataset = next((one for one in datasets if str(one.id) == typed.get("dataset")), None)
+    filling = fill(
+        kind,
+        preset,
+        typed,
+        longest=None if reach is None else reach.tokens,
+        has_pretraining=await _has_pretraining(tx, project, dataset),
+    )
     errors = {} if error is None else _messages(error)
-    fields = fields_of(kind, texts)
+    fields = fields_of(kind, filling.texts)
     wrong = {field.group for field in fields if PREFIX + field.name in errors}
     return {
         "project": project,
         "kind": kind,
         "kinds": [(key, gettext(name)) for key, name in KINDS],
         "explanation": gettext(EXPLANATIONS[kind]),
-        "preset": None if error else preset,
+        "preset": preset,
+        "is_preset_shown": error is None,
+        "is_fragment": False,
         "presets": [
             (key, preset_label(kind, key), _preset_link(project, kind, key, typed))
             for key in presets_of(kind)
         ],
-        "lowered": reach if error is None and filled_in != preset_texts(kind, preset) else None,
+        "lowered": reach if filling.is_lowered else None,
+        "is_mix_left_off": filling.is_mix_left_off,
+        "dataset": dataset,
+        "filled": filling.filled,
+        "changed": [field for field in fields if field.name in filling.changed],
         "main": [field for field in fields if field.group == "main"],
         "groups": [
             (gettext(label), group in wrong, [field for field in fields if field.group == group])
@@ -154,9 +167,9 @@ async def form_context(
         "reward_models": _reward_options(kind, judges),
         "datasets": [
             ("", gettext("A fresh snapshot of the project")),
-            *map(_dataset_option, await _datasets(tx, viewer, project)),
+            *map(_dataset_option, datasets),
         ],
-        "memory": await _memory_text(data_dir, kind, texts, [chosen, judge]),
+        "memory": await _memory_text(data_dir, kind, filling.texts, [chosen, judge]),
         "request_key": str(uuid.uuid4()),
     }
 
@@ -215,6 +228,15 @@ def _reward_options(kind: TrainingKind, models: list[ModelView]) -> list[tuple[s
     if_none = gettext(REWARD_WORDS[kind][1])
     options = _options(models, if_none)
     return [("", if_none), *options] if models and kind == "sft" else options
+
+
+async def _has_pretraining(
+    tx: AsyncSession, project: ProjectView, dataset: DatasetView | None
+) -> bool:
+    """Whether the chosen dataset, or the snapshot that would be made, has pretraining texts."""
+    if dataset is not None:
+        return rows_of(dataset.manifest).pretraining > 0
+    return await has_pretraining_texts(tx, project)
 
 
 async def _datasets(tx: AsyncSession, viewer: Viewer, project: ProjectView) -> list[DatasetView]:

@@ -1,5 +1,6 @@
 """Pages of runs: the list, the form for a new one, and one run with its curves; for admins only."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -27,7 +28,7 @@ from app.training.evaluation import EvaluationView, band_of, evaluation_of
 from app.training.lineage_view import lineage_view
 from app.training.log_tail import log_tail_of
 from app.training.new_run_form import CHOSEN, form_context, new_run_from
-from app.training.presets import Preset
+from app.training.presets import PRESETS, Preset
 from app.training.queries import RunView, last_metrics_of, run_for, runs_of
 from app.training.resume_offer import resume_offer
 from app.training.sampled_texts import texts_of
@@ -113,7 +114,7 @@ async def post_run(
             viewer,
             project,
             kind=kind,
-            preset="default",
+            preset=_preset_of(typed),
             typed=typed,
             error=error,
         )
@@ -130,12 +131,16 @@ async def show_memory(
     viewer: AdminOnly,
     kind: Annotated[TrainingKind, Form()],
 ) -> Response:
-    """Answer how much memory the run would need as the form stands, for HTMX; starts nothing."""
+    """Answer what follows from the form as it stands, for HTMX; starts nothing.
+
+    That is how much memory the run would need, and the preset's values for other models or data.
+    """
     project = await project_for(tx, viewer, slug)
     typed = await _typed(request)
     context = await form_context(
-        tx, settings.root, viewer, project, kind=kind, preset="default", typed=typed
+        tx, settings.root, viewer, project, kind=kind, preset=_preset_of(typed), typed=typed
     )
+    context |= {"is_fragment": True}
     return page(request, "training/new_run.html", context, block="memory")
 
 
@@ -215,6 +220,12 @@ async def post_resume(
     project, run = await _project_and_run(tx, viewer, slug, run_id)
     await resume_run(tx, settings.root, run.id)
     return RedirectResponse(f"/projects/{project.slug}/runs/{run.id}", status_code=303)
+
+
+def _preset_of(typed: Mapping[str, str]) -> Preset:
+    """The preset that the form was filled in with."""
+    name = typed.get("preset")
+    return next((preset for preset in PRESETS if preset == name), "default")
 
 
 async def _typed(request: Request) -> dict[str, str]:

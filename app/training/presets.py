@@ -9,8 +9,9 @@ from app.web.translation import gettext
 Preset = Literal["default", "small", "paper", "before_ppo"]
 Values = Mapping[str, Any]
 
-# Rates and lengths of arXiv 2203.02155, appendix C; the pretraining mix needs texts, so it is off.
-# DPO has a paper of its own, arXiv 2305.18290, appendix B.
+# Rates and lengths of arXiv 2203.02155, appendix C. Its 27.8 for the pretraining mix multiplies a
+# loss whose normalization is not printed; with our mean over tokens 1 keeps the pretraining loss in
+# `benchmarks/planted.py`. DPO has a paper of its own, arXiv 2305.18290, appendix B.
 PAPERS: dict[TrainingKind, Values] = {
     "sft": {"epochs": 16, "learning_rate": 9.65e-6, "batch_size": 32, "max_tokens": 2048},
     "reward": {"epochs": 1, "learning_rate": 9e-6, "batch_size": 64, "max_tokens": 2048},
@@ -29,6 +30,7 @@ PAPERS: dict[TrainingKind, Values] = {
         "learning_rate": 5e-6,
         "value_learning_rate": 9e-6,
         "kl_coefficient": 0.02,
+        "ptx_coefficient": 1.0,
         "ptx_texts_per_episode": 8,
         "max_new_tokens": 1024,
         "max_tokens": 2048,
@@ -83,6 +85,8 @@ SMALL: dict[TrainingKind, Values] = {
         "tokens_per_forward": 4096,
     },
 }
+# Settings that mix pretraining texts in; no run has both.
+MIXES = ("pretraining_share", "ptx_coefficient")
 PRESETS: dict[Preset, Mapping[TrainingKind, Values]] = {
     "default": {kind: {} for kind in TRAINING_KINDS},
     "small": SMALL,

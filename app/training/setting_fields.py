@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from app.training.presets import PRESETS, Preset
+from app.training.presets import MIXES, PRESETS, Preset
 from app.training.setting_words import CHOICES, OTHER_WORDS, WORDS
 from app.training.settings import SETTINGS, TrainingKind, may_be_none
 from app.web.formats import number
@@ -79,7 +79,11 @@ def fields_of(kind: TrainingKind, typed: Mapping[str, str]) -> list[SettingField
 
 
 def preset_texts(
-    kind: TrainingKind, preset: Preset, *, longest: int | None = None
+    kind: TrainingKind,
+    preset: Preset,
+    *,
+    longest: int | None = None,
+    has_pretraining: bool = True,
 ) -> dict[str, str]:
     """A preset as the form would send it.
 
@@ -87,8 +91,12 @@ def preset_texts(
         kind: of run.
         preset: which.
         longest: the most tokens that the run's models read at once; the lengths are lowered to it.
+        has_pretraining: there are texts for a pretraining mix; without them it stays off.
     """
     values = dict(PRESETS[preset].get(kind, {}))
+    if not has_pretraining:
+        for name in MIXES:
+            values.pop(name, None)
     defaults = {name: field.default for name, field in SETTINGS[kind].model_fields.items()}
     if longest is not None and (defaults | values)["max_tokens"] > longest:
         values["max_tokens"] = longest

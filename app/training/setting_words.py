@@ -41,7 +41,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "ptx_coefficient": (
         "Pretraining mix",
-        "times the mean token loss of the pretraining texts; 0 is off",
+        "times the mean token loss of the pretraining texts; 0 is off; the paper has 27.8, but "
+        "does not say what its loss is divided by",
     ),
     "ptx_texts_per_episode": ("Pretraining texts per episode", "used when the mix is on"),
     "missing_eos_penalty": ("Penalty for not ending", "reward taken off a cut response"),

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from app.errors import InvalidError
+from app.training.filling import fill
 from app.training.presets import PRESETS, presets_of
 from app.training.setting_fields import fields_of, preset_texts, range_text
 from app.training.setting_words import CHOICES, WORDS
@@ -183,6 +184,63 @@ def test_the_model_that_ppo_starts_from_has_a_preset_of_its_own():
     assert settings.learning_rate == 5e-6 != PRESETS["paper"]["sft"]["learning_rate"]
     assert "before_ppo" not in presets_of("ppo")
     assert preset_texts("ppo", "before_ppo") == preset_texts("ppo", "default")
+
+
+def test_the_papers_pretraining_mix_is_off_without_texts_and_stated_with_them():
+    with_texts = fill("ppo", "paper", {}, longest=None, has_pretraining=True)
+    without = fill("ppo", "paper", {}, longest=None, has_pretraining=False)
+
+    fields = {field.name: field for field in fields_of("ppo", with_texts.texts)}
+    assert fields["ptx_coefficient"].value == "1"
+    assert "mean token loss" in fields["ptx_coefficient"].help
+    assert "27.8" in fields["ptx_coefficient"].help
+    assert not with_texts.is_mix_left_off
+    assert without.filled["ptx_coefficient"] == "0"
+    assert without.is_mix_left_off
+    assert not fill("ppo", "small", {}, longest=None, has_pretraining=False).is_mix_left_off
+    assert not fill("sft", "paper", {}, longest=None, has_pretraining=False).is_mix_left_off
+    before_ppo = fill("sft", "before_ppo", {}, longest=None, has_pretraining=False)
+    assert before_ppo.is_mix_left_off
+    assert before_ppo.filled["pretraining_share"] == "0"
+
+
+def as_sent(filling, **typed: str) -> dict[str, str]:
+    """The form as it would be sent after someone typed something."""
+    fields = {field.name: field.value for field in fields_of("ppo", filling.texts)} | typed
+    return {f"settings.{name}": value for name, value in fields.items()} | {
+        f"filled.{name}": value for name, value in filling.filled.items()
+    }
+
+
+def test_lengths_follow_the_chosen_model_down_and_up_again():
+    opened = fill("ppo", "paper", {}, longest=None, has_pretraining=True)
+
+    short = fill("ppo", "paper", as_sent(opened), longest=512, has_pretraining=True)
+    long = fill("ppo", "paper", as_sent(short), longest=4096, has_pretraining=True)
+    same = fill("ppo", "paper", as_sent(short), longest=512, has_pretraining=True)
+
+    assert short.changed == ("max_tokens", "max_new_tokens")
+    assert (short.texts["max_tokens"], short.texts["max_new_tokens"]) == ("512", "256")
+    assert (short.is_lowered, long.is_lowered) == (True, False)
+    assert (long.texts["max_tokens"], long.texts["max_new_tokens"]) == ("2048", "1024")
+    assert (same.changed, same.is_lowered) == ((), True)
+
+
+def test_what_was_typed_does_not_follow():
+    opened = fill("ppo", "paper", {}, longest=None, has_pretraining=True)
+    typed = as_sent(opened, max_new_tokens="300", ptx_coefficient="0.5", steps="7")
+
+    short = fill("ppo", "paper", typed, longest=512, has_pretraining=False)
+    long = fill("ppo", "paper", as_sent(short), longest=None, has_pretraining=True)
+
+    both = as_sent(opened, max_new_tokens="300", max_tokens="900")
+    assert not fill("ppo", "paper", both, longest=512, has_pretraining=True).is_lowered
+    assert short.changed == ("max_tokens",)
+    assert short.filled["max_new_tokens"] == "1024"
+    for filling in (short, long):
+        shown = [filling.texts[name] for name in ("max_new_tokens", "ptx_coefficient", "steps")]
+        assert shown == ["300", "0.5", "7"]
+    assert not short.is_mix_left_off
 
 
 @pytest.mark.parametrize(("kind", "preset"), OFFERED)

@@ -385,6 +385,48 @@ async def test_a_preset_is_lowered_to_what_the_chosen_models_can_hold(
     assert "lowered" not in sft.text
 
 
+async def test_another_model_or_dataset_changes_what_the_preset_filled_in(
+    admin_browser, insert, dataset, models
+):
+    limit_positions(models["judge"], max_position_embeddings=512)
+    with_texts = await insert_dataset(insert, "demo", pretraining=2)
+    sent = {
+        "kind": "ppo", "preset": "paper", "base_model": "tuned", "dataset": str(with_texts),
+        "settings.max_tokens": "2048", "filled.max_tokens": "2048",
+        "settings.max_new_tokens": "900", "filled.max_new_tokens": "1024",
+        "settings.ptx_coefficient": "1", "filled.ptx_coefficient": "1",
+    }  # fmt: skip
+
+    short = (await admin_browser.post(f"{PAGES}/memory", data=sent)).text
+    without = {**sent, "dataset": str(dataset)}
+    bare = (await admin_browser.post(f"{PAGES}/memory", data=without)).text
+
+    assert 'name="settings.max_tokens" type="text" value="512"' in short
+    assert 'hx-swap-oob="true"' in short
+    assert 'id="filled.max_tokens" value="512"' in short
+    assert "The lengths were lowered: judge reads at most 512" in short
+    assert "settings.max_new_tokens" not in short
+    assert "ptx_coefficient" not in short
+    assert 'name="settings.ptx_coefficient" type="text" value="0"' in bare
+    assert f"The pretraining mix is off: dataset {dataset} holds no pretraining texts." in bare
+
+
+async def test_the_papers_preset_of_ppo_has_the_mix_when_the_project_has_texts(
+    admin, admin_browser, models, project
+):
+    page = f"{PAGES}/new?kind=ppo&preset=paper"
+
+    without = (await admin_browser.get(page)).text
+    row = json.dumps({"text": "Rivers carry water to the sea."})
+    await admin.post("/api/v1/projects/demo/pretraining", content=row, headers=NDJSON)
+    with_texts = (await admin_browser.get(page)).text
+
+    assert 'name="settings.ptx_coefficient" type="text" value="0"' in without
+    assert "The pretraining mix is off: the project has no pretraining texts." in without
+    assert 'name="settings.ptx_coefficient" type="text" value="1"' in with_texts
+    assert "The pretraining mix is off" not in with_texts
+
+
 async def test_choosing_a_preset_keeps_the_chosen_models(admin_browser, dataset, models):
     page = await admin_browser.get(
         f"{PAGES}/new?kind=ppo&base_model=pi&reward_model=judge&dataset={dataset}"
