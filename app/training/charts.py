@@ -107,7 +107,7 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         ACCURACY,
         Chart(
             "Loss of the labeler folds",
-            "each fold is a training of its own, one after the other",
+            "each fold is a training of its own, one after the other, before that of the model",
             (Series("loss/fold", "train"),),
             (GUESSING,),
         ),
@@ -236,6 +236,16 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
 
 # Settings that the KL is seen against.
 KL_LINES = {"kl_target_nats": "target", "kl_limit_nats": "limit, ends the run"}
+
+
+def names_of(kind: str) -> dict[str, str]:
+    """What the numbers of the curves are called outside of them, in the order of the curves."""
+    names = {}
+    for chart in CHARTS[kind]:
+        for one in chart.series:
+            title = gettext(chart.title)
+            names[one.key] = title if len(chart.series) == 1 else f"{title}: {gettext(one.label)}"
+    return names
 
 
 def charts_of(

@@ -1,6 +1,6 @@
 """How runs are shown: names, the few numbers at the head, settings in words, durations. Pure."""
 
-from app.training.charts import Series
+from app.training.charts import Series, names_of
 from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
@@ -78,8 +78,14 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
         (gettext("rows: %(name)s", name=_spoken(name)), count)
         for name, count in run.result["rows"].items()
     ]
-    metrics = [item for item in run.result["metrics"].items() if item[0] != "seconds_left"]
-    return [*metrics, *rows]
+    names = names_of(run.kind)
+    places = {key: place for place, key in enumerate(names)}
+    # The database keeps no order of keys: first what has a curve, then the rest by name.
+    metrics = sorted(
+        (item for item in run.result["metrics"].items() if item[0] != "seconds_left"),
+        key=lambda item: (places.get(item[0], len(places)), item[0]),
+    )
+    return [*((names.get(key, key), value) for key, value in metrics), *sorted(rows)]
 
 
 def shown_settings(run: RunView) -> list[tuple[str, str]]:

@@ -1,11 +1,11 @@
 // What a run reported, as curves and tables need it; holds no page.
 
 /** Numbers as people read them: 4 significant digits, a dash for what is undefined. */
-export function shown(value) {
+export function shown(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (value === 0 || Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e6 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return size < 1e-3 || size >= 1e6 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(digits)));
 }
 
 /** Rows as uPlot wants them: the steps, then one list per key; only steps with a number. */
@@ -27,7 +27,8 @@ export function extent(low, high, marks) {
   const values = [low, high, ...marks].filter((value) => value !== null && value !== undefined);
   if (values.length === 0) return [0, 1];
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const room = least === most ? Math.abs(least) / 10 || 1 : (most - least) / 20;
+  if (least === 0 && most === 0) return [0, 1]; // most often a share, which is never below
+  const room = least === most ? Math.abs(least) / 10 : (most - least) / 20;
   return [least - room, most + room];
 }
 

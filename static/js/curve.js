@@ -6,8 +6,21 @@ import { t } from "./words.js";
 
 const TABLE_ROWS = 6;
 const HEIGHT = 220;
+// Neighboring ticks of a long axis far from 0 differ late.
+const TICK_DIGITS = 8;
+// Values in so small a number have a mark each: one alone has no line.
+const MOST_MARKS = 40;
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 const SERIES_COLORS = ["--accent", "--warn", "--good", "--bad"];
+
+/** The value under the pointer for the legend, or the last one while there is no pointer. */
+function latest(plot, value, series, index) {
+  return shown(index === null ? plot.data[series].findLast((one) => one !== null) : value);
+}
+
+function hasMarks(plot, series) {
+  return plot.data[series].filter((one) => one !== null).length <= MOST_MARKS;
+}
 
 export class Curve {
   constructor(figure) {
@@ -54,9 +67,9 @@ export class Curve {
       scales: { x: { time: false }, y: { range: (_plot, low, high) => extent(low, high, this.marks()) } },
       hooks: { drawClear: [(plot) => this.paint(plot)] },
       // Steps are whole: no grid line stands between two of them.
-      axes: [{ ...axis, incrs: WHOLE }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map(shown) }],
+      axes: [{ ...axis, incrs: WHOLE, size: 32 }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => shown(tick, TICK_DIGITS)) }],
       series: [
-        { label: t("Step") },
+        { label: t("Step"), value: latest },
         ...this.series
           .map((one, index) => ({
             label: one.label,
@@ -64,7 +77,8 @@ export class Curve {
             width: 2,
             dash: index > 1 ? [6, 4] : undefined,
             spanGaps: true,
-            value: (_plot, value) => shown(value),
+            points: { show: hasMarks },
+            value: latest,
           }))
           .filter((_one, index) => this.reported[index]),
       ],

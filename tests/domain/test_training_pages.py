@@ -147,6 +147,20 @@ def test_the_time_that_was_left_at_the_end_is_no_closing_number():
     assert closing_numbers(run(result=result)) == [("loss/sft", 1.5), ("rows: train", 3)]
 
 
+def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
+    metrics = {"tokens": 9, "gradient/norm": 1.0, "accuracy/validation": 0.6, "loss/reward": 0.5}
+    result = {"metrics": metrics, "rows": {"rankings": 3, "cut": 0}}
+
+    assert closing_numbers(run(kind="reward", result=result)) == [
+        ("Loss: train", 0.5),
+        ("Accuracy: validation", 0.6),
+        ("Gradient norm", 1.0),
+        ("tokens", 9),
+        ("rows: cut", 0),
+        ("rows: rankings", 3),
+    ]
+
+
 # --- the evaluation ------------------------------------------------------------------------------
 
 

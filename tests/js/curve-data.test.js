@@ -18,6 +18,7 @@ test("only steps with one of the numbers are drawn", () => {
 test("numbers have four significant digits", () => {
   assert.equal(shown(0.123456), "0.1235");
   assert.equal(shown(12.3456), "12.35");
+  assert.equal(shown(0.14975, 8), "0.14975");
 });
 
 test("whole numbers stay whole", () => {
@@ -28,6 +29,8 @@ test("whole numbers stay whole", () => {
 test("very small and very large numbers have an exponent", () => {
   assert.equal(shown(9.65e-6), "9.65e-6");
   assert.equal(shown(1234567.5), "1.23e+6");
+  assert.equal(shown(0.0008), "8e-4");
+  assert.equal(shown(1.5e-8), "1.5e-8");
 });
 
 test("what is undefined is a dash", () => {
@@ -55,6 +58,8 @@ test("the axis reaches from the least to the greatest of curve and marks, with r
   assert.deepEqual(extent(2, 4, [3]), [1.9, 4.1]);
   assert.deepEqual(extent(5, 5, []), [4.5, 5.5]);
   assert.deepEqual(extent(null, null, []), [0, 1]);
+  assert.deepEqual(extent(0, 0, []), [0, 1]);
+  assert.deepEqual(extent(0, 0, [-1]), [-1.05, 0.05]);
 });
 
 test("rows are void when a resumed run went back or reports them again", () => {
