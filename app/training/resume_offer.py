@@ -24,10 +24,10 @@ async def resume_offer(settings: Settings, run: RunView) -> ResumeOffer | None:
         return None
     run_dir = settings.root / "runs" / str(run.id)
     point = await asyncio.to_thread(resume_point, run_dir, attempt=run.attempt)
-    return offer_for(point, run.kind)
+    return offer_for(point, run.kind, has_failed=run.status == "failed")
 
 
-def offer_for(point: ResumePoint, kind: str) -> ResumeOffer:
+def offer_for(point: ResumePoint, kind: str, *, has_failed: bool) -> ResumeOffer:
     """Put into words where a run of this kind would go on."""
     if point.is_gone:
         text = gettext(
@@ -46,4 +46,7 @@ def offer_for(point: ResumePoint, kind: str) -> ResumeOffer:
             "that it would have had without the interruption.",
             step=number(point.step),
         )
+    if has_failed and not point.is_gone:
+        again = gettext("What failed because of its settings or its data fails again.")
+        text = f"{text} {again}"
     return ResumeOffer(is_possible=not point.is_gone, text=text)

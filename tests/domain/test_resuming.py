@@ -228,7 +228,11 @@ def test_a_folder_that_never_was_is_not_gone(tmp_path: Path):
     ],
 )
 def test_the_page_says_what_resuming_would_do(point, kind, said):
-    offer = offer_for(point, kind)
+    offer = offer_for(point, kind, has_failed=False)
+    failed = offer_for(point, kind, has_failed=True)
 
     assert said in offer.text
+    assert "fails again" not in offer.text
+    assert failed.text.startswith(offer.text)
+    assert ("fails again" in failed.text) is not point.is_gone
     assert offer.is_possible is not point.is_gone
