@@ -1,5 +1,6 @@
 """Every page in both themes, wide and narrow: no complaints, no sideways scrolling, accessible."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -7,7 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from sqlalchemy import text
 
+from app.db import transaction
 from tests.browser.accessibility import AXE, faults
 from tests.browser.admin_data import World, make_world
 from tests.browser.conftest import listen, new_page
@@ -264,6 +267,33 @@ async def test_the_form_of_a_run_says_what_it_needs_as_it_is_changed(open_page, 
 
     assert (await answered.value).status == 200
     await expect(page.get_by_label("LoRA rank")).to_have_value("8")
+
+
+async def test_the_lengths_of_a_preset_follow_the_chosen_model(open_page, world, engine, tmp_path):
+    config = {"model_type": "llama", "max_position_embeddings": 200}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    async with transaction(engine) as tx:
+        model = "insert into models (name, kind, path) values ('short', 'base', :path)"
+        await tx.execute(text(model), {"path": str(tmp_path)})
+    page = await open_page(world.admin_id)
+    await page.goto("/projects/pilot/runs/new?kind=reward&preset=paper&base_model=base")
+    longest = page.get_by_label("Longest prompt plus response")
+    lowered = page.get_by_text("short reads at most 200 tokens")
+    await expect(longest).to_have_value("2048")
+
+    await page.get_by_label("Base model").select_option("short")
+    await expect(longest).to_have_value("200")
+    await expect(lowered).to_be_visible()
+    await page.get_by_label("Base model").select_option("base")
+    await expect(longest).to_have_value("2048")
+    await expect(lowered).to_be_hidden()
+
+    await longest.fill("150")
+    async with page.expect_response("**/runs/memory"):
+        await page.get_by_label("Base model").select_option("short")
+    await page.wait_for_load_state("networkidle")
+    await expect(lowered).to_be_hidden()
+    await expect(longest).to_have_value("150")
 
 
 async def test_the_theme_can_be_chosen_and_stays(open_page, world):
