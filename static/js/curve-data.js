@@ -1,9 +1,16 @@
 // What a run reported, as curves and tables need it; holds no page.
 
+// As the server writes numbers in the page's language.
+const DECIMAL_MARK = (1.5).toLocaleString(globalThis.document?.documentElement.lang || "en")[1];
+
 /** Numbers as people read them: 4 significant digits, a dash for what is undefined. */
 export function shown(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (value === 0 || Number.isInteger(value)) return String(value);
+  return written(value, digits).replace(".", DECIMAL_MARK);
+}
+
+function written(value, digits) {
   const size = Math.abs(value);
   return size < 1e-3 || size >= 1e6 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(digits)));
 }

@@ -33,6 +33,15 @@ test("very small and very large numbers have an exponent", () => {
   assert.equal(shown(1.5e-8), "1.5e-8");
 });
 
+test("numbers have the decimal mark of the page's language", async () => {
+  globalThis.document = { documentElement: { lang: "de" } };
+  const german = await import("../../static/js/curve-data.js?german");
+  delete globalThis.document;
+
+  assert.equal(german.shown(0.25), "0,25");
+  assert.equal(german.shown(9.65e-6), "9,65e-6");
+});
+
 test("what is undefined is a dash", () => {
   assert.equal(shown(null), "–");
   assert.equal(shown(undefined), "–");

@@ -221,6 +221,9 @@ async def test_the_page_of_a_run_draws_its_curves(open_page, world):
         canvas = figure.locator("canvas")
         assert await canvas.evaluate(CURVE_PIXELS) > 100
     await expect(figures.first.locator("details td").first).to_have_class("number")
+    # Without a pointer the legend has the last values.
+    last = figures.first.locator(".u-legend .u-value")
+    assert all(re.fullmatch(r"[\d.]+", value) for value in await last.all_inner_texts())
 
 
 async def test_the_page_of_a_reward_run_shows_what_was_measured(open_page, world):
