@@ -1,6 +1,7 @@
 """Log-probabilities, entropy and masked means: pure maths on tensors.
 
-Shapes: b sequences, t tokens, v vocabulary entries. All results are float32.
+Shapes: v vocabulary entries, any number of tokens; for the means b sequences of t tokens.
+Log-probabilities and entropies are computed in float32, whatever the logits are.
 """
 
 import torch
@@ -12,12 +13,12 @@ def token_logprobs(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) 
     """Return the log-probability of each token under the logits at its place.
 
     Args:
-        logits: (b, t, v), already shifted: `logits[:, i]` predicts `tokens[:, i]`.
-        tokens: (b, t) int64.
+        logits: (..., v), already shifted: those at a place predict the token at that place.
+        tokens: (...) int64.
         temperature: the sampling temperature; rollout, update and reference must use the same.
 
     Returns:
-        (b, t) float32.
+        (...) float32.
     """
     scaled = logits.float() / temperature
     chosen = scaled.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)  # (b, t)
@@ -25,7 +26,7 @@ def token_logprobs(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) 
 
 
 def token_entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
-    """Return the entropy in nats of each next-token distribution: (b, t, v) -> (b, t) float32."""
+    """Return the entropy in nats of each next-token distribution: (..., v) -> (...) float32."""
     logprobs = functional.log_softmax(logits.float() / temperature, -1)
     return -(logprobs.exp() * logprobs).sum(-1)
 

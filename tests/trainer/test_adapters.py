@@ -158,6 +158,7 @@ def test_a_saved_reward_model_scores_as_before_and_its_head_is_in_the_file(tmp_p
 # peft asks transformers by an old name.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 def test_peft_puts_the_saved_adapter_and_head_on_the_loaded_reward_model(tmp_path):
+    """R15."""
     folder = save_family(tmp_path / "llama", "llama")
     model = models.load_reward_model(folder, seed=0, compute=LORA)
     train_a_little(model)

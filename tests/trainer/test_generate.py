@@ -10,6 +10,8 @@ from transformers import (
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -115,6 +117,10 @@ SHARED = {
     "qwen3": lambda: Qwen3ForCausalLM(small(Qwen3Config, num_key_value_heads=2, head_dim=8)),
 }
 SEPARATE = {
+    # Knows positions as such: one that padding shifted is another position.
+    "gpt neo": lambda: GPTNeoForCausalLM(
+        small(GPTNeoConfig, attention_types=[[["global", "local"], 1]], window_size=8)
+    ),
     "mistral with a narrow window": lambda: MistralForCausalLM(
         small(MistralConfig, num_key_value_heads=1, sliding_window=8)
     ),

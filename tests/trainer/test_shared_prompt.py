@@ -357,6 +357,21 @@ def test_log_probabilities_are_float32_though_the_model_is_not():  # P28
     assert (result.dtype, entropy.dtype) == (torch.float32, torch.float32)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_log_softmax_and_entropy_are_computed_in_float32_whatever_the_logits_are(dtype):
+    """P28: in bfloat16 log-probabilities around -6 would be 0.03 apart."""
+    generator = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(3, 7, VOCABULARY, generator=generator)).to(dtype)
+    tokens = torch.randint(VOCABULARY, (3, 7), generator=generator)
+
+    found = logprobs.token_logprobs(logits, tokens, temperature=0.7)
+    entropy = logprobs.token_entropy(logits, temperature=0.7)
+
+    distributions = Categorical(logits=logits.double() / 0.7)
+    torch.testing.assert_close(found.double(), distributions.log_prob(tokens), atol=1e-5, rtol=0)
+    torch.testing.assert_close(entropy.double(), distributions.entropy(), atol=1e-5, rtol=0)
+
+
 def test_the_block_mask_of_a_gpu_sees_what_the_blocks_of_a_cpu_see(monkeypatch):
     model = policy_of(CONFIGS["qwen2"](), shared=True)
     with torch.no_grad():
