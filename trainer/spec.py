@@ -169,7 +169,7 @@ class ComputeSettings(Frozen):
 
 
 class SFTSettings(ComputeSettings):
-    """Supervised fine-tuning; defaults follow InstructGPT (arXiv 2203.02155, C.1)."""
+    """Supervised fine-tuning; epochs and rate by default as before PPO (arXiv 2203.02155, C.3)."""
 
     epochs: float = Field(2, gt=0, le=100)
     learning_rate: LearningRate = 1e-5

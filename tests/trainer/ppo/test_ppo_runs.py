@@ -603,6 +603,25 @@ def test_a_reward_model_with_other_tokens_is_refused(tmp_path, base, train):
     assert "differ in their vocabulary" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("eos_token", "<|assistant|>", "EOS token"),
+        ("chat_template", "{{ messages[0].content }}", "chat template"),
+    ],
+)
+def test_a_reward_model_that_reads_other_ends_or_turns_is_refused(
+    load, reward, field, value, complaint
+):
+    """P32: with the same vocabulary it would score something else than was sampled."""
+    tokenizer = make_tokenizer()
+    setattr(tokenizer, field, value)
+    tokenizer.save_pretrained(reward)
+
+    with pytest.raises(rundir.RunRefusedError, match=f"differ in their {complaint};"):
+        load()
+
+
 def test_a_reward_model_that_cannot_read_every_token_of_the_policy_is_refused(
     tmp_path, reward, train
 ):
