@@ -14,6 +14,7 @@ import math
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,10 +86,14 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a quarter of the ranked prompts and of PPO's steps"
     )
-    share = 0.25 if parser.parse_args().quick else 1.0
+    parser.add_argument(
+        "--folder", type=Path, help="keep all runs here; the same command then goes on with them"
+    )
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    with work_folder() as folder:
-        found = experiment(folder, share)
+    with nullcontext(options.folder) if options.folder else work_folder() as folder:
+        folder.mkdir(exist_ok=True)
+        found = experiment(folder, 0.25 if options.quick else 1.0)
     RESULTS.mkdir(exist_ok=True)
     points = found.pop("points")
     (RESULTS / "planted.svg").write_text(draw(points))
@@ -219,7 +224,8 @@ def _make_sft(
 ) -> tuple[Path, dict[str, float]]:
     """Pretrain and fine-tune, with stories mixed in and without, and note the loss on stories."""
     base = folder / "base"
-    pretrain(language, base, seed=0)
+    if not (base / "model.safetensors").exists():
+        pretrain(language, base, seed=0)
     losses = {
         "entropy": story_entropy(stories.held),
         "base": story_loss(base, stories.held),
