@@ -420,7 +420,9 @@ async def test_the_papers_preset_of_ppo_has_the_mix_when_the_project_has_texts(
     row = json.dumps({"text": "Rivers carry water to the sea."})
     await admin.post("/api/v1/projects/demo/pretraining", content=row, headers=NDJSON)
     with_texts = (await admin_browser.get(page)).text
+    before_ppo = (await admin_browser.get(f"{PAGES}/new?kind=sft&preset=before_ppo")).text
 
+    assert 'name="settings.pretraining_share" type="text" value="0.1"' in before_ppo
     assert 'name="settings.ptx_coefficient" type="text" value="0"' in without
     assert "The pretraining mix is off: the project has no pretraining texts." in without
     assert 'name="settings.ptx_coefficient" type="text" value="1"' in with_texts
@@ -746,7 +748,8 @@ async def test_each_form_can_be_opened(admin_browser, dataset, models):
     assert "None: the last checkpoint is kept" in sft.text
     assert "InstructGPT, before PPO" in sft.text
     assert "InstructGPT, before PPO" not in ppo.text
-    assert 'name="settings.pretraining_share" type="text" value="0.1"' in before_ppo.text
+    assert 'name="settings.pretraining_share" type="text" value="0"' in before_ppo.text
+    assert "The pretraining mix is off" in before_ppo.text
     assert 'type="checkbox" name="settings.whiten_rewards"' in ppo.text
     assert "256 to 4,194,304" in ppo.text
     assert 'value="9.65e-06"' in sft.text
