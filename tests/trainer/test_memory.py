@@ -259,7 +259,7 @@ def test_the_advice_for_large_trees_is_what_helps(spec, free, advice):
 def test_a_window_makes_the_largest_forward_one_padded_row_per_response(tokenizer):
     texts = [letter * 49 for letter in "abcdefghi"]
     prompts = prompts_of(tokenizer, ranking("p", texts, range(1, 10)), max_tokens=200)
-    preferences = Preferences(prompts, [], [])
+    preferences = Preferences(prompts, [], [], [])
     settings = RewardSettings(batch_size=1)
 
     shared = preferences.row_lengths(settings, reach=math.inf)
