@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
+from tests.trainer.conftest import checksum, make_run, make_tokenizer, save_base, user
 from tests.trainer.ppo.conftest import (
     PROMPTS,
     SETTINGS,
@@ -469,6 +469,23 @@ def test_the_average_is_what_is_shown_and_exported_when_one_is_kept(
     for found, wanted in zip([*shown, parameter], [*expected, expected[-1]], strict=True):
         assert torch.allclose(found, wanted, atol=1e-7)
     assert name in dict(loaded.policy.named_parameters())
+
+
+def test_after_a_look_at_the_average_training_goes_on_from_its_own_weights(loaded):
+    """P18: also when the look ends in an error."""
+    before = checksum(loaded.policy)
+    average = {name: one.detach() / 2 for name, one in loaded.policy.named_parameters()}
+
+    def look():
+        with scored_texts.averaged(loaded.policy, average):
+            within = dict(loaded.policy.named_parameters())
+            assert all(torch.equal(within[name], one) for name, one in average.items())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        look()
+
+    assert checksum(loaded.policy) == before
 
 
 def test_the_coefficient_of_the_kl_is_fixed_or_follows_its_target(tmp_path, load, tokenizer):
