@@ -190,7 +190,7 @@ def cut_steps(run_dir: Path, *, step: int) -> None:
     """
     for name in STEP_FILES:
         lines, _ = _complete_lines(run_dir / name, 0)
-        kept = [line for line in lines if json.loads(line)["step"] < step]
+        kept = [line for line in lines if (row := _step_in(line)) and row["step"] < step]
         if len(kept) < len(lines):
             replace_file(run_dir / name, b"".join(line + b"\n" for line in kept))
 
@@ -318,7 +318,16 @@ def checkpoint_steps(run_dir: Path) -> list[int]:
 def read_metrics_from(run_dir: Path, offset: int) -> Tail[dict[str, Any]]:
     """Read the steps after `offset`; a file that became shorter (a new attempt) is read afresh."""
     lines, offset = _complete_lines(run_dir / METRICS_FILE, offset)
-    return Tail([json.loads(line) for line in lines], offset)
+    return Tail([row for line in lines if (row := _step_in(line))], offset)
+
+
+def _step_in(line: bytes) -> dict[str, Any] | None:
+    """Read a line that belongs to a step; None for what a lost disk or a person left instead."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def read_sampled_from(run_dir: Path, offset: int) -> Tail[SampledSlate]:

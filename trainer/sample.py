@@ -1,10 +1,12 @@
 """The sample run: K responses for each prompt, from folders or from an endpoint.
 
 A prompt's slate is appended to `responses.jsonl` as soon as it is complete. A run that is started
-again goes on after the last complete line, so nothing is sampled twice.
+again goes on after the last complete line, so nothing is sampled twice. What they were sampled for
+stands beside them, so that slates of another spec or of other prompts are not taken for its own.
 """
 
 import contextlib
+import hashlib
 import importlib
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,7 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from trainer import rundir
+from trainer.running.lineage import file_sha256
 from trainer.running.rows import read_rows
 from trainer.running.seeds import derive_seed
 from trainer.sampling import endpoint
@@ -33,6 +38,8 @@ PROMPTS_AT_ONCE = 4
 ENDPOINT_PROMPTS_AT_ONCE = 8
 ENDPOINT_THREADS = 16
 SHOWN_TEXTS = 8
+# The sha256 of the spec and the prompts that responses.jsonl is of.
+SOURCE_FILE = "responses.sha256"
 
 
 @dataclass
@@ -57,10 +64,11 @@ def run(spec: SampleSpec, run_dir: Path) -> None:
     """
     prompts = _read_prompts(run_dir / spec.prompts)
     (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
+    _require_own_slates(spec, run_dir)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(rundir.appending(run_dir / rundir.RESPONSES_FILE))
         metrics_file = stack.enter_context(rundir.appending(run_dir / rundir.METRICS_FILE))
-        slates = {slate.prompt_id: slate for slate in rundir.read_sampled_from(run_dir, 0).rows}
+        slates = _read_slates(run_dir)
         waiting = [prompt for prompt in prompts if prompt.prompt_id not in slates]
         samplers = _open_samplers(spec, stack) if waiting else {}
         turn = {prompt.prompt_id: at for at, prompt in enumerate(prompts)}
@@ -190,6 +198,30 @@ def _finished(place: Place, sampling: Sampling) -> SampledResponse:
         finish=place.sampled.finish,
         problem=place.problem,
     )
+
+
+def _require_own_slates(spec: SampleSpec, run_dir: Path) -> None:
+    """Note what is sampled for, or refuse slates that are there and are of something else."""
+    own = hashlib.sha256(spec.model_dump_json().encode())
+    own.update(file_sha256(run_dir / spec.prompts).encode())
+    path, responses = run_dir / SOURCE_FILE, run_dir / rundir.RESPONSES_FILE
+    is_begun = responses.is_file() and responses.stat().st_size > 0
+    if is_begun and path.is_file() and path.read_text(encoding="utf-8") != own.hexdigest():
+        raise rundir.RunRefusedError(
+            f"{responses} was sampled before spec.json or {spec.prompts} was changed; take a new "
+            "run directory, or remove that file to sample again"
+        )
+    rundir.replace_file(path, own.hexdigest().encode())
+
+
+def _read_slates(run_dir: Path) -> dict[str, SampledSlate]:
+    try:
+        return {slate.prompt_id: slate for slate in rundir.read_sampled_from(run_dir, 0).rows}
+    except ValidationError as error:
+        raise rundir.RunRefusedError(
+            f"{run_dir / rundir.RESPONSES_FILE} holds a line that is no slate: "
+            f"{rundir.first_error(error)}; remove that line or the file"
+        ) from None
 
 
 def _read_prompts(path: Path) -> list[PromptRow]:

@@ -233,16 +233,18 @@ def test_without_a_usable_checkpoint_the_run_starts_at_the_beginning_and_says_so
     assert outcome(run_dir) == uninterrupted
 
 
-@pytest.mark.parametrize("what", ["spec_sha256", "inputs", "parents"])
+@pytest.mark.parametrize(
+    "what", ["spec.json", "a .jsonl file that spec.json names", "a model that spec.json names"]
+)
 def test_a_checkpoint_of_another_spec_other_rows_or_another_base_is_not_resumed(
     tmp_path, train, monkeypatch, caplog, what
 ):
     save_base(tmp_path / "base")
     run_dir = make_sft(tmp_path / "run", tmp_path)
     kill_at(3, run_dir, train, monkeypatch)
-    if what == "spec_sha256":
+    if what == "spec.json":
         make_sft(run_dir, tmp_path, learning_rate=1e-3)
-    elif what == "inputs":
+    elif what.startswith("a .jsonl"):
         write_lines(run_dir / "demonstrations.jsonl", ROWS[:-1])
     else:
         save_base(tmp_path / "base", seed=9)
@@ -250,7 +252,7 @@ def test_a_checkpoint_of_another_spec_other_rows_or_another_base_is_not_resumed(
     done = train("sft", run_dir)
 
     assert done.returncode == 0, done.stderr
-    assert f"the checkpoint of step 2 is not used: its {what} differs" in caplog.text
+    assert f"the checkpoint of step 2 is not used: {what} has changed since it" in caplog.text
     assert rundir.read_metrics_from(run_dir, 0).rows[0]["step"] == 0
 
 

@@ -228,6 +228,17 @@ def test_steps_that_are_done_again_are_cut_from_every_file_and_the_files_are_new
         assert steps == [0, 1]
 
 
+def test_lines_that_a_lost_disk_left_in_place_of_steps_are_passed_over(tmp_path):
+    lines = [b'{"step": 0, "progress": 0.1}', bytes(40), b"[]", b'{"a": 1}', b'{"step": 1}']
+    (tmp_path / "metrics.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+    rows = rundir.read_metrics_from(tmp_path, 0).rows
+    rundir.cut_steps(tmp_path, step=1)
+
+    assert rows == [{"step": 0, "progress": 0.1}, {"step": 1}]
+    assert (tmp_path / "metrics.jsonl").read_bytes() == lines[0] + b"\n"
+
+
 def test_a_disk_that_fills_while_a_model_is_saved_leaves_the_earlier_model(tmp_path):
     with rundir.saving_model(tmp_path) as unfinished:
         (unfinished / "config.json").write_text("{}")

@@ -104,6 +104,39 @@ def test_a_killed_run_goes_on_and_ends_with_what_an_undisturbed_one_gives(tmp_pa
     assert (killed / "responses.jsonl").read_bytes() == (whole / "responses.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("changed", ["spec", "prompts"])
+def test_slates_of_another_spec_or_other_prompts_are_not_taken_for_its_own(
+    tmp_path, base, train, changed
+):
+    run_dir = make_run(tmp_path / "run", spec_of(folder_model(base)), prompts=PROMPTS[:2])
+    assert train("sample", run_dir).returncode == 0
+    sampled = (run_dir / "responses.jsonl").read_bytes()
+    spec = spec_of(folder_model(base), temperature=2.0 if changed == "spec" else 1.0)
+    prompts = [{**row, "messages": user("Something else")} for row in PROMPTS[:2]]
+    make_run(run_dir, spec, prompts=prompts if changed == "prompts" else PROMPTS[:2])
+
+    refused = train("sample", run_dir)
+    kept = (run_dir / "responses.jsonl").read_bytes()
+    (run_dir / "responses.jsonl").unlink()
+    done = train("sample", run_dir)
+
+    assert refused.returncode == 2
+    assert "was sampled before spec.json or prompts.jsonl was changed" in refused.stderr
+    assert kept == sampled
+    assert done.returncode == 0, done.stderr
+    assert (run_dir / "responses.jsonl").read_bytes() != sampled
+
+
+def test_a_line_that_is_no_slate_is_refused(tmp_path, base, train):
+    run_dir = make_run(tmp_path / "run", spec_of(folder_model(base)), prompts=PROMPTS[:2])
+    (run_dir / "responses.jsonl").write_text("garbage\n")
+
+    done = train("sample", run_dir)
+
+    assert done.returncode == 2
+    assert "holds a line that is no slate: it is not JSON" in done.stderr.splitlines()[-1]
+
+
 def test_two_models_fill_as_many_places_each(tmp_path, base, train):
     other = save_base(tmp_path / "other", seed=5)
     models = [folder_model(base, "sft"), folder_model(other, "policy")]

@@ -55,6 +55,13 @@ FORMAT = 2
 KEPT = 2
 TENSORS_FILE, STATE_FILE, MANIFEST_FILE = "tensors.safetensors", "state.json", "manifest.json"
 UNFINISHED_FOLDER = "unfinished"
+# What it means that an entry of the manifest is not that of the run.
+CHANGED = {
+    "format": "another version of the trainer wrote it",
+    "spec_sha256": "spec.json has changed since it was written",
+    "inputs": "a .jsonl file that spec.json names has changed since it was written",
+    "parents": "a model that spec.json names has changed since it was written",
+}
 # A launcher passes the group's signal on to its ranks, which then see it twice.
 SAME_SIGNAL_SECONDS = 1.0
 
@@ -294,7 +301,7 @@ class Checkpointer:
                     raise UnusableError(f"{name} does not have the sha256 of its manifest")
             for key, expected in self._identity.items():
                 if manifest[key] != expected:
-                    raise UnusableError(f"its {key} differs from this run's")
+                    raise UnusableError(CHANGED[key])
             if json.loads((folder / STATE_FILE).read_bytes())["step"] != step:
                 raise UnusableError("it is of another step than its name says")
             if not fits(self._trained, tensor_file.shapes_of(folder / TENSORS_FILE)):
