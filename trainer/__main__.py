@@ -94,6 +94,8 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
         return error.exit_code
     if isinstance(error, rundir.RunRefusedError | rundir.RunDivergedError):
         reason, code = str(error), error.exit_code
+    elif _is_lost_peer(error):
+        reason, code = rundir.PEER_LOST, 1
     else:
         traceback.print_exception(error)
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
@@ -110,18 +112,26 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
 def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None:
     """Write why the run failed if the disk has room, unless another rank has.
 
-    The first cause counts; the next attempt removes it.
+    The first cause counts, unless it is that another rank was lost; the next attempt removes it.
     """
     if not _is_main():
-        if importlib.import_module("trainer.running.parallel").is_lost_peer(error):
+        if _is_lost_peer(error):
             return
         # Most errors are those of all ranks, and the first one writes.
         deadline = time.monotonic() + RECORD_SECONDS
         while rundir.read_failure(run_dir) is None and time.monotonic() < deadline:
             time.sleep(0.1)
     with contextlib.suppress(OSError):
-        if rundir.read_failure(run_dir) is None:
+        known = rundir.read_failure(run_dir)
+        if known is None or (known.error or "").startswith(rundir.PEER_LOST):
             rundir.write_failure(run_dir, kind, reason)
+
+
+def _is_lost_peer(error: Exception) -> bool:
+    if _ranks() == 1:
+        return False
+    lost: bool = importlib.import_module("trainer.running.parallel").is_lost_peer(error)
+    return lost
 
 
 def _run(kind: RunKind, run_dir: Path) -> None:

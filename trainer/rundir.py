@@ -45,6 +45,12 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
 DISK_FULL_EXIT_CODE = 75
 
+# What a rank knows that has lost another one; that one's reason, if it left any, counts more.
+PEER_LOST = (
+    "another rank has ended or does not answer; its own last line in the log says why, and the run "
+    "goes on from its last checkpoint when it is started again"
+)
+
 Metrics = dict[str, float | int | None]
 Row = TypeVar("Row")
 

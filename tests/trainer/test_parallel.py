@@ -27,7 +27,7 @@ from tests.trainer.conftest import (
     user,
 )
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import data, models, rundir
+from trainer import data, models, rundir, train_sft
 from trainer.__main__ import main
 from trainer.architecture import sharding
 from trainer.ppo import episodes as ppo_episodes
@@ -547,6 +547,22 @@ def test_a_refused_run_is_refused_by_all_ranks_at_once(tmp_path, shared, start):
 
     assert end(start(train, "reward", run_dir, **variables)) == [2, 2]
     assert "pass --fsdp_version 2" in rundir.read_failure(run_dir).error
+
+
+def train_with_an_error_on_the_second_rank(run_dir):
+    if os.environ["RANK"] == "1":
+        train_sft.accumulate_loss = lambda *_: Path("/nowhere").read_text()
+    return train("sft", run_dir)
+
+
+def test_what_ended_one_rank_is_said_instead_of_that_it_was_lost(tmp_path, shared, start):
+    run_dir = make(tmp_path / "run", "sft", shared)
+
+    assert end(start(train_with_an_error_on_the_second_rank, run_dir)) == [1, 1]
+    assert "No such file or directory: '/nowhere'" in rundir.read_failure(run_dir).error
+    # The first rank has nothing to add but that, without the words of the library beneath.
+    lost = stderr_of(run_dir, 0).splitlines()[-1]
+    assert lost.startswith("error: another rank has ended or does not answer; its own last line")
 
 
 def train_on_a_full_disk(run_dir):

@@ -33,7 +33,10 @@ SUM, MAX = distributed.ReduceOp.SUM, distributed.ReduceOp.MAX
 
 
 class PeerLostError(Exception):
-    """Another rank has ended or does not answer; why is in its own last line."""
+    """Another rank has ended or does not answer; what is seen of it here says nothing of why."""
+
+    def __init__(self) -> None:
+        super().__init__(rundir.PEER_LOST)
 
 
 @dataclass(frozen=True)
@@ -251,8 +254,7 @@ def _noticing_lost_peers() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        line = str(error).splitlines()[0]
-        raise PeerLostError(f"another rank has ended or does not answer: {line}") from error
+        raise PeerLostError from error
 
 
 # --- files ---------------------------------------------------------------------------------------
