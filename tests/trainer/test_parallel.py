@@ -551,7 +551,7 @@ def test_a_refused_run_is_refused_by_all_ranks_at_once(tmp_path, shared, start):
 
 def train_with_an_error_on_the_second_rank(run_dir):
     if os.environ["RANK"] == "1":
-        train_sft.accumulate_loss = lambda *_: Path("/nowhere").read_text()
+        train_sft.accumulate_losses = lambda *_: Path("/nowhere").read_text()
     return train("sft", run_dir)
 
 

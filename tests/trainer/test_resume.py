@@ -499,14 +499,14 @@ def test_a_gradient_that_is_not_a_number_ends_the_run_before_the_step_is_applied
     losses = []
 
     def poisoned(policy, *arguments):
-        losses.append(accumulate_loss(policy, *arguments))
+        losses.append(accumulate_losses(policy, *arguments))
         if len(losses) == 4:
             next(policy.parameters()).grad[0, 0] = torch.nan
         return losses[-1]
 
-    accumulate_loss = train_sft.accumulate_loss
+    accumulate_losses = train_sft.accumulate_losses
     with monkeypatch.context() as patched:
-        patched.setattr(train_sft, "accumulate_loss", poisoned)
+        patched.setattr(train_sft, "accumulate_losses", poisoned)
         failed = train("sft", run_dir)
 
     assert failed.returncode == 1
