@@ -322,6 +322,10 @@ REFUSED = {
     "all ties": ([ranking("p", ["a", "b"], [1, 1])], "no strict comparison to train on: 1 rank"),
     "weights of 0": ([{**GOOD, "weight": 0.0}], "held out (1 of them have the weight 0); rank"),
     "a weight whose sum overflows": ([{**GOOD, "weight": 1e308}], "less than or equal to 100000"),
+    "all by held-out labelers": (
+        [{**GOOD, "cohort": "held_out"}],
+        "rankings.jsonl: all rankings of prompts that are not held out are by labelers of another",
+    ),
     "all held out": (
         [{**GOOD, "group": "g"}, {**GOOD, "prompt_id": "q", "group": "g", "split": "Train"}],
         "rankings.jsonl: all 2 rankings are held out, by the split 'Train' of their prompt or of",

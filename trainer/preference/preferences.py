@@ -130,6 +130,11 @@ def read_preferences(
             "their prompt or of another of its group; give some prompts the split 'train'"
         )
     train, of_held_labelers = leave_out_held_labelers(train)
+    if not train:
+        raise RunRefusedError(
+            f"{spec.rankings}: all rankings of prompts that are not held out are by labelers of "
+            "another cohort than 'training', who are only measured; give some labelers that cohort"
+        )
     usable = require_comparisons(train, spec.settings, name=spec.rankings)
     trained = {prompt.prompt_id for prompt in usable}
     rest = [prompt for prompt in train if prompt.prompt_id not in trained]
