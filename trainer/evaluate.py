@@ -19,8 +19,8 @@ from trainer.measures.outcomes import (
     accuracy_of,
     accuracy_per_prompt,
 )
+from trainer.result import Fold, RewardEvaluation, Share
 from trainer.rundir import RunDivergedError
-from trainer.spec import Fold, RewardEvaluation, Share
 
 MARGINS = ("0", "1", "2", "3+")
 CONTRADICTING_MARGIN = "below 0"

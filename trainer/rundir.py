@@ -21,7 +21,8 @@ from typing import IO, Any, Generic, TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from trainer.spec import RunKind, RunResult, RunSpec, SampledSlate, run_spec_adapter
+from trainer.result import RunResult
+from trainer.spec import RunKind, RunSpec, SampledSlate, run_spec_adapter
 
 SPEC_FILE = "spec.json"
 METRICS_FILE = "metrics.jsonl"

@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainer import rundir
+from trainer.result import RunResult
 from trainer.running.lineage import file_sha256
 from trainer.running.rows import read_rows
 from trainer.running.seeds import derive_seed
@@ -25,7 +26,6 @@ from trainer.sampling.sampler import Request, Sampled, Sampler
 from trainer.spec import (
     Problem,
     PromptRow,
-    RunResult,
     SampledModel,
     SampledResponse,
     SampledSlate,

@@ -25,6 +25,7 @@ from trainer.preference.dpo_step import (
 from trainer.preference.preferences import Preferences, read_preferences
 from trainer.preference.rankings import RankedPrompt
 from trainer.preview import sample_responses
+from trainer.result import Lineage, RunResult
 from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
@@ -32,7 +33,7 @@ from trainer.running.pace import Pace
 from trainer.running.trained import Trained
 from trainer.running.watch import Watch
 from trainer.shared_prompt import expected_reach
-from trainer.spec import DPOSettings, DPOSpec, Lineage, RunResult, Sampling
+from trainer.spec import DPOSettings, DPOSpec, Sampling
 
 SHOWN_TEXTS, SHOWN_TOKENS = 8, 96
 

@@ -19,13 +19,14 @@ from trainer.ppo.rollout_server import RolloutServer
 from trainer.ppo.rollouts import PPOModels, assess, describe
 from trainer.ppo.scored_texts import averaged, load_average, sample_scored, texts_row
 from trainer.ppo.update import Trainee, update
+from trainer.result import Lineage, RunResult
 from trainer.rundir import Metrics
 from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
 from trainer.running.pace import Pace
 from trainer.running.watch import Watch
-from trainer.spec import Lineage, PPOSettings, PPOSpec, RunResult
+from trainer.spec import PPOSettings, PPOSpec
 
 
 def run(spec: PPOSpec, run_dir: Path) -> None:

@@ -20,6 +20,7 @@ from trainer.preference import comparisons
 from trainer.preference.preferences import Preferences, read_preferences
 from trainer.preference.reward_folds import plan_folds, run_folds
 from trainer.preference.reward_step import accumulate_loss, center, load_trainable, score_all
+from trainer.result import Fold, Lineage, RunResult
 from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
@@ -27,7 +28,7 @@ from trainer.running.pace import Pace
 from trainer.running.rows import read_rows
 from trainer.running.trained import JSON, Trained
 from trainer.shared_prompt import expected_reach
-from trainer.spec import DemonstrationRow, Fold, Lineage, RewardSpec, RunResult
+from trainer.spec import DemonstrationRow, RewardSpec
 
 
 class Outcome(NamedTuple):

@@ -19,6 +19,7 @@ from trainer.architecture import sharding
 from trainer.data import Example
 from trainer.language_loss import mean_loss, packed_batches, response_tokens_of
 from trainer.preview import sample_texts
+from trainer.result import Lineage, RunResult
 from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
@@ -29,7 +30,7 @@ from trainer.running.watch import Watch
 from trainer.sft.demonstrations import Demonstrations, split_demonstrations
 from trainer.sft.mix import PretrainingMix, open_mix
 from trainer.sft.selection import Selection, open_selection
-from trainer.spec import DemonstrationRow, Lineage, RunResult, Sampling, SFTSettings, SFTSpec
+from trainer.spec import DemonstrationRow, Sampling, SFTSettings, SFTSpec
 
 VALIDATION_EXAMPLES = 256
 VALIDATIONS = 10

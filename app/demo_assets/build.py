@@ -22,7 +22,8 @@ from app.demo_assets.demonstrations.corpus import (
     held_out_prompts,
     pretraining_texts,
 )
-from trainer.spec import DemonstrationRow, Message, RunResult, SFTSettings, SFTSpec
+from trainer.result import RunResult
+from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
 ASSETS = Path(__file__).parent
 SETTINGS = SFTSettings(

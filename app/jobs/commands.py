@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import ConflictError, NotFoundError
 from app.jobs.handlers import StartedRun
 from app.jobs.queue import EXECUTE_RUN, QUEUE, enqueue
-from trainer.spec import RunKind, RunResult
+from trainer.result import RunResult
+from trainer.spec import RunKind
 
 MAX_ATTEMPTS = 3
 STALLED_SECONDS = 15

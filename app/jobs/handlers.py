@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from trainer.spec import RunKind, RunResult
+from trainer.result import RunResult
+from trainer.spec import RunKind
 
 
 @dataclass(frozen=True)

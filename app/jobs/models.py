@@ -65,7 +65,7 @@ class Run(Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     request_key: Mapped[uuid.UUID | None]  # a repeated request to start it starts nothing
     code_version: Mapped[str | None] = mapped_column(Text)  # of Podium, when the run started
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # trainer.spec.RunResult
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # trainer.result.RunResult
 
 
 class RunMetrics(Base):

@@ -18,8 +18,9 @@ from app.registry.queries import ModelView, model_by_name
 from app.rounds.commands import BATCH_SLATES, record_samples
 from app.rounds.queries import PendingSlate, pending_slates
 from app.settings import Settings
+from trainer.result import RunResult
 from trainer.rundir import SPEC_FILE, read_sampled_from
-from trainer.spec import Message, PromptRow, RunResult, SampledModel, SampleSpec, Sampling
+from trainer.spec import Message, PromptRow, SampledModel, SampleSpec, Sampling
 
 
 class SampleHandler:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.agreement.metrics.estimates import Estimate, Status
 from app.training.charts import Band
 from app.web.translation import gettext
-from trainer.spec import Calibration, RewardEvaluation, RunResult, Share
+from trainer.result import Calibration, RewardEvaluation, RunResult, Share
 
 FEW = 20  # comparisons in a bin, below which its point is hollow
 # Places in the reliability diagram, in its own units.

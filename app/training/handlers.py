@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.training.enough_data import rows_of
 from app.training.queries import inputs_of
 from app.training.settings import TrainingKind, TrainingSettings, parse_settings
+from trainer.result import RunResult
 from trainer.rundir import MODEL_FOLDER, SPEC_FILE
 from trainer.spec import (
     DPOSettings,
@@ -29,7 +30,6 @@ from trainer.spec import (
     PPOSpec,
     RewardSettings,
     RewardSpec,
-    RunResult,
     SFTSettings,
     SFTSpec,
     TrainingSpec,

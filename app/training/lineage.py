@@ -17,7 +17,7 @@ from app.training.lineage_queries import (
     LineageRows,
     LineageRun,
 )
-from trainer.spec import Share
+from trainer.result import Share
 
 NodeKind = Literal["base", "sft", "reward", "policy", "round", "dataset", "run"]
 KINDS: dict[str, NodeKind] = {

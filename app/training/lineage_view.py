@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from app.training.queries import RunView
-from trainer.spec import RunResult
+from trainer.result import RunResult
 
 SHOWN_IDS = 20
 

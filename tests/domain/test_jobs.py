@@ -32,7 +32,7 @@ from app.jobs.machine import COUNTERS, oom_kills
 from app.jobs.metrics_reader import MetricsReader
 from app.settings import Settings
 from tests.domain.worker_process import FAKE_TRAINER, SettingsHandler
-from trainer.spec import RunResult
+from trainer.result import RunResult
 
 PROJECT = text(
     "insert into projects (slug, name, labels_per_slate, overlap_share) "

@@ -22,7 +22,7 @@ from app.jobs.resuming import ResumePoint, resume_point, resume_run
 from app.settings import Settings
 from app.training.resume_offer import offer_for
 from tests.domain.worker_process import FAKE_TRAINER, SettingsHandler
-from trainer.spec import RunResult
+from trainer.result import RunResult
 
 PROJECT = text(
     "insert into projects (slug, name, labels_per_slate, overlap_share) "

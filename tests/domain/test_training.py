@@ -27,6 +27,7 @@ from app.training.handlers import TrainingHandler
 from app.training.log_tail import log_tail
 from app.training.queries import run_for
 from tests.labeled_project import Given, GivenSlate, Seeded, seed
+from trainer.result import RunResult
 from trainer.rundir import read_spec
 from trainer.spec import (
     DPOSettings,
@@ -35,7 +36,6 @@ from trainer.spec import (
     PPOSpec,
     RewardSettings,
     RewardSpec,
-    RunResult,
     SFTSettings,
     SFTSpec,
 )

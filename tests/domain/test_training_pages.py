@@ -13,7 +13,7 @@ from app.training.queries import MetricsRow, RunView
 from app.training.sampled_texts import MAX_CHARACTERS, read_texts
 from app.web.formats import duration
 from tests.evaluated import EVALUATED
-from trainer.spec import Share
+from trainer.result import Share
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 RUN = RunView(

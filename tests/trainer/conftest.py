@@ -25,8 +25,9 @@ from transformers import (
 
 from trainer import rundir, train_dpo, train_sft
 from trainer.__main__ import main
+from trainer.result import Lineage
 from trainer.running.lineage import RowUse, describe_lineage
-from trainer.spec import Lineage, TrainingSpec
+from trainer.spec import TrainingSpec
 
 torch.set_num_threads(1)
 

@@ -16,8 +16,8 @@ from trainer.measures.agreement_band import labeler_accuracy
 from trainer.measures.calibration import fit_temperature
 from trainer.measures.outcomes import share_of, t_975
 from trainer.preference.labeler_folds import labeler_folds
+from trainer.result import RewardEvaluation
 from trainer.rundir import RunDivergedError, RunRefusedError
-from trainer.spec import RewardEvaluation
 
 VECTORS = {
     vector["id"]: vector

@@ -15,9 +15,10 @@ import pytest
 from tests.trainer.conftest import environment, make_run, user, wait_for_steps
 from trainer import rundir
 from trainer.__main__ import _load as load
+from trainer.result import RunResult
 from trainer.running import alone, pace
 from trainer.running.rows import read_rows
-from trainer.spec import PretrainingRow, RunResult, SFTSettings, SFTSpec
+from trainer.spec import PretrainingRow, SFTSettings, SFTSpec
 
 RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from trainer.measures.outcomes import Outcome, share_of
-from trainer.spec import AgreementBand, Share
+from trainer.result import AgreementBand, Share
 
 MIN_LABELERS_FOR_MAJORITY = 3
 

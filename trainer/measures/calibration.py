@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.measures.outcomes import MIN_PROMPTS, Outcome
-from trainer.spec import Calibration, CalibrationBin
+from trainer.result import Calibration, CalibrationBin
 
 BINS = 10
 MAX_DOUBLINGS = 40

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.measures.outcomes import Outcome, Response, accuracy_of, share_of, win
-from trainer.spec import LengthChecks, Share
+from trainer.result import LengthChecks, Share
 
 MAX_DIFFERENCE = 0.10
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from trainer.spec import Share
+from trainer.result import Share
 
 MIN_PROMPTS = 10
 # Scores in float32 that differ by less are the same score, computed in different company.

@@ -15,11 +15,12 @@ from transformers import PreTrainedModel
 from trainer.evaluate import Accuracy, Judged, pairwise_accuracy
 from trainer.losses import Comparison, comparisons_of, kwise_loss
 from trainer.preference.rankings import RankedPrompt, reweighted
+from trainer.result import Share
 from trainer.rundir import Metrics
 from trainer.running import parallel
 from trainer.running.parallel import Part
 from trainer.shared_prompt import sizes_of
-from trainer.spec import DPOSettings, RewardSettings, Share, Ties
+from trainer.spec import DPOSettings, RewardSettings, Ties
 
 # While training; held-out prompts beyond these are measured at the end only.
 VALIDATIONS, VALIDATION_PROMPTS = 10, 128

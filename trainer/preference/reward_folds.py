@@ -20,10 +20,11 @@ from trainer.preference.labeler_folds import labeler_folds
 from trainer.preference.preferences import require_comparisons
 from trainer.preference.rankings import RankedPrompt, keep_labelers
 from trainer.preference.reward_step import accumulate_loss, score_all
+from trainer.result import Fold
 from trainer.running import optimization
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.pace import Pace
-from trainer.spec import Fold, RewardSettings
+from trainer.spec import RewardSettings
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from typing import Any, NoReturn, Self, TypeVar
 from torch import Tensor
 
 from trainer import rundir
+from trainer.result import Lineage
 from trainer.running import parallel, tensor_file
 from trainer.running.lineage import file_sha256
 from trainer.running.trained import (
@@ -47,7 +48,7 @@ from trainer.running.trained import (
     restore,
     restore_random,
 )
-from trainer.spec import Lineage, TrainingSpec
+from trainer.spec import TrainingSpec
 
 log = logging.getLogger(__name__)
 

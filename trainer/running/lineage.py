@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer.spec import Lineage, TrainingSpec
+from trainer.result import Lineage
+from trainer.spec import TrainingSpec
 
 # Fields of the specs that name a file in the run directory.
 INPUT_FIELDS = ("demonstrations", "rankings", "prompts", "pretraining")
