@@ -23,6 +23,7 @@ from app.projects import flags, screen, screen_words
 from app.rounds import pages as rounds_pages
 from app.training import (
     charts,
+    closing_words,
     display,
     evaluation,
     lineage_words,
@@ -87,6 +88,8 @@ TABLES = (
         for chart in drawn
         for line in (*chart.series, *chart.references)
     ],
+    closing_words.METRICS,
+    closing_words.ROWS,
     evaluation.BAND_LABEL,
     lineage_words.NODE_KINDS,
     setting_words.WORDS,

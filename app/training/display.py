@@ -1,6 +1,7 @@
 """How runs are shown: names, the few numbers at the head, settings in words, durations. Pure."""
 
 from app.training.charts import Series, names_of
+from app.training.closing_words import METRICS, ROWS
 from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
@@ -65,27 +66,37 @@ def live_numbers(run: RunView) -> list[tuple[str, float | None]]:
 def time_left(run: RunView) -> str | None:
     """How long the run will still take, as the trainer counts tokens; None when it cannot say."""
     seconds = run.latest.get("seconds_left")
-    if run.status != "running" or seconds is None:
+    if run.status != "running" or seconds is None or is_closing(run):
         return None
     return duration(seconds)
+
+
+def is_closing(run: RunView) -> bool:
+    """Whether the last step is done and what follows it, whose tokens nobody counts, is not."""
+    return run.status == "running" and run.progress >= 1
 
 
 def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
     """What the run measured at its end, and how many rows it used."""
     if run.result is None:
         return []
-    rows = [
-        (gettext("rows: %(name)s", name=_spoken(name)), count)
-        for name, count in run.result["rows"].items()
-    ]
-    names = names_of(run.kind)
-    places = {key: place for place, key in enumerate(names)}
-    # The database keeps no order of keys: first what has a curve, then the rest by name.
+    curves = names_of(run.kind)
+    names = curves | {key: gettext(words) for key, words in METRICS.items()}
+    places = {key: place for place, key in enumerate((*curves, *METRICS))}
+    # The database keeps no order of keys: first what has a curve, then the rest as it is listed.
     metrics = sorted(
         (item for item in run.result["metrics"].items() if item[0] != "seconds_left"),
         key=lambda item: (places.get(item[0], len(places)), item[0]),
     )
-    return [*((names.get(key, key), value) for key, value in metrics), *sorted(rows)]
+    row_places = {name: place for place, name in enumerate(ROWS)}
+    rows = sorted(
+        run.result["rows"].items(),
+        key=lambda item: (row_places.get(item[0], len(row_places)), item[0]),
+    )
+    return [
+        *((names.get(key, key), value) for key, value in metrics),
+        *((gettext(ROWS[name]) if name in ROWS else _spoken(name), n) for name, n in rows),
+    ]
 
 
 def shown_settings(run: RunView) -> list[tuple[str, str]]:

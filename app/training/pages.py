@@ -19,6 +19,7 @@ from app.training.display import (
     KIND_NAMES,
     closing_numbers,
     elapsed_text,
+    is_closing,
     live_numbers,
     shown_settings,
     state_of,
@@ -264,5 +265,6 @@ def _status_context(project: ProjectView, run: RunView) -> dict[str, Any]:
         "elapsed": elapsed_text,
         "state": state_of,
         "time_left": time_left(run),
+        "is_closing": is_closing(run),
         "numbers": live_numbers(run),
     }

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.training.charts import Band, charts_of
-from app.training.display import closing_numbers, shown_settings, state_of, time_left
+from app.training.display import (
+    closing_numbers,
+    is_closing,
+    shown_settings,
+    state_of,
+    time_left,
+)
 from app.training.evaluation import band_of, estimate, evaluation_of
 from app.training.lineage_view import lineage_view
 from app.training.queries import MetricsRow, RunView
@@ -110,6 +116,15 @@ def test_the_time_left_is_what_the_trainer_counts():
     assert time_left(run(latest={"seconds_left": 5.0}, status="succeeded")) is None
 
 
+def test_no_time_is_left_to_tell_once_the_last_step_is_done():
+    measuring = run(latest={"seconds_left": 0.0}, progress=1.0)
+
+    assert time_left(measuring) is None
+    assert is_closing(measuring)
+    assert not is_closing(run(progress=0.999))
+    assert not is_closing(run(progress=1.0, status="succeeded"))
+
+
 def test_durations_are_in_their_two_largest_units():
     assert [duration(one) for one in (59.9, 60, 3599, 3600, 90_000)] == [
         "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 0 min",
@@ -144,7 +159,10 @@ def test_settings_are_shown_with_their_units():
 def test_the_time_that_was_left_at_the_end_is_no_closing_number():
     result = {"metrics": {"loss/sft": 1.5, "seconds_left": 0.0}, "rows": {"train": 3}}
 
-    assert closing_numbers(run(result=result)) == [("loss/sft", 1.5), ("rows: train", 3)]
+    assert closing_numbers(run(result=result)) == [
+        ("loss/sft", 1.5),
+        ("Demonstrations, train", 3),
+    ]
 
 
 def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
@@ -155,10 +173,18 @@ def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
         ("Loss: train", 0.5),
         ("Accuracy: validation", 0.6),
         ("Gradient norm", 1.0),
-        ("tokens", 9),
-        ("rows: cut", 0),
-        ("rows: rankings", 3),
+        ("Tokens trained on", 9),
+        ("Rankings", 3),
+        ("Rows shortened", 0),
     ]
+
+
+def test_a_closing_number_without_words_keeps_its_name():
+    result = {"metrics": {"new/number": 2.0, "tokens_per_second": 7.5}, "rows": {"odd_rows": 1}}
+
+    assert closing_numbers(run(kind="sft", result=result)) == [
+        ("Tokens per second", 7.5), ("new/number", 2.0), ("odd rows", 1),
+    ]  # fmt: skip
 
 
 # --- the evaluation ------------------------------------------------------------------------------
