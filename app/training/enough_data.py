@@ -39,6 +39,7 @@ NEEDED_TO_TRAIN: dict[TrainingKind, str] = {
     "reward": "training_comparisons",
     "dpo": "training_comparisons",
 }
+SPOKEN = {"pretraining": "pretraining texts"}
 # Datasets that were made before these were counted are taken to hold nothing out.
 COUNTED_LATER = {
     "training_demonstrations": "demonstrations",
@@ -107,7 +108,9 @@ def require_enough_labelers(settings: TrainingSettings, labelers: int) -> None:
 
 def _not_enough(what: str, rows: Rows, *, field: str | None = None) -> InvalidError:
     counts = ", ".join(
-        f"{count} {name}" for name, count in asdict(rows).items() if name not in COUNTED_LATER
+        f"{count} {SPOKEN.get(name, name)}"
+        for name, count in asdict(rows).items()
+        if name not in COUNTED_LATER
     )
     faults = () if field is None else (Fault(("body", "settings", field), what),)
     return InvalidError(f"{what} There are {counts}.", code="not_enough_data", faults=faults)

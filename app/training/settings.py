@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
-from app.training.setting_words import WORDS
+from app.training.setting_words import OTHER_WORDS, WORDS
 from app.web.formats import number
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
@@ -43,7 +43,7 @@ def parse_settings(kind: TrainingKind, values: Mapping[str, object]) -> Training
     try:
         settings = SETTINGS[kind].model_validate(dict(values), strict=True)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(kind, error) from None
     return _coherent(settings)
 
 
@@ -61,7 +61,7 @@ def parse_settings_form(kind: TrainingKind, texts: Mapping[str, str]) -> Trainin
     try:
         settings = SETTINGS[kind].model_validate_strings(filled)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(kind, error) from None
     # Texts cannot say none.
     none = {
         name: None
@@ -134,9 +134,9 @@ def _require_batches_that_work(settings: PPOSettings) -> None:
             )
 
 
-def _invalid(error: ValidationError) -> InvalidError:
+def _invalid(kind: TrainingKind, error: ValidationError) -> InvalidError:
     faults = tuple(
-        Fault(("body", "settings", str(item["loc"][0])[:MAX_NAME]), _message(item))
+        Fault(("body", "settings", str(item["loc"][0])[:MAX_NAME]), _message(kind, item))
         for item in error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
     )
     return InvalidError(
@@ -144,15 +144,18 @@ def _invalid(error: ValidationError) -> InvalidError:
     )
 
 
-def _message(item: Mapping[str, Any]) -> str:
+def _message(kind: TrainingKind, item: Mapping[str, Any]) -> str:
     """What is wrong, with the bound and the field's unit, and never with the input.
 
     The unit is what a field's words begin with; the rest of them stands beside the field already.
     """
     if item["type"] == "extra_forbidden":
         return "there is no such setting for this kind of run"
-    name, message = item["loc"][0], _in_words(item)
-    return f"{message} ({WORDS[name][1].partition(';')[0]})" if name in WORDS else message
+    name, message = str(item["loc"][0]), _in_words(item)
+    if name not in WORDS:
+        return message
+    unit = OTHER_WORDS.get((kind, name), WORDS[name][1]).partition(";")[0]
+    return f"{message} ({unit})"
 
 
 def _in_words(item: Mapping[str, Any]) -> str:

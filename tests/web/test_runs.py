@@ -163,6 +163,21 @@ async def test_a_message_names_the_bound_and_the_unit(admin, dataset, models):
 
 
 @pytest.mark.parametrize(
+    ("kind", "unit"),
+    [
+        ("reward", "prompts per optimizer step, each with all its comparisons"),
+        ("ppo", "episodes per iteration: one prompt and one response each"),
+    ],
+)
+async def test_a_message_names_the_unit_of_the_kind_of_run(admin, dataset, models, kind, unit):
+    body = reward_run(dataset) if kind == "reward" else ppo_run(dataset)
+
+    answer = await admin.post(RUNS, json={**body, "settings": {"batch_size": 0}})
+
+    assert answer.json()["errors"][0]["msg"] == f"must be at least 1 ({unit})"
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"base_model": "../x"},
@@ -250,6 +265,7 @@ async def test_the_pretraining_mix_needs_pretraining_texts(
     assert refused.status_code == 422
     assert refused.json()["code"] == "not_enough_data"
     assert refused.json()["errors"][0]["loc"] == ["body", "settings", setting]
+    assert "0 pretraining texts." in refused.json()["detail"]
     assert page.status_code == 422
     assert "texts; import some or set it to 0." in page.text
     assert taken.status_code == 202
@@ -791,7 +807,7 @@ async def test_a_form_sent_twice_starts_one_run(admin, admin_browser, dataset, m
         ({"settings.learning_rate": "nan"}, "finite"),
         ({"settings.batch_size": "0"}, "must be at least 1"),
         ({"settings.unknown": "1"}, "no such setting"),
-        ({"base_model": "pi"}, "takes a sft or base model"),
+        ({"base_model": "pi"}, "takes one of the kind sft or base"),
         ({"base_model": ""}, "no model with this name"),
         ({"dataset": "x"}, "must be a dataset"),
         ({"dataset": "99999"}, "no dataset with this id"),
