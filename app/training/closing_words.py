@@ -8,6 +8,7 @@ METRICS: Final[dict[str, str]] = {
     "comparisons/validation": "Strict comparisons, validation",
     "ties/validation": "Ties left out, validation",
     "reward/bias": "Bias, so that demonstrations score 0",
+    "learning_rate": "Learning rate",
     "tokens": "Tokens trained on",
     "tokens_per_second": "Tokens per second",
     "pretraining/texts": "Pretraining texts, last step",

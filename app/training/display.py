@@ -5,7 +5,7 @@ from app.training.closing_words import METRICS, ROWS
 from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
-from app.web.formats import duration
+from app.web.formats import duration, plain
 from app.web.translation import gettext
 
 KIND_NAMES = {
@@ -129,7 +129,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return gettext("on") if value else gettext("off")
     if isinstance(value, float):
-        return f"{value:g}"
+        return plain(value)
     if isinstance(value, dict):
         given = {key: one for key, one in value.items() if one is not None}
         return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in given.items()) or gettext(

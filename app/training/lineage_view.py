@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 
 from app.training.queries import RunView
+from app.web.translation import gettext
 from trainer.result import RunResult
 
 SHOWN_IDS = 20
+# What a model was to the run that read it.
+ROLES: Final[dict[str, str]] = {"base_model": "base model", "reward_model": "reward model"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def lineage_view(run: RunView) -> LineageView | None:
         dataset_sha256=lineage.dataset_sha256,
         files=lineage.files,
         parents=[
-            Parent(role.replace("_", " "), names.get(role), sha256)
+            Parent(gettext(ROLES[role]) if role in ROLES else role, names.get(role), sha256)
             for role, sha256 in lineage.parents.items()
         ],
         used=len(lineage.rows_used),

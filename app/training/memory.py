@@ -7,6 +7,7 @@ from app.errors import Fault, InvalidError
 from app.jobs.machine import Machine
 from app.training.handlers import spec_of
 from app.training.settings import TrainingSettings
+from app.web.formats import localized
 from app.web.translation import gettext
 from trainer.memory import RowLengths, estimate, gib, require
 from trainer.model_shape import ModelShape, shape_of
@@ -34,11 +35,12 @@ def memory_text(
     spec = spec_of(settings, folders=[str(one) for one in folders], has_demonstrations=False)
     need = estimate(spec, base=shapes[0], reward=(*shapes[1:], None)[0], device=device)
     said = gettext(
-        "With these settings the run needs up to about %(size)s of memory", size=gib(need.total)
+        "With these settings the run needs up to about %(size)s of memory",
+        size=localized(gib(need.total)),
     )
     if machine is None:
         return f"{said}."
-    has = gib(machine.memory_bytes)
+    has = localized(gib(machine.memory_bytes))
     if machine.has_launcher:
         return gettext(
             "%(said)s where nothing is shared; the worker trains with a launcher, and each process "

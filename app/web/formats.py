@@ -20,7 +20,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.726 is 72.6%."""
     if value is None:
         return UNDEFINED
-    return gettext("%(number)s%%", number=_localized(f"{100 * value:z.{digits}f}"))
+    return gettext("%(number)s%%", number=localized(f"{100 * value:z.{digits}f}"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -28,16 +28,21 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return UNDEFINED
     if isinstance(value, int) or float(value).is_integer():
-        return _localized(f"{int(value):,}")
+        return localized(f"{int(value):,}")
     if abs(value) < SMALL_NUMBER:
-        return _localized(f"{value:,.{digits}g}")
+        return localized(f"{value:,.{digits}g}")
     shown = min(digits, 1) if abs(value) >= LARGE_NUMBER else digits
-    return _localized(f"{value:,.{shown}f}")
+    return localized(f"{value:,.{shown}f}")
 
 
 def fixed(value: float | None, digits: int) -> str:
     """A number with exactly so many decimals."""
-    return UNDEFINED if value is None else _localized(f"{value:z,.{digits}f}")
+    return UNDEFINED if value is None else localized(f"{value:z,.{digits}f}")
+
+
+def plain(value: float) -> str:
+    """A number as people type it: not rounded to few decimals, and without thousands separators."""
+    return localized(f"{value:g}")
 
 
 def when(moment: datetime | None) -> str:
@@ -79,7 +84,7 @@ def duration(seconds: float) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
-def _localized(text: str) -> str:
+def localized(text: str) -> str:
     """A number as Python writes it, with the separators of the request's language."""
     return text.translate(_separators(language()))
 

@@ -18,6 +18,7 @@ from app.training.lineage_view import lineage_view
 from app.training.queries import MetricsRow, RunView
 from app.training.sampled_texts import MAX_CHARACTERS, read_texts
 from app.web.formats import duration
+from app.web.translation import speak, speak_as_before
 from tests.evaluated import EVALUATED
 from trainer.result import Share
 
@@ -144,6 +145,14 @@ def test_settings_are_shown_in_words():
     assert shown_settings(run(settings=settings)) == [
         ("Beta", "0.1"), ("Whiten rewards", "off"), ("Ties", "left out"), ("LoRA rank", "none"),
     ]  # fmt: skip
+
+
+def test_settings_have_the_decimal_sign_of_the_page():
+    before = speak("de")
+    try:
+        assert shown_settings(run(settings={"learning_rate": 0.0015})) == [("Lernrate", "0,0015")]
+    finally:
+        speak_as_before(before)
 
 
 def test_settings_are_shown_with_their_units():

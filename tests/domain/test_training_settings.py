@@ -271,6 +271,7 @@ def test_every_setting_belongs_to_a_kind_of_run():
         ("ppo", "ema_decay", "above 0, below 1"),
         ("sft", "tokens_per_forward", "256 to 4,194,304"),
         ("sft", "lora_rank", "1 to 1,024"),
+        ("sft", "pretraining_share", "0 to 0.9"),
         ("sft", "seed", "at least 0"),
         ("reward", "ties", ""),
     ],

@@ -694,6 +694,29 @@ async def test_the_page_of_an_evaluated_run_shows_what_was_measured(
     assert "lineage" not in listed["result"]
 
 
+async def test_what_could_not_be_measured_has_its_reason_and_no_column(
+    admin, admin_browser, insert, dataset, models
+):
+    run = (await admin.post(RUNS, json=reward_run(dataset))).json()["id"]
+    few = {"value": 0.5, "count": 9, "prompts": 3, "reason": "not enough data: 3 of 10 prompts"}
+    fold = {"labelers": ["L-01"], "training_labelers": few, "held_out_labelers": few}
+    result = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "folds": [fold]}}
+    result["evaluation"]["calibration"] = {
+        **EVALUATED["evaluation"]["calibration"], "temperature": None,
+        "ece_after": None, "log_loss_after": None, "brier_after": None,
+    }  # fmt: skip
+    finish = (
+        "update runs set status = 'succeeded', progress = 1, finished_at = now(), "
+        "result = cast(:result as jsonb) where id = :run returning id"
+    )
+    await insert(finish, run=run, result=json.dumps(result))
+
+    shown = (await admin_browser.get(f"{PAGES}/{run}")).text
+
+    assert "not enough data: 3 of 10 prompts" in shown
+    assert "After temperature" not in shown
+
+
 async def test_a_run_that_goes_on_is_seen_against_the_projects_agreement(
     app, admin, admin_browser, insert, models
 ):
