@@ -169,8 +169,8 @@ async def _model(
     if model.kind not in kinds:
         raise _refused(
             field,
-            f"{name} is of the kind {model.kind}, but a run of the kind {run} takes one of the kind "
-            f"{' or '.join(kinds)} here",
+            f"{name} is of the kind {model.kind}, but a run of the kind {run} takes one of the "
+            f"kind {' or '.join(kinds)} here",
             "wrong_model_kind",
         )
     if model.endpoint_model is not None:
