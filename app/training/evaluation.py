@@ -34,6 +34,7 @@ class EvaluationView:
 
     Attributes:
         measured: as the trainer wrote it.
+        band: from the labelers' agreement to its ceiling; None where too few prompts tell it.
         points: of the reliability diagram.
         rows: label and accuracy, by group of comparisons: all, then by who labeled them.
         labelers: the same by labeler.
@@ -43,6 +44,7 @@ class EvaluationView:
     """
 
     measured: RewardEvaluation
+    band: Band | None
     points: list[Point]
     rows: list[tuple[str, Estimate]]
     labelers: list[tuple[str, Estimate]]
@@ -63,8 +65,12 @@ def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
         (fold.labelers, estimate(fold.training_labelers), estimate(fold.held_out_labelers))
         for fold in measured.folds
     ]
+    agreement = measured.agreement.agreement
     return EvaluationView(
         measured=measured,
+        band=None
+        if agreement.low is None
+        else band_of(agreement.value, measured.agreement.ceiling),
         points=_points(measured.calibration),
         rows=[
             (gettext("All comparisons"), estimate(measured.accuracy)),

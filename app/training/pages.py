@@ -164,7 +164,6 @@ async def show_run(
         **_status_context(project, run),
         "metrics": metrics[-TABLE_ROWS:],
         "charts": charts_of(run.kind, run.settings, metrics, agreement=band),
-        "band": band,
         "evaluation": evaluation,
         "lineage": lineage_view(run),
         "texts": await texts_of(settings, run.id, step=step),
@@ -247,12 +246,11 @@ async def _project_and_run(
 async def _agreement_band(
     tx: Tx, project: ProjectView, run: RunView, evaluation: EvaluationView | None
 ) -> Band | None:
-    """What accuracy is seen against: measured with the run, before that the project's numbers."""
+    """What accuracy is seen against: measured with the run, or else the project's numbers."""
     if run.kind not in ("reward", "dpo"):
         return None
-    if evaluation is not None:
-        measured = evaluation.measured.agreement
-        return band_of(measured.agreement.value, measured.ceiling)
+    if evaluation is not None and evaluation.band is not None:
+        return evaluation.band
     found = await agreement_of(tx, project, baseline=None)
     return band_of(found.report.strict.estimate.value)
 

@@ -199,6 +199,15 @@ def test_a_closing_number_without_words_keeps_its_name():
 # --- the evaluation ------------------------------------------------------------------------------
 
 
+def test_agreement_of_too_few_prompts_is_no_band():
+    few = {"value": 0.63, "count": 19, "prompts": 2, "reason": "not enough data: 2 of 10 prompts"}
+    agreement = {**EVALUATED["evaluation"]["agreement"], "agreement": few, "ceiling": 0.757}
+    scarce = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "agreement": agreement}}
+
+    assert evaluation_of(scarce).band is None
+    assert evaluation_of(EVALUATED).band == band_of(0.726, 0.836)
+
+
 def test_bins_with_fewer_than_20_comparisons_are_hollow():
     counts = [one["count"] for one in EVALUATED["evaluation"]["calibration"]["bins"]]
 

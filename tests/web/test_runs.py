@@ -701,6 +701,10 @@ async def test_what_could_not_be_measured_has_its_reason_and_no_column(
     few = {"value": 0.5, "count": 9, "prompts": 3, "reason": "not enough data: 3 of 10 prompts"}
     fold = {"labelers": ["L-01"], "training_labelers": few, "held_out_labelers": few}
     result = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "folds": [fold]}}
+    result["evaluation"]["agreement"] = {
+        **EVALUATED["evaluation"]["agreement"],
+        "agreement": {**few, "reason": "not enough data: 2 of 10 prompts"},
+    }
     result["evaluation"]["calibration"] = {
         **EVALUATED["evaluation"]["calibration"], "temperature": None,
         "ece_after": None, "log_loss_after": None, "brier_after": None,
@@ -714,6 +718,8 @@ async def test_what_could_not_be_measured_has_its_reason_and_no_column(
     shown = (await admin_browser.get(f"{PAGES}/{run}")).text
 
     assert "not enough data: 3 of 10 prompts" in shown
+    assert "not enough data: 2 of 10 prompts" in shown
+    assert "labelers&#39; agreement, up to" not in shown
     assert "After temperature" not in shown
 
 
