@@ -82,7 +82,7 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
         return []
     curves = names_of(run.kind)
     names = curves | {key: gettext(words) for key, words in METRICS.items()}
-    places = {key: place for place, key in enumerate((*curves, *METRICS))}
+    places = {key: place for place, key in enumerate(dict.fromkeys((*curves, *METRICS)))}
     # The database keeps no order of keys: first what has a curve, then the rest as it is listed.
     metrics = sorted(
         (item for item in run.result["metrics"].items() if item[0] != "seconds_left"),

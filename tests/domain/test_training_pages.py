@@ -175,13 +175,19 @@ def test_the_time_that_was_left_at_the_end_is_no_closing_number():
 
 
 def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
-    metrics = {"tokens": 9, "gradient/norm": 1.0, "accuracy/validation": 0.6, "loss/reward": 0.5}
+    metrics = {
+        "tokens": 9, "learning_rate": 0.1, "gradient/norm": 1.0, "accuracy/validation": 0.6,
+        "tokens_per_second": 7.5, "reward/bias": 2.0, "loss/reward": 0.5,
+    }  # fmt: skip
     result = {"metrics": metrics, "rows": {"rankings": 3, "cut": 0}}
 
     assert closing_numbers(run(kind="reward", result=result)) == [
         ("Loss: train", 0.5),
         ("Accuracy: validation", 0.6),
         ("Gradient norm", 1.0),
+        ("Learning rate", 0.1),
+        ("Tokens per second", 7.5),
+        ("Bias, so that demonstrations score 0", 2.0),
         ("Tokens trained on", 9),
         ("Rankings", 3),
         ("Rows shortened", 0),
