@@ -1,6 +1,7 @@
 """The form for a new run: what it offers, and how what was typed becomes a request."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,6 +63,8 @@ GROUPS: tuple[tuple[Group, str], ...] = (
     ("more", "More settings"),
     ("machine", "Machine: precision, memory, gradients, checkpoints"),
 )
+
+SETTING_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")  # the others are words of their own
 
 dataset_id = TypeAdapter(Id)
 
@@ -280,10 +283,17 @@ def _problem(error: DomainError) -> str:
     for fault in error.faults:
         name = str(fault.loc[-1])
         if "settings" in fault.loc and name in WORDS:
-            return f"{gettext(WORDS[name][0])}: {fault.msg}"
+            return f"{gettext(WORDS[name][0])}: {_in_labels(fault.msg)}"
     return error.detail
 
 
 def _messages(error: DomainError) -> dict[str, str]:
     """The faults by the name of their field."""
-    return {".".join(map(str, fault.loc[1:])): fault.msg for fault in error.faults}
+    return {".".join(map(str, fault.loc[1:])): _in_labels(fault.msg) for fault in error.faults}
+
+
+def _in_labels(message: str) -> str:
+    """A message with the settings that it names called what the form calls them."""
+    return SETTING_NAME.sub(
+        lambda found: f'"{gettext(WORDS[found[0]][0])}"' if found[0] in WORDS else found[0], message
+    )

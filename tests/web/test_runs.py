@@ -853,6 +853,20 @@ async def test_a_wrong_form_comes_back_with_what_was_typed(
     assert (await admin.get(RUNS)).json()["runs"] == []
 
 
+async def test_a_form_calls_the_other_setting_what_its_field_is_called(
+    admin_browser, dataset, models
+):
+    form = {**ppo_run(dataset), "settings.batch_size": "10", "settings.minibatch_size": "10"}
+    form |= {"settings.responses_per_prompt": "4"}
+    form.pop("settings", None)
+
+    answer = await admin_browser.post(PAGES, data=form)
+
+    assert answer.status_code == 422
+    assert "must be a multiple of &#34;Responses per prompt&#34; (4)" in answer.text
+    assert "multiple of responses_per_prompt" not in answer.text
+
+
 async def test_the_head_of_a_finished_run_asks_for_the_whole_page(
     admin, admin_browser, dataset, models
 ):
