@@ -142,7 +142,11 @@ def train_reward(
     ) as checkpoints:
         resumed = checkpoints.resume()
         metrics: rundir.Metrics = resumed.state.get("metrics", {})
-        pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]))
+        pace = Pace(
+            planned=sum(tokens),
+            done=sum(tokens[: resumed.step]),
+            only_read=comparisons.tokens_of(held) + sum(len(one.tokens) for one in demonstrations),
+        )
         with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             folds = run_folds(
                 fold_plans,

@@ -281,6 +281,16 @@ def test_the_time_left_follows_from_the_tokens_and_not_from_an_earlier_attempt(m
     assert resumed.progress == 0.6
 
 
+def test_what_is_only_read_after_the_last_step_takes_a_third_of_the_time(monkeypatch):
+    clock = [10.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    run = pace.Pace(planned=400, only_read=300)
+    clock[0] = 14.0
+
+    assert run.advance(200)["seconds_left"] == 6.0
+    assert run.progress == 0.5
+
+
 def test_the_last_log_line_with_text_is_found(tmp_path):
     (tmp_path / "log.txt").write_text("Traceback\nerror: no data\n\n")
 
