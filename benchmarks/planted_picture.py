@@ -1,9 +1,12 @@
 """Hidden score against KL as an SVG: one line for each way of optimizing."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT, MARGIN = 640, 400, 56
+# Labels stand below their points, and above where lines run close to each other.
+LABELED_ABOVE = "ppo"
 STYLES = {
     "best of n": ("#6b7280", "4 3"),
     "dpo": ("#b45309", ""),
@@ -29,13 +32,12 @@ class Point(NamedTuple):
 
 def draw(points: Sequence[Point]) -> str:
     """Return the picture; its title says in words what is drawn."""
-    right = max(1.0, *(point.kl_nats for point in points)) * 1.05
-    low, high = (side(point.score for point in points) for side in (min, max))
-    pad = 0.08 * (high - low or 1.0)
+    across = _ticks(0.0, max(point.kl_nats for point in points))
+    up = _ticks(min(0.0, *(point.score for point in points)), max(point.score for point in points))
 
-    def place(point: Point) -> tuple[float, float]:
-        x = MARGIN + max(0.0, point.kl_nats) / right * (WIDTH - 2 * MARGIN)
-        share = (point.score - low + pad) / (high - low + 2 * pad)
+    def place(kl_nats: float, score: float) -> tuple[float, float]:
+        x = MARGIN + max(0.0, kl_nats) / across[-1] * (WIDTH - 2 * MARGIN)
+        share = (score - up[0]) / (up[-1] - up[0])
         return round(x, 1), round(HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN), 1)
 
     parts = [
@@ -48,21 +50,31 @@ def draw(points: Sequence[Point]) -> str:
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 16}" text-anchor="middle" fill="#374151">'
         "KL to the SFT model, nats per response</text>",
         f'<text x="{MARGIN}" y="{MARGIN - 16}" fill="#374151">mean hidden score</text>',
-        *_ticks(right, low - pad, high + pad),
     ]
+    for tick in across:
+        x, y = place(tick, up[0])
+        parts.append(
+            f'<text x="{x}" y="{y + 18}" text-anchor="middle" fill="#6b7280">{tick:g}</text>'
+        )
+    for tick in up:
+        x, y = place(0.0, tick)
+        parts.append(
+            f'<text x="{x - 8}" y="{y + 4}" text-anchor="end" fill="#6b7280">{tick:g}</text>'
+        )
     for row, (kind, (color, dashes)) in enumerate(STYLES.items()):
         line = sorted(
             (point for point in points if point.kind == kind), key=lambda one: one.kl_nats
         )
-        path = " ".join(f"{x},{y}" for x, y in map(place, line))
+        places = [place(point.kl_nats, point.score) for point in line]
+        path = " ".join(f"{x},{y}" for x, y in places)
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2" '
             f'stroke-dasharray="{dashes}"/>'
         )
-        for point in line:
-            x, y = place(point)
+        for point, (x, y) in zip(line, places, strict=True):
+            at = y - 10 if kind == LABELED_ABOVE else y + 16
             parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{color}"/>')
-            parts.append(f'<text x="{x + 6}" y="{y + 14}" fill="{color}">{point.label}</text>')
+            parts.append(f'<text x="{x + 2}" y="{at}" fill="{color}">{point.label}</text>')
         at = HEIGHT - MARGIN - 74 + 18 * row
         parts.append(
             f'<text x="{WIDTH - MARGIN}" y="{at}" text-anchor="end" fill="{color}" '
@@ -71,15 +83,9 @@ def draw(points: Sequence[Point]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _ticks(right: float, low: float, high: float) -> list[str]:
-    parts = []
-    for step in range(5):
-        x = MARGIN + step / 4 * (WIDTH - 2 * MARGIN)
-        y = HEIGHT - MARGIN - step / 4 * (HEIGHT - 2 * MARGIN)
-        parts += [
-            f'<text x="{x}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle" fill="#6b7280">'
-            f"{right * step / 4:.1f}</text>",
-            f'<text x="{MARGIN - 8}" y="{y + 4}" text-anchor="end" fill="#6b7280">'
-            f"{low + (high - low) * step / 4:.2f}</text>",
-        ]
-    return parts
+def _ticks(low: float, high: float) -> list[float]:
+    """Return four to eight round numbers, evenly spaced, from at most `low` to at least `high`."""
+    least = (high - low or 1.0) / 6
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+    return [step * at for at in range(math.floor(low / step), math.ceil(high / step) + 1)]
