@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +130,10 @@ class Monkey:
         await self.page.set_viewport_size({"width": width, "height": 800})
 
     async def reload(self) -> None:
-        try:
-            await self.page.goto(self.label)
-        except Error:  # The link that was followed was faster.
-            await self.page.goto(self.label)
+        for _ in range(5):
+            with suppress(Error):  # A link that was followed, or the next task, was faster.
+                await self.page.goto(self.label)
+                break
         await Screen(self.page).ready()
 
     async def hit(self) -> None:
