@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from benchmarks.stage import describe_machine, write_report
 from trainer import models
 from trainer.generate import Draw, draw_responses
 from trainer.model_shape import ModelShape, shape_of
+from trainer.preference.kwise_step import accumulate_loss
 from trainer.preference.preferences import read_preferences
-from trainer.preference.reward_step import accumulate_loss, load_trainable
+from trainer.preference.reward_step import load_trainable, score_prompts
 from trainer.running import optimization
 from trainer.spec import RewardSettings, RewardSpec
 
@@ -139,7 +141,7 @@ def train(plan: Plan, folder: Path, *, prompts: int, steps: int) -> dict[str, An
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
 
     def step() -> None:
-        loss, _ = accumulate_loss(model, batch, settings)
+        loss, _ = accumulate_loss(model, partial(score_prompts, model), batch, settings)
         optimization.guarded_step(optimizer, model.parameters(), loss=loss, step=0, max_norm=1.0)
 
     for _ in range(WARM_UP_STEPS):

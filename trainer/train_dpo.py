@@ -5,6 +5,7 @@ read before the first one. The loss is the reward model's, of implicit rewards.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -13,15 +14,9 @@ from trainer import models, rundir
 from trainer.architecture import sharding
 from trainer.architecture.pretrained import load_config
 from trainer.evaluate import evaluate, pairwise_accuracy
-from trainer.preference import comparisons
-from trainer.preference.dpo_step import (
-    References,
-    accumulate_loss,
-    check_start,
-    describe,
-    read_references,
-    reward_all,
-)
+from trainer.preference import comparisons, dpo_step
+from trainer.preference.dpo_step import References
+from trainer.preference.kwise_step import accumulate_loss, score_all
 from trainer.preference.preferences import Preferences, read_preferences
 from trainer.preference.rankings import RankedPrompt
 from trainer.preview import sample_responses
@@ -61,13 +56,14 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
     train, held = preferences.train, preferences.held
-    references = read_references(policy, [*train, *held], settings)
+    references = dpo_step.read_references(policy, [*train, *held], settings)
 
     metrics = train_policy(
         policy, tokenizer, preferences, references, spec, run_dir, lineage=lineage
     )
 
-    rewards = reward_all(policy, references, held, settings)
+    reward = partial(dpo_step.reward_prompts, policy, references, settings)
+    rewards = score_all(policy, reward, held, settings).tolist()
     judged = comparisons.judge(held, rewards)
     evaluation = evaluate(judged, preferences.training_labelers)
     shown = sample_shown(policy, tokenizer, [*held, *train], settings)
@@ -121,6 +117,7 @@ def train_policy(
     watched = comparisons.spread(preferences.held, comparisons.VALIDATION_PROMPTS)
     plan = comparisons.plan_batches(train, settings)
     tokens = [comparisons.tokens_of(batch) for batch in plan]
+    reward = partial(dpo_step.reward_prompts, policy, references, settings)
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
     trained = Trained(models={"policy": policy}, optimizers={"policy": optimizer})
     with Checkpointer(
@@ -143,14 +140,10 @@ def train_policy(
                 )
                 optimization.set_rate(optimizer, settings.learning_rate * share)
                 loss, rewards = accumulate_loss(
-                    policy,
-                    references,
-                    plan[step],
-                    settings,
-                    until_stopped=checkpoints.until_stopped,
+                    policy, reward, plan[step], settings, until_stopped=checkpoints.until_stopped
                 )
                 if step == 0:
-                    check_start(loss, settings, policy.device)
+                    dpo_step.check_start(loss, settings, policy.device)
                 norm = optimization.guarded_step(
                     optimizer,
                     policy.parameters(),
@@ -160,14 +153,15 @@ def train_policy(
                 )
                 metrics = {
                     "loss/dpo": loss,
-                    **describe(rewards.tolist(), plan[step], settings),
+                    **dpo_step.describe(rewards.tolist(), plan[step], settings),
                     "gradient/norm": norm,
                     "learning_rate": settings.learning_rate * share,
                     **pace.advance(tokens[step]),
                 }
                 if is_measured:
                     watch = checkpoints.until_abandoned
-                    metrics |= validate(policy, references, watched, settings, watch=watch)
+                    of_watched = score_all(policy, reward, watched, settings, watch=watch).tolist()
+                    metrics |= comparisons.validation_numbers(watched, of_watched, settings.ties)
                     shown = [*watched, *train]
                     texts = sample_shown(policy, tokenizer, shown, settings, watch=watch)
                     rundir.append_line(texts_file, {"step": step, "samples": texts})
@@ -176,19 +170,6 @@ def train_policy(
                 )
         checkpoints.at_border(len(plan), {"metrics": rundir.finite(metrics)})
     return metrics
-
-
-def validate(
-    policy: PreTrainedModel,
-    references: References,
-    prompts: Sequence[RankedPrompt],
-    settings: DPOSettings,
-    *,
-    watch: Watch = iter,
-) -> rundir.Metrics:
-    """Return how well the implicit rewards agree with held-out rankings, and the loss there."""
-    rewards = reward_all(policy, references, prompts, settings, watch=watch)
-    return comparisons.validation_numbers(prompts, rewards, settings.ties)
 
 
 def sample_shown(

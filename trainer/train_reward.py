@@ -5,6 +5,7 @@ With `labeler_folds`, fresh models are trained first, each without one group of 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -16,10 +17,10 @@ from trainer.architecture import sharding
 from trainer.architecture.pretrained import load_config
 from trainer.data import Example
 from trainer.evaluate import evaluate, pairwise_accuracy
-from trainer.preference import comparisons
+from trainer.preference import comparisons, reward_step
+from trainer.preference.kwise_step import accumulate_loss, score_all
 from trainer.preference.preferences import Preferences, read_preferences
 from trainer.preference.reward_folds import plan_folds, run_folds
-from trainer.preference.reward_step import accumulate_loss, center, load_trainable, score_all
 from trainer.result import Fold, Lineage, RunResult
 from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
@@ -68,7 +69,7 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         [row.response for row in written],
         max_tokens=max_tokens,
     )
-    model = load_trainable(folder, tokenizer, settings)
+    model = reward_step.load_trainable(folder, tokenizer, settings)
 
     metrics, folds = train_reward(
         model,
@@ -77,11 +78,12 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
         spec,
         run_dir,
         lineage=lineage,
-        fresh_model=lambda: load_trainable(folder, tokenizer, settings),
+        fresh_model=lambda: reward_step.load_trainable(folder, tokenizer, settings),
     )
 
     held = preferences.held
-    scores = score_all(model, held, settings)
+    score = partial(reward_step.score_prompts, model)
+    scores = score_all(model, score, held, settings).tolist()
     judged = comparisons.judge(held, scores)
     evaluation = evaluate(judged, preferences.training_labelers, folds=folds)
     metrics |= comparisons.closing_numbers(
@@ -135,6 +137,7 @@ def train_reward(
     plan = comparisons.plan_batches(preferences.train, settings)
     fold_batches = list(chain.from_iterable(fold.batches for fold in fold_plans))
     tokens = [comparisons.tokens_of(batch) for batch in (*fold_batches, *plan)]
+    score = partial(reward_step.score_prompts, model)
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
     trained = Trained(models={"reward": model}, optimizers={"reward": optimizer})
     with Checkpointer(
@@ -164,9 +167,10 @@ def train_reward(
                 checkpoints.at_border(at, _state(metrics, folds), is_one_needed=is_measured)
                 rate = settings.learning_rate * optimization.cosine_share(step, steps=len(plan))
                 optimization.set_rate(optimizer, rate)
-                loss, judged = accumulate_loss(
-                    model, plan[step], settings, until_stopped=checkpoints.until_stopped
+                loss, scores = accumulate_loss(
+                    model, score, plan[step], settings, until_stopped=checkpoints.until_stopped
                 )
+                judged = comparisons.judge(plan[step], scores.tolist())
                 norm = optimization.guarded_step(
                     optimizer,
                     model.parameters(),
@@ -182,13 +186,16 @@ def train_reward(
                     **pace.advance(tokens[at]),
                 }
                 if is_measured:
-                    scores = score_all(model, watched, settings, watch=checkpoints.until_abandoned)
-                    metrics |= comparisons.validation_numbers(watched, scores, settings.ties)
+                    watch = checkpoints.until_abandoned
+                    of_watched = score_all(model, score, watched, settings, watch=watch).tolist()
+                    metrics |= comparisons.validation_numbers(watched, of_watched, settings.ties)
                 rundir.append_metrics(file, step=at, progress=pace.progress, metrics=metrics)
         checkpoints.at_border(len(tokens), _state(metrics, folds))
         if demonstrations:
             watch = checkpoints.until_stopped
-            metrics["reward/bias"] = center(model, demonstrations, settings, watch=watch)
+            metrics["reward/bias"] = reward_step.center(
+                model, demonstrations, settings, watch=watch
+            )
     return Outcome(metrics, folds)
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.trainer.conftest import make_run
 from tests.trainer.test_reward import prompts_of, ranking, rankings_by_share_of_a
 from trainer import models, rundir
 from trainer.losses import comparisons_of, implicit_rewards, kwise_loss
-from trainer.preference import dpo_step
+from trainer.preference import dpo_step, kwise_step
 from trainer.rundir import RunDivergedError
 from trainer.spec import DPOSettings, DPOSpec
 
@@ -36,6 +37,12 @@ def shifted(policy):
         for parameter in other.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
     return other
+
+
+def accumulate_loss(policy, references, prompts, settings):
+    """The mean loss over the prompts, whose gradient the policy has afterwards, and the rewards."""
+    reward = partial(dpo_step.reward_prompts, policy, references, settings)
+    return kwise_step.accumulate_loss(policy, reward, prompts, settings)
 
 
 def logprob(policy, prompt, response):
@@ -77,7 +84,7 @@ def test_loss_and_gradient_are_those_of_the_pairwise_definition(
     shared, naive = shifted(reference), shifted(reference)
     references = dpo_step.read_references(reference, prompts, settings)
 
-    loss, _ = dpo_step.accumulate_loss(shared, references, prompts, settings)
+    loss, _ = accumulate_loss(shared, references, prompts, settings)
     expected = loss_pair_by_pair(naive, reference, prompts, beta=0.3)
     expected.backward()
 
@@ -111,7 +118,7 @@ def test_the_prompt_and_each_response_are_forwarded_once_a_step(base, tokenizer)
         lambda _, inputs: forwarded.append(inputs[0].numel())
     )
 
-    dpo_step.accumulate_loss(policy, references, prompts, settings)
+    accumulate_loss(policy, references, prompts, settings)
 
     assert forwarded == [sum(prompt.tree.tokens for prompt in prompts)]
 
@@ -122,7 +129,7 @@ def test_before_the_first_step_the_loss_is_ln_2(base, tokenizer):
     policy, settings = load(base), DPOSettings()
     references = dpo_step.read_references(policy, prompts, settings)
 
-    loss, rewards = dpo_step.accumulate_loss(policy, references, prompts[::-1], settings)
+    loss, rewards = accumulate_loss(policy, references, prompts[::-1], settings)
 
     assert loss == pytest.approx(math.log(2), abs=1e-5)
     assert rewards.abs().max().item() < 1e-4
@@ -133,7 +140,7 @@ def test_a_reference_that_is_another_model_stops_the_run(base, tokenizer):
     prompts = prompts_of(tokenizer, *ROWS)
     policy, settings = load(base), DPOSettings()
     references = dpo_step.read_references(shifted(policy), prompts, settings)
-    loss, _ = dpo_step.accumulate_loss(policy, references, prompts, settings)
+    loss, _ = accumulate_loss(policy, references, prompts, settings)
 
     with pytest.raises(RunDivergedError, match=r"step 0: the loss is .* must be 0\.693147"):
         dpo_step.check_start(loss, settings, policy.device)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.trainer.conftest import make_run, save_base, user
 from tests.trainer.test_reward import ranking, rankings_by_share_of_a
 from trainer import generate, losses, rundir
-from trainer.preference import dpo_step, reward_step
+from trainer.preference import dpo_step, kwise_step, reward_step
 from trainer.running import checkpoints
 from trainer.spec import DPOSettings, DPOSpec, RewardSettings, RewardSpec
 
@@ -124,7 +124,6 @@ def test_sigterm_ends_a_run_within_a_forward_pass_and_it_goes_on_bit_equal(
     whole = make_preference_run(tmp_path / "whole", kind, base, **settings)
     stopped = make_preference_run(tmp_path / "stopped", kind, base, **settings)
     assert train(kind, whole).returncode == 0
-    step_module = reward_step if kind == "reward" else dpo_step
     losses_made = []
 
     def kwise_loss(*arguments):
@@ -135,7 +134,7 @@ def test_sigterm_ends_a_run_within_a_forward_pass_and_it_goes_on_bit_equal(
         return losses.kwise_loss(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(step_module, "kwise_loss", kwise_loss)
+        patched.setattr(kwise_step, "kwise_loss", kwise_loss)
         ended = train(kind, stopped)
 
     assert ended.returncode == 143
@@ -214,7 +213,6 @@ def test_a_gradient_that_is_not_finite_ends_a_run_and_the_last_good_state_stays(
     whole = make_preference_run(tmp_path / "whole", kind, base)
     broken = make_preference_run(tmp_path / "broken", kind, base)
     assert train(kind, whole).returncode == 0
-    step_module = reward_step if kind == "reward" else dpo_step
     calls = []
 
     def kwise_loss(scores, *compared):
@@ -225,7 +223,7 @@ def test_a_gradient_that_is_not_finite_ends_a_run_and_the_last_good_state_stays(
         return loss
 
     with monkeypatch.context() as patched:
-        patched.setattr(step_module, "kwise_loss", kwise_loss)
+        patched.setattr(kwise_step, "kwise_loss", kwise_loss)
         ended = train(kind, broken)
 
     assert ended.returncode == 1

@@ -5,6 +5,7 @@ import math
 import os
 import random
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from transformers import AutoModelForSequenceClassification
 from tests.trainer.conftest import make_run, save_base, user
 from trainer import data, forward, models, rundir
 from trainer.architecture import reward_head
-from trainer.preference import comparisons, reward_step
+from trainer.losses import kwise_loss
+from trainer.preference import comparisons, kwise_step, reward_step
 from trainer.preference.preferences import read_preferences
 from trainer.preference.rankings import fit, group_by_prompt, keep_labelers, split_held_out
 from trainer.rundir import RunDivergedError
@@ -52,6 +54,12 @@ def pack_texts(model, tokenizer, texts):
     conversations = [[Message(role="user", content="Hi")]] * len(texts)
     examples = data.encode_examples(tokenizer, conversations, texts, max_tokens=99)
     return pack(model, [example.tree() for example in examples])
+
+
+def accumulate_loss(model, prompts, settings):
+    """The mean loss over the prompts, whose gradient the model has afterwards."""
+    score = partial(reward_step.score_prompts, model)
+    return kwise_step.accumulate_loss(model, score, prompts, settings)[0]
 
 
 def prompts_of(tokenizer, *rows, max_tokens=200):
@@ -171,7 +179,7 @@ def test_shared_and_separate_forward_give_the_same_scores_and_gradients(base, to
     for way in (pack_shared, pack_separately):
         model = models.load_reward_model(Path(base), seed=0)
         scores = forward.scores(model, way(trees))
-        reward_step.kwise_loss(scores, *compared).backward()
+        kwise_loss(scores, *compared).backward()
         gradients = [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
         found.append((scores, gradients))
 
@@ -205,7 +213,7 @@ def test_the_prompt_and_each_response_are_forwarded_once_however_many_rank_them(
         lambda _, inputs: forwarded.append(tuple(inputs[0].shape))
     )
 
-    loss, _ = reward_step.accumulate_loss(model, prompts, RewardSettings())
+    loss = accumulate_loss(model, prompts, RewardSettings())
 
     # <|user|> "Question p" <|end|> <|assistant|> is 13 tokens; each response has its EOS.
     assert forwarded == [(1, (13 + 3 * 2) + (13 + 5 + 2))]
@@ -262,8 +270,8 @@ def test_prompts_of_different_size_weigh_the_same(base, tokenizer, tokens_per_fo
     )
     passes = list(comparisons.micro_batches(model, prompts, tokens=tokens_per_forward))
 
-    both, _ = reward_step.accumulate_loss(model, prompts, settings)
-    each = [reward_step.accumulate_loss(model, [one], settings)[0] for one in prompts]
+    both = accumulate_loss(model, prompts, settings)
+    each = [accumulate_loss(model, [one], settings) for one in prompts]
 
     assert len(passes) == (1 if tokens_per_forward > 256 else 2)
     assert both == pytest.approx(sum(each) / 2, abs=1e-6)
@@ -289,7 +297,7 @@ def test_with_equal_scores_every_prompt_adds_ln_2_whatever_its_size(tokenizer):
     assert len(prompts) == 6
     for prompt in prompts:
         compared = comparisons.collate([prompt], "drop", torch.device("cpu"))
-        loss = reward_step.kwise_loss(torch.zeros(len(prompt.tree.responses)), *compared)
+        loss = kwise_loss(torch.zeros(len(prompt.tree.responses)), *compared)
         assert loss.item() == pytest.approx(math.log(2), abs=1e-6)
 
 
@@ -300,7 +308,7 @@ def test_forward_passes_of_any_size_give_the_same_gradient(base, tokenizer):
     gradients = []
     for tokens in (16_384, 256):
         model = models.load_reward_model(Path(base), seed=0)
-        reward_step.accumulate_loss(model, prompts, RewardSettings(tokens_per_forward=tokens))
+        accumulate_loss(model, prompts, RewardSettings(tokens_per_forward=tokens))
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
 
     for one, other in zip(*gradients, strict=True):
@@ -317,7 +325,7 @@ def test_the_order_of_the_responses_changes_neither_loss_nor_gradient(base, toke
             ranking("p", [texts[place] for place in order], [ranks[place] for place in order]),
         )
         model = models.load_reward_model(Path(base), seed=0)
-        loss, _ = reward_step.accumulate_loss(model, prompts, settings)
+        loss = accumulate_loss(model, prompts, settings)
         found.append((loss, [p.grad for p in model.parameters() if p.grad is not None]))
 
     assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)

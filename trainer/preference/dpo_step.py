@@ -1,4 +1,4 @@
-"""What DPO's loop is made of: implicit rewards, the gradient of a batch, what is reported of it.
+"""What DPO's loop is made of: implicit rewards and what is reported of them.
 
 The reference model is the policy before its first step. What it says about each response is one
 number that never changes, so it is read once and no second model is kept.
@@ -7,6 +7,7 @@ Shapes: n responses of some prompts, r tokens of them.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,12 +16,11 @@ from transformers import PreTrainedModel
 from trainer import forward
 from trainer.architecture import compute
 from trainer.evaluate import pairwise_accuracy
-from trainer.losses import implicit_rewards, kwise_loss
+from trainer.losses import implicit_rewards
 from trainer.preference import comparisons
+from trainer.preference.kwise_step import score_all
 from trainer.preference.rankings import RankedPrompt
 from trainer.rundir import Metrics, RunDivergedError
-from trainer.running import parallel
-from trainer.running.watch import Watch
 from trainer.shared_prompt import pack
 from trainer.spec import DPOSettings
 
@@ -37,79 +37,24 @@ def response_sums(policy: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> T
     return logprobs.new_zeros(len(packed.ends)).index_add(0, packed.owner, logprobs)
 
 
-@torch.no_grad()
 def read_references(
     policy: PreTrainedModel, prompts: Sequence[RankedPrompt], settings: DPOSettings
 ) -> References:
     """Return what the policy says before its first step: (K,) for each prompt, by its id."""
-    sums = [
-        (micro.part, response_sums(policy, micro.prompts))
-        for micro in comparisons.micro_batches(policy, prompts, tokens=settings.tokens_per_forward)
-    ]
-    sizes = [len(prompt.tree.responses) for prompt in prompts]
-    of_prompts = torch.split(comparisons.collect(sums, prompts), sizes)
+    sums = score_all(policy, partial(response_sums, policy), prompts, settings)
+    of_prompts = torch.split(sums, [len(prompt.tree.responses) for prompt in prompts])
     return {prompt.prompt_id: own for prompt, own in zip(prompts, of_prompts, strict=True)}
 
 
 def reward_prompts(
     policy: PreTrainedModel,
     references: References,
-    prompts: Sequence[RankedPrompt],
     settings: DPOSettings,
+    prompts: Sequence[RankedPrompt],
 ) -> Tensor:
     """Return the implicit reward of every response, in order: (n,) with gradients."""
     expected = torch.cat([references[prompt.prompt_id] for prompt in prompts])
     return implicit_rewards(response_sums(policy, prompts), expected, beta=settings.beta)
-
-
-def accumulate_loss(
-    policy: PreTrainedModel,
-    references: References,
-    batch: Sequence[RankedPrompt],
-    settings: DPOSettings,
-    *,
-    until_stopped: Watch = iter,
-) -> tuple[float, Tensor]:
-    """Add the gradient of the mean loss over prompts; return it and the rewards, (n,).
-
-    Args:
-        policy: a causal language model.
-        references: from `read_references`.
-        batch: prompts; each counts the same.
-        settings: of the run.
-        until_stopped: goes through the forward passes and may end the run between two of them.
-    """
-    losses, rewards = [], []
-    micro_batches = comparisons.micro_batches(policy, batch, tokens=settings.tokens_per_forward)
-    for part, prompts in until_stopped(micro_batches):
-        rewarded = reward_prompts(policy, references, prompts, settings)  # (n,)
-        compared = comparisons.collate(prompts, settings.ties, rewarded.device)
-        loss = part.weight * kwise_loss(rewarded, *compared) / len(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.detach())
-        rewards.append((part, rewarded.detach()))
-    parallel.sum_gradients(policy.parameters())
-    loss_sum = parallel.total_of(float(torch.stack(losses).sum()))
-    return loss_sum, comparisons.collect(rewards, batch)
-
-
-@torch.no_grad()
-def reward_all(
-    policy: PreTrainedModel,
-    references: References,
-    prompts: Sequence[RankedPrompt],
-    settings: DPOSettings,
-    *,
-    watch: Watch = iter,
-) -> list[float]:
-    """Return the implicit rewards of any number of prompts, in order."""
-    rewards = [
-        (micro.part, reward_prompts(policy, references, micro.prompts, settings))
-        for micro in watch(
-            comparisons.micro_batches(policy, prompts, tokens=settings.tokens_per_forward)
-        )
-    ]
-    return comparisons.collect(rewards, prompts).tolist() if rewards else []
 
 
 def check_start(loss: float, settings: DPOSettings, device: torch.device) -> None:

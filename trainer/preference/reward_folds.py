@@ -8,6 +8,7 @@ section 4.1).
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import IO
 
@@ -15,11 +16,11 @@ from transformers import PreTrainedModel
 
 from trainer import rundir
 from trainer.evaluate import evaluate_fold
-from trainer.preference import comparisons
+from trainer.preference import comparisons, reward_step
+from trainer.preference.kwise_step import accumulate_loss, score_all
 from trainer.preference.labeler_folds import labeler_folds
 from trainer.preference.preferences import require_comparisons
 from trainer.preference.rankings import RankedPrompt, keep_labelers
-from trainer.preference.reward_step import accumulate_loss, score_all
 from trainer.result import Fold
 from trainer.running import optimization
 from trainer.running.checkpoints import Checkpointer
@@ -86,7 +87,8 @@ def run_folds(
         checkpoints.at_border(plan.first_step, {"folds": [fold.model_dump() for fold in folds]})
         model = fresh_model()
         _train(model, plan, settings, checkpoints, pace, file, fold=len(folds) + 1)
-        scores = score_all(model, held, settings, watch=checkpoints.until_stopped)
+        score, watch = partial(reward_step.score_prompts, model), checkpoints.until_stopped
+        scores = score_all(model, score, held, settings, watch=watch).tolist()
         folds.append(
             evaluate_fold(
                 comparisons.judge(held, scores),
@@ -94,7 +96,7 @@ def run_folds(
                 training_labelers=plan.training_labelers,
             )
         )
-        del model
+        del model, score
     return folds
 
 
@@ -108,11 +110,14 @@ def _train(
     *,
     fold: int,
 ) -> None:
+    score = partial(reward_step.score_prompts, model)
     optimizer = optimization.make_optimizer(model, learning_rate=settings.learning_rate)
     for step, batch in enumerate(plan.batches):
         share = optimization.cosine_share(step, steps=len(plan.batches))
         optimization.set_rate(optimizer, settings.learning_rate * share)
-        loss, _ = accumulate_loss(model, batch, settings, until_stopped=checkpoints.until_stopped)
+        loss, _ = accumulate_loss(
+            model, score, batch, settings, until_stopped=checkpoints.until_stopped
+        )
         at = plan.first_step + step
         optimization.guarded_step(
             optimizer,

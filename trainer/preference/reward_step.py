@@ -1,4 +1,4 @@
-"""What the reward model's loops are made of: loading, a batch's gradient, scoring, the bias."""
+"""What the reward model's loops are made of: loading, scoring, the bias."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import forward, models
 from trainer.architecture import reward_head
 from trainer.data import Example
-from trainer.evaluate import Judged
-from trainer.losses import kwise_loss
-from trainer.preference import comparisons
 from trainer.preference.rankings import RankedPrompt
 from trainer.rundir import RunDivergedError
 from trainer.running import parallel
@@ -37,57 +34,9 @@ def load_trainable(
     return model
 
 
-def accumulate_loss(
-    model: PreTrainedModel,
-    batch: Sequence[RankedPrompt],
-    settings: RewardSettings,
-    *,
-    until_stopped: Watch = iter,
-) -> tuple[float, list[Judged]]:
-    """Add the gradient of the mean loss over prompts; return it and what was scored.
-
-    Args:
-        model: a reward model.
-        batch: prompts; each counts the same.
-        settings: of the run.
-        until_stopped: goes through the forward passes and may end the run between two of them.
-    """
-    losses, scored = [], []
-    micro_batches = comparisons.micro_batches(model, batch, tokens=settings.tokens_per_forward)
-    for part, prompts in until_stopped(micro_batches):
-        scores = score_prompts(model, prompts)  # (n,)
-        compared = comparisons.collate(prompts, settings.ties, scores.device)
-        loss = part.weight * kwise_loss(scores, *compared) / len(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.detach())
-        scored.append((part, scores.detach()))
-    parallel.sum_gradients(model.parameters())
-    # Read once: every reading waits for the GPU.
-    loss_sum = parallel.total_of(float(torch.stack(losses).sum()))
-    return loss_sum, comparisons.judge(batch, comparisons.collect(scored, batch).tolist())
-
-
 def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
     """Score every response of the prompts once, in order: (n,) float32 with gradients."""
     return forward.scores(model, pack(model, [prompt.tree for prompt in prompts]))
-
-
-@torch.no_grad()
-def score_all(
-    model: PreTrainedModel,
-    prompts: Sequence[RankedPrompt],
-    settings: RewardSettings,
-    *,
-    watch: Watch = iter,
-) -> list[float]:
-    """Score every response of any number of prompts, in order."""
-    scored = [
-        (micro.part, score_prompts(model, micro.prompts))
-        for micro in watch(
-            comparisons.micro_batches(model, prompts, tokens=settings.tokens_per_forward)
-        )
-    ]
-    return comparisons.collect(scored, prompts).tolist() if scored else []
 
 
 @torch.no_grad()
