@@ -18,13 +18,11 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
-from trainer import memory
 from trainer.architecture import adapters, sharding
 from trainer.architecture.compute import make_frozen, make_trainable
 from trainer.architecture.pretrained import (
@@ -35,15 +33,12 @@ from trainer.architecture.pretrained import (
     load_config,
 )
 from trainer.architecture.reward_head import HEAD_WEIGHT, head_of
-from trainer.architecture.rope import constant_length
 from trainer.data import eos_id_of
-from trainer.machine import free_bytes
 from trainer.model_folders import has_weights
-from trainer.model_shape import longest_response, shape_of
 from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.running.tensor_file import size_of
-from trainer.shared_prompt import expected_reach, use_tree_attention
-from trainer.spec import ComputeSettings, PPOSpec, SFTSpec, TrainingSpec
+from trainer.shared_prompt import use_tree_attention
+from trainer.spec import ComputeSettings
 
 log = logging.getLogger(__name__)
 
@@ -270,49 +265,6 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def require_memory(spec: TrainingSpec, *, rows: memory.RowLengths | None = None) -> None:
-    """Log how much memory a run will need, before anything is loaded, and refuse what cannot fit.
-
-    The log also says where a window of the model makes rows be padded.
-
-    Args:
-        spec: what is to be done.
-        rows: how long they are; None: as long as the settings allow.
-
-    Raises:
-        RunRefusedError: with the settings with which it would fit.
-    """
-    reward = spec.reward_model if isinstance(spec, SFTSpec | PPOSpec) else None
-    for location in filter(None, (spec.base_model, reward)):
-        longest = spec.settings.max_tokens if rows is None else rows.longest_row
-        _say_what_is_padded(resolve_folder(location), longest)
-    is_gpu = device().type == "cuda"
-    free = torch.cuda.mem_get_info()[0] if is_gpu else free_bytes()
-    need = memory.require(
-        spec,
-        base=shape_of(resolve_folder(spec.base_model)),
-        reward=None if reward is None else shape_of(resolve_folder(reward)),
-        device="cuda" if is_gpu else "cpu",
-        free=free,
-        rows=rows,
-        shards=sharding.shards(),
-    )
-    log.info("needs about %s of %s (%s)", memory.gib(need.total), memory.gib(free), need)
-
-
-def _say_what_is_padded(folder: Path, longest: int) -> None:
-    """Log once that rows of up to so many tokens are longer than what the model can share."""
-    config = load_config(folder)
-    reach = expected_reach(config)
-    if 0 < reach < _shortest(longest, config):
-        log.warning(
-            "%s sees %d tokens back: a response that is longer with its prompt is computed in a "
-            "padded row of its own, as is all else in the same forward pass",
-            folder,
-            reach,
-        )
-
-
 def require_same_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str
 ) -> None:
@@ -329,55 +281,6 @@ def require_same_vocabulary(
             f"{name}: the tokenizer has {len(tokenizer)} tokens but the model only {size}; "
             "use the tokenizer that the model was made with"
         )
-
-
-def context_limit(model: PreTrainedModel, max_tokens: int) -> int:
-    """Return the longest sequence: the setting, or less where the model has fewer positions.
-
-    Positions count as far as what is computed of a sequence does not depend on its batch.
-    """
-    return _shortest(max_tokens, model.config)
-
-
-def limit_of(config: PreTrainedConfig, max_tokens: int) -> int:
-    """Return `context_limit` for a run, and log why it is less than the setting where rope is why.
-
-    Args:
-        config: of a model, which need not be loaded.
-        max_tokens: the setting.
-    """
-    limit = _shortest(max_tokens, config)
-    if limit < max_tokens and limit == constant_length(config):
-        log.warning(
-            "sequences have at most %d tokens instead of %d: in longer ones the rotary embeddings "
-            "of this %s would depend on what shares their batch",
-            limit,
-            max_tokens,
-            config.model_type,
-        )
-    return limit
-
-
-def _shortest(max_tokens: int, config: PreTrainedConfig) -> int:
-    positions: int | None = getattr(config, "max_position_embeddings", None)
-    return min(filter(None, (max_tokens, positions, constant_length(config))))
-
-
-def prompt_room(policy: PreTrainedModel, max_new_tokens: int, max_tokens: int) -> int:
-    """Return how many prompt tokens fit before a response of the greatest length.
-
-    Raises:
-        RunRefusedError: when next to none do.
-    """
-    limit = context_limit(policy, max_tokens)
-    longest = longest_response(limit)
-    if max_new_tokens > longest:
-        what = f"lower it to at most {longest}" if longest > 0 else "raise max_tokens"
-        raise RunRefusedError(
-            f"max_new_tokens is {max_new_tokens}, but prompt and response together may have "
-            f"{limit} tokens, some of them of the prompt; {what}"
-        )
-    return limit - max_new_tokens
 
 
 # --- saving --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, models
+from trainer import data, limits
 from trainer.architecture import sharding
 from trainer.generate import Draw, draw_responses
 from trainer.running.seeds import derive_seed
@@ -38,7 +38,7 @@ def sample_responses(
     watch: Watch = iter,
 ) -> list[str]:
     """Sample one response for each conversation; the same seed gives the same numbers to draw."""
-    limit = models.context_limit(policy, max_tokens)
+    limit = limits.longest_sequence(policy.config, max_tokens)
     max_new_tokens = min(sampling.max_new_tokens, limit // 2)
     prompts = data.encode_prompts(tokenizer, conversations, max_tokens=limit - max_new_tokens)
     with sharding.whole_weights(policy):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from trainer import data, models
+from trainer import data, limits, models
 from trainer.generate import Draw, draw_responses
 from trainer.sampling.sampler import Request, Sampled, Sampler
 from trainer.spec import Sampling
@@ -23,7 +23,7 @@ def open_sampler(location: str, sampling: Sampling) -> Sampler:
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=sampling.seed, dtype=_dtype())
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    room = models.prompt_room(policy, sampling.max_new_tokens, DEFAULT_CONTEXT_TOKENS)
+    room = limits.prompt_room(policy, sampling.max_new_tokens, DEFAULT_CONTEXT_TOKENS)
 
     def sample(requests: Sequence[Request]) -> list[Sampled]:
         prompts = data.encode_prompts(

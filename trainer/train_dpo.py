@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import models, rundir
+from trainer import limits, models, rundir
 from trainer.architecture import sharding
 from trainer.architecture.pretrained import load_config
 from trainer.evaluate import evaluate, pairwise_accuracy
@@ -45,9 +45,9 @@ def run(spec: DPOSpec, run_dir: Path) -> None:
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     config = load_config(folder)
-    max_tokens = models.limit_of(config, settings.max_tokens)
+    max_tokens = limits.say_longest_sequence(config, settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(
+    limits.require_memory(
         spec, rows=preferences.row_lengths(settings, reach=expected_reach(config))
     )
     lineage = describe_lineage(

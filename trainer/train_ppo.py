@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer import advantages, models, rundir
+from trainer import advantages, limits, models, rundir
 from trainer.architecture import sharding
 from trainer.ppo.checks import check_first_kl, check_kl_limit
 from trainer.ppo.episodes import check_sampler, open_server, sample_episodes
@@ -37,7 +37,7 @@ def run(spec: PPOSpec, run_dir: Path) -> None:
         RunDivergedError: when a start-up check fails or a number stops being finite.
         StoppedError: SIGTERM or Ctrl-C came.
     """
-    models.require_memory(spec)
+    limits.require_memory(spec)
     folder = models.resolve_folder(spec.base_model)
     reward_folder = models.resolve_folder(spec.reward_model)
     tokenizer = models.load_tokenizer(folder)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
-from trainer import data, models, rundir
+from trainer import data, limits, models, rundir
 from trainer.architecture import sharding
 from trainer.architecture.pretrained import load_config
 from trainer.data import Example
@@ -54,9 +54,9 @@ def run(spec: RewardSpec, run_dir: Path) -> None:
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     config = load_config(folder)
-    max_tokens = models.limit_of(config, settings.max_tokens)
+    max_tokens = limits.say_longest_sequence(config, settings.max_tokens)
     preferences = read_preferences(spec, run_dir, tokenizer, max_tokens=max_tokens)
-    models.require_memory(
+    limits.require_memory(
         spec, rows=preferences.row_lengths(settings, reach=expected_reach(config))
     )
     lineage = describe_lineage(

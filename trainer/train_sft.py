@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
-from trainer import forward, models, rundir
+from trainer import forward, limits, models, rundir
 from trainer.architecture import sharding
 from trainer.data import Example
 from trainer.language_loss import mean_loss, packed_batches, response_tokens_of
@@ -46,14 +46,14 @@ def run(spec: SFTSpec, run_dir: Path) -> None:
         RunDivergedError: when the loss stops being finite.
         StoppedError: SIGTERM or Ctrl-C came.
     """
-    models.require_memory(spec)
+    limits.require_memory(spec)
     settings = spec.settings
     rows = read_rows(run_dir / spec.demonstrations, DemonstrationRow)
     folder = models.resolve_folder(spec.base_model)
     tokenizer = models.load_tokenizer(folder)
     policy = models.load_policy(folder, seed=settings.seed, compute=settings)
     models.require_same_vocabulary(policy, tokenizer, name=str(folder))
-    max_tokens = models.limit_of(policy.config, settings.max_tokens)
+    max_tokens = limits.say_longest_sequence(policy.config, settings.max_tokens)
     demonstrations = split_demonstrations(rows, tokenizer, max_tokens=max_tokens)
     mix = open_mix(spec, run_dir, tokenizer, max_tokens=max_tokens)
     parents, selection = {"base_model": folder}, None

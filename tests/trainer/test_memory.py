@@ -20,7 +20,7 @@ from transformers import (
 from tests.trainer.conftest import save_base
 from tests.trainer.test_adapters import FAMILIES
 from tests.trainer.test_reward import prompts_of, ranking
-from trainer import machine, memory, models
+from trainer import limits, machine, memory, models
 from trainer.architecture import adapters
 from trainer.memory import GIB, RowLengths
 from trainer.model_shape import ModelShape, shape_from_config, shape_of, without_unembedding
@@ -318,7 +318,7 @@ def test_what_cannot_fit_is_refused_with_the_setting_that_would(spec, free, advi
 def test_a_run_says_what_it_needs_before_it_loads_anything(base, caplog):
     caplog.set_level(logging.INFO)
 
-    models.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
+    limits.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
 
     assert "needs about" in caplog.text
 
@@ -330,16 +330,16 @@ def test_a_run_says_once_that_its_rows_are_longer_than_a_window(
     MistralConfig(**TINY, sliding_window=64).save_pretrained(tmp_path)
     spec = RewardSpec(base_model=str(tmp_path), settings=RewardSettings(max_tokens=max_tokens))
 
-    models.require_memory(spec)
+    limits.require_memory(spec)
 
     assert caplog.text.count("sees 64 tokens back") == lines
 
 
 def test_a_run_that_cannot_fit_the_machine_is_refused(base, monkeypatch):
-    monkeypatch.setattr(models, "free_bytes", lambda: 0.1 * GIB)
+    monkeypatch.setattr(limits, "free_bytes", lambda: 0.1 * GIB)
 
     with pytest.raises(RunRefusedError, match="are free"):
-        models.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
+        limits.require_memory(SFTSpec(base_model=base, settings=SFTSettings()))
 
 
 # --- the machine ---------------------------------------------------------------------------------

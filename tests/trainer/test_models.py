@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import checksum, save_base
 from tests.trainer.test_adapters import FAMILIES
-from trainer import forward, models, rundir
+from trainer import forward, limits, models, rundir
 from trainer.architecture import reward_head
 from trainer.model_shape import positions_of
 from trainer.shared_prompt import Tree, pack
@@ -369,7 +369,7 @@ def test_a_loaded_model_has_dropout_off(tmp_path):
 def test_the_longest_sequence_of_a_folder_is_the_one_that_the_trainer_keeps_to(family, tmp_path):
     FAMILIES[family].save_pretrained(tmp_path)
 
-    assert positions_of(tmp_path) == models.limit_of(FAMILIES[family], 10**9)
+    assert positions_of(tmp_path) == limits.say_longest_sequence(FAMILIES[family], 10**9)
 
 
 def test_a_config_may_name_no_longest_sequence(tmp_path):

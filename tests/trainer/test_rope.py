@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Phi3Config
 from tests.trainer.conftest import make_run, make_tokenizer, user, write_lines
 from tests.trainer.ppo.conftest import settings_with, spec_of
 from tests.trainer.test_reward import ranking
-from trainer import models, rundir
+from trainer import limits, models, rundir
 from trainer.ppo import inputs as ppo_inputs
 from trainer.preference.rankings import fit
 from trainer.shared_prompt import Tree, hidden_states, pack_separately, pack_shared
@@ -85,7 +85,7 @@ def largest_difference(policy, trees):
 
 def test_within_the_limit_it_does_not_matter_what_shares_a_batch(folder):
     policy = models.load_policy(folder, seed=0)
-    limit = models.context_limit(policy, 100)
+    limit = limits.longest_sequence(policy.config, 100)
 
     fitting = [fit(tree, limit)[0] for tree in LONG_ROWS]
 
@@ -98,9 +98,9 @@ def test_a_setting_that_asks_for_more_is_answered_in_the_log(folder, caplog):
     caplog.set_level("INFO")
     config = models.load_policy(folder, seed=0).config
 
-    assert models.limit_of(config, ORIGINAL) == ORIGINAL
+    assert limits.say_longest_sequence(config, ORIGINAL) == ORIGINAL
     assert caplog.messages == []
-    assert models.limit_of(config, 100) == ORIGINAL
+    assert limits.say_longest_sequence(config, 100) == ORIGINAL
 
     [message] = caplog.messages
     assert "at most 32 tokens instead of 100" in message

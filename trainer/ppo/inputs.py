@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, models
+from trainer import data, limits, models
 from trainer.data import Example
 from trainer.ppo.rollouts import PPOModels
 from trainer.ppo.scored_texts import Shown, choose_shown
@@ -83,10 +83,10 @@ def read_inputs(
     if not rows:
         raise RunRefusedError(f"{spec.prompts} holds no prompt; there is nothing to sample")
     max_tokens = min(
-        models.limit_of(model.config, settings.max_tokens)
+        limits.say_longest_sequence(model.config, settings.max_tokens)
         for model in (loaded.policy, loaded.reward)
     )
-    room = models.prompt_room(loaded.policy, settings.max_new_tokens, max_tokens)
+    room = limits.prompt_room(loaded.policy, settings.max_new_tokens, max_tokens)
 
     def encode(rows: Sequence[PromptRow]) -> list[Example]:
         return data.encode_prompts(tokenizer, [row.messages for row in rows], max_tokens=room)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, forward, models
+from trainer import data, forward, limits, models
 from trainer.architecture import sharding
 from trainer.architecture.adapters import trainable_parameters
 from trainer.generate import Draw, draw_responses
@@ -55,7 +55,7 @@ class Judge:
             self.tokenizer,
             self.prompts,
             answers,
-            max_tokens=models.context_limit(self.model, self.settings.max_tokens),
+            max_tokens=limits.longest_sequence(self.model.config, self.settings.max_tokens),
         )
         trees = [example.tree() for example in examples]
         scores: list[float] = []
@@ -70,7 +70,7 @@ class Judge:
         return sum(scores) / len(scores)
 
     def _sample(self, policy: PreTrainedModel, watch: Watch) -> list[str]:
-        limit = models.context_limit(policy, self.settings.max_tokens)
+        limit = limits.longest_sequence(policy.config, self.settings.max_tokens)
         longest = min(ANSWER_TOKENS, limit // 2)
         prompts = data.encode_prompts(
             self.policy_tokenizer, self.prompts, max_tokens=limit - longest
