@@ -29,6 +29,14 @@ from types import FrameType, ModuleType
 from typing import get_args
 
 from trainer import rundir
+from trainer.errors import (
+    PEER_LOST,
+    DiskFullError,
+    RunDivergedError,
+    RunRefusedError,
+    StoppedError,
+    is_disk_full,
+)
 from trainer.running.alone import BusyError, alone_in
 from trainer.spec import RunKind
 
@@ -71,7 +79,7 @@ def main(arguments: list[str]) -> int:
     except BusyError as error:
         _say(f"error: {error}")  # the other process's result.json is not ours to write
         return error.exit_code
-    except rundir.StoppedError:
+    except StoppedError:
         _say("stopped: SIGTERM or Ctrl-C was received before the run was complete")
         return STOPPED_EXIT_CODE
 
@@ -86,16 +94,16 @@ def _run_or_fail(kind: RunKind, run_dir: Path) -> int:
 
 def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
     """Say why the run ended, in the log and in `result.json`, and return the exit code."""
-    if rundir.is_disk_full(error) and not isinstance(error, rundir.DiskFullError):
-        error = rundir.DiskFullError(run_dir, needed_bytes=SOME_BYTES)
-    if isinstance(error, rundir.DiskFullError):
+    if is_disk_full(error) and not isinstance(error, DiskFullError):
+        error = DiskFullError(run_dir, needed_bytes=SOME_BYTES)
+    if isinstance(error, DiskFullError):
         _record(kind, run_dir, str(error), error)
         _say(str(error))
         return error.exit_code
-    if isinstance(error, rundir.RunRefusedError | rundir.RunDivergedError):
+    if isinstance(error, RunRefusedError | RunDivergedError):
         reason, code = str(error), error.exit_code
     elif _is_lost_peer(error):
-        reason, code = rundir.PEER_LOST, 1
+        reason, code = PEER_LOST, 1
     else:
         traceback.print_exception(error)
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
@@ -123,7 +131,7 @@ def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None
             time.sleep(0.1)
     with contextlib.suppress(OSError):
         known = rundir.read_failure(run_dir)
-        if known is None or (known.error or "").startswith(rundir.PEER_LOST):
+        if known is None or (known.error or "").startswith(PEER_LOST):
             rundir.write_failure(run_dir, kind, reason)
 
 
@@ -139,7 +147,7 @@ def _run(kind: RunKind, run_dir: Path) -> None:
         (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
     spec = rundir.read_spec(run_dir, kind)
     if kind == "sample" and _ranks() > 1:
-        raise rundir.RunRefusedError("a sample run uses one process; start it without a launcher")
+        raise RunRefusedError("a sample run uses one process; start it without a launcher")
     beating = threading.Event()
     if _is_main():
         threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
@@ -151,7 +159,7 @@ def _run(kind: RunKind, run_dir: Path) -> None:
     if not _is_main():
         return
     if rundir.read_result(run_dir) is None:
-        raise rundir.RunDivergedError(f"{run_dir / rundir.RESULT_FILE} is not valid after the run")
+        raise RunDivergedError(f"{run_dir / rundir.RESULT_FILE} is not valid after the run")
     shutil.rmtree(run_dir / rundir.CHECKPOINTS_FOLDER, ignore_errors=True)
 
 
@@ -194,7 +202,7 @@ def _beat(run_dir: Path, ended: threading.Event) -> None:
 def _stop(_number: int, _frame: FrameType | None) -> None:
     for number in rundir.STOP_SIGNALS:
         signal.signal(number, _stop_at_once)
-    raise rundir.StoppedError
+    raise StoppedError
 
 
 def _stop_at_once(_number: int, _frame: FrameType | None) -> None:

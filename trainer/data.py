@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import memory
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 from trainer.shared_prompt import Size, Tree
 from trainer.spec import Message
 

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
 
+from trainer.errors import RunDivergedError
 from trainer.measures.agreement_band import agreement_band
 from trainer.measures.calibration import calibrate
 from trainer.measures.length_checks import ScoredResponse, check_lengths
@@ -20,7 +21,6 @@ from trainer.measures.outcomes import (
     accuracy_per_prompt,
 )
 from trainer.result import Fold, RewardEvaluation, Share
-from trainer.rundir import RunDivergedError
 
 MARGINS = ("0", "1", "2", "3+")
 CONTRADICTING_MARGIN = "below 0"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from trainer.rundir import RunDivergedError
+from trainer.errors import RunDivergedError
 from trainer.running import parallel
 from trainer.running.watch import Watch
 from trainer.sampling.flight import Flight, Layout, uniform_numbers

@@ -10,9 +10,9 @@ from trainer import memory, models
 from trainer.architecture import sharding
 from trainer.architecture.pretrained import load_config
 from trainer.architecture.rope import constant_length
+from trainer.errors import RunRefusedError
 from trainer.machine import free_bytes
 from trainer.model_shape import longest_response, shape_of
-from trainer.rundir import RunRefusedError
 from trainer.shared_prompt import expected_reach
 from trainer.spec import PPOSpec, SFTSpec, TrainingSpec
 

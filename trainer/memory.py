@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
+from trainer.errors import RunRefusedError
 from trainer.model_shape import ModelShape, without_unembedding
-from trainer.rundir import RunRefusedError
 from trainer.spec import (
     MAX_RESPONSES,
     ComputeSettings,

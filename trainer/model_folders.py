@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 
 REFUSED_SUFFIXES: Final = frozenset(
     (".py", ".pkl", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npy", ".npz", ".h5", ".msgpack")

@@ -34,8 +34,8 @@ from trainer.architecture.pretrained import (
 )
 from trainer.architecture.reward_head import HEAD_WEIGHT, head_of
 from trainer.data import eos_id_of
+from trainer.errors import DiskFullError, RunRefusedError, is_disk_full
 from trainer.model_folders import has_weights
-from trainer.rundir import DiskFullError, RunRefusedError, is_disk_full
 from trainer.running.tensor_file import size_of
 from trainer.shared_prompt import use_tree_attention
 from trainer.spec import ComputeSettings

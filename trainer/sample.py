@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainer import rundir
+from trainer.errors import RunRefusedError
 from trainer.result import RunResult
 from trainer.running.lineage import file_sha256
 from trainer.running.rows import read_rows
@@ -207,7 +208,7 @@ def _require_own_slates(spec: SampleSpec, run_dir: Path) -> None:
     path, responses = run_dir / SOURCE_FILE, run_dir / rundir.RESPONSES_FILE
     is_begun = responses.is_file() and responses.stat().st_size > 0
     if is_begun and path.is_file() and path.read_text(encoding="utf-8") != own.hexdigest():
-        raise rundir.RunRefusedError(
+        raise RunRefusedError(
             f"{responses} was sampled before spec.json or {spec.prompts} was changed; take a new "
             "run directory, or remove that file to sample again"
         )
@@ -218,7 +219,7 @@ def _read_slates(run_dir: Path) -> dict[str, SampledSlate]:
     try:
         return {slate.prompt_id: slate for slate in rundir.read_sampled_from(run_dir, 0).rows}
     except ValidationError as error:
-        raise rundir.RunRefusedError(
+        raise RunRefusedError(
             f"{run_dir / rundir.RESPONSES_FILE} holds a line that is no slate: "
             f"{rundir.first_error(error)}; remove that line or the file"
         ) from None
@@ -227,9 +228,9 @@ def _read_slates(run_dir: Path) -> dict[str, SampledSlate]:
 def _read_prompts(path: Path) -> list[PromptRow]:
     prompts = read_rows(path, PromptRow)
     if not prompts:
-        raise rundir.RunRefusedError(f"{path} holds no prompt; there is nothing to sample for")
+        raise RunRefusedError(f"{path} holds no prompt; there is nothing to sample for")
     if len({prompt.prompt_id for prompt in prompts}) < len(prompts):
-        raise rundir.RunRefusedError(f"{path} holds a prompt_id twice; one slate a prompt is made")
+        raise RunRefusedError(f"{path} holds a prompt_id twice; one slate a prompt is made")
     return prompts
 
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from trainer.errors import RunRefusedError
 from trainer.last_layer import READ_PLACES, compute_only_read
-from trainer.rundir import RunRefusedError
 from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
 log = logging.getLogger(__name__)

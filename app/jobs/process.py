@@ -20,6 +20,7 @@ from app.errors import UnavailableError
 from app.jobs.disk import free_disk_bytes, needed_disk_bytes
 from app.settings import Settings
 from trainer import rundir
+from trainer.errors import DISK_FULL_EXIT_CODE, say_disk_full
 from trainer.spec import RunKind
 
 TRAINER = (sys.executable, "-m", "trainer")
@@ -135,9 +136,9 @@ def failure_of(exit_code: int, run_dir: Path, *, is_out_of_memory: bool = False)
     """
     if exit_code == 1:
         exit_code = _exit_code_of_rank(run_dir) or exit_code
-    if exit_code == rundir.DISK_FULL_EXIT_CODE:
+    if exit_code == DISK_FULL_EXIT_CODE:
         needs = needed_disk_bytes(run_dir)
-        reason = rundir.say_disk_full(needs, free_disk_bytes(run_dir))
+        reason = say_disk_full(needs, free_disk_bytes(run_dir))
         return Failure(reason, is_retryable=True, needs_disk_bytes=needs)
     if exit_code in KILLED_CODES:
         reason = "killed by signal 9; most often the machine ran out of memory"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.registry.queries import ModelView
+from trainer.errors import RunRefusedError
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response, positions_of
-from trainer.rundir import RunRefusedError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from app.training.handlers import spec_of
 from app.training.settings import TrainingSettings
 from app.web.formats import localized
 from app.web.translation import gettext
+from trainer.errors import RunRefusedError
 from trainer.memory import RowLengths, estimate, gib, require
 from trainer.model_shape import ModelShape, shape_of
-from trainer.rundir import RunRefusedError
 
 SHORTEST = RowLengths(longest_forward=1, largest_tree=1, responses=1, longest_row=1)
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import lineage_of, make_run, user
 from trainer import rundir
+from trainer.errors import DiskFullError, StoppedError
 from trainer.running import checkpoints, tensor_file
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import file_sha256
@@ -141,12 +142,12 @@ def test_a_stop_abandons_work_at_once_where_there_is_a_checkpoint_and_else_at_th
             saving.at_border(1, {})
 
     done: list[int] = []
-    with pytest.raises(rundir.StoppedError):
+    with pytest.raises(StoppedError):
         work(is_one_needed=True)
     assert (done, rundir.checkpoint_steps(run_dir)) == ([0], [0])
 
     shutil.rmtree(run_dir / "checkpoints")
-    with pytest.raises(rundir.StoppedError):
+    with pytest.raises(StoppedError):
         work(is_one_needed=False)
     assert (done, rundir.checkpoint_steps(run_dir)) == ([0, 1, 2, 3], [1])
 
@@ -176,7 +177,7 @@ def test_a_second_signal_ends_the_run_at_once_unless_it_is_the_first_one_passed_
                 clock[0] = seconds
                 os.kill(os.getpid(), number)
 
-    with pytest.raises(rundir.StoppedError):
+    with pytest.raises(StoppedError):
         be_terminated_three_times()
 
     assert codes == [143]
@@ -201,7 +202,7 @@ def test_no_checkpoint_is_written_into_less_than_twice_its_size(run_dir, monkeyp
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
     with pytest.raises(
-        rundir.DiskFullError, match=r"^waiting for disk: needs 0\.000160 MB, has 0\.000159"
+        DiskFullError, match=r"^waiting for disk: needs 0\.000160 MB, has 0\.000159"
     ):
         train(run_dir, trained, steps=2)
 

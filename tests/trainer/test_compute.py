@@ -12,8 +12,8 @@ from tests.trainer.conftest import checksum, make_tokenizer, save_base
 from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
 from trainer import forward, memory, models
 from trainer.architecture import adapters
+from trainer.errors import RunRefusedError
 from trainer.generate import Draw, draw_responses
-from trainer.rundir import RunRefusedError
 from trainer.running import optimization
 from trainer.shared_prompt import pack
 from trainer.spec import ComputeSettings

@@ -12,9 +12,9 @@ import torch
 from tests.trainer.conftest import make_run
 from tests.trainer.test_reward import prompts_of, ranking, rankings_by_share_of_a
 from trainer import models, rundir
+from trainer.errors import RunDivergedError
 from trainer.losses import comparisons_of, implicit_rewards, kwise_loss
 from trainer.preference import dpo_step, kwise_step
-from trainer.rundir import RunDivergedError
 from trainer.spec import DPOSettings, DPOSpec
 
 ROWS = [

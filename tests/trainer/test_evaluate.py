@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.evaluate import Judged, evaluate, evaluate_fold, pairwise_accuracy
 from trainer.measures.agreement_band import labeler_accuracy
 from trainer.measures.calibration import fit_temperature
 from trainer.measures.outcomes import share_of, t_975
 from trainer.preference.labeler_folds import labeler_folds
 from trainer.result import RewardEvaluation
-from trainer.rundir import RunDivergedError, RunRefusedError
 
 VECTORS = {
     vector["id"]: vector

@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from trainer import generate, models
+from trainer.errors import RunDivergedError
 from trainer.generate import Draw, draw_responses, pick_tokens
-from trainer.rundir import RunDivergedError
 from trainer.sampling.flight import Flight
 from trainer.sampling.shared_cache import shared_attention
 

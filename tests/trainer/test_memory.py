@@ -22,10 +22,10 @@ from tests.trainer.test_adapters import FAMILIES
 from tests.trainer.test_reward import prompts_of, ranking
 from trainer import limits, machine, memory, models
 from trainer.architecture import adapters
+from trainer.errors import RunRefusedError
 from trainer.memory import GIB, RowLengths
 from trainer.model_shape import ModelShape, shape_from_config, shape_of, without_unembedding
 from trainer.preference.preferences import Preferences
-from trainer.rundir import RunRefusedError
 from trainer.spec import (
     DPOSettings,
     DPOSpec,

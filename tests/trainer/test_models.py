@@ -15,8 +15,9 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from tests.trainer.conftest import checksum, save_base
 from tests.trainer.test_adapters import FAMILIES
-from trainer import forward, limits, models, rundir
+from trainer import forward, limits, models
 from trainer.architecture import reward_head
+from trainer.errors import DiskFullError, RunRefusedError
 from trainer.model_shape import positions_of
 from trainer.shared_prompt import Tree, pack
 
@@ -29,7 +30,7 @@ def test_a_folder_with_pickles_or_code_is_refused_by_file_name(tmp_path, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"cos\nsystem\n")
 
-    with pytest.raises(rundir.RunRefusedError, match=Path(name).name):
+    with pytest.raises(RunRefusedError, match=Path(name).name):
         models.resolve_folder(str(folder))
 
 
@@ -51,7 +52,7 @@ def test_a_config_key_that_could_run_code_is_refused_at_any_depth(tmp_path, key,
         node = {"nested": [node]}
     (folder / "config.json").write_text(json.dumps(config | node))
 
-    with pytest.raises(rundir.RunRefusedError, match=key):
+    with pytest.raises(RunRefusedError, match=key):
         models.resolve_folder(str(folder))
 
 
@@ -59,7 +60,7 @@ def test_a_config_key_that_could_run_code_is_refused_at_any_depth(tmp_path, key,
 def test_a_config_without_a_known_architecture_is_refused(tmp_path, config):
     (tmp_path / "config.json").write_text(config)
 
-    with pytest.raises(rundir.RunRefusedError):
+    with pytest.raises(RunRefusedError):
         models.resolve_folder(str(tmp_path))
 
 
@@ -69,7 +70,7 @@ def test_weights_of_another_size_than_the_config_says_are_refused_with_both_size
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 300}))
 
     with pytest.raises(
-        rundir.RunRefusedError, match=r"embed\w*\S* has the shape \[259, \d+\].*says \[300, \d+\]"
+        RunRefusedError, match=r"embed\w*\S* has the shape \[259, \d+\].*says \[300, \d+\]"
     ):
         models.load_policy(folder, seed=0)
 
@@ -78,7 +79,7 @@ def test_a_folder_without_a_tokenizer_is_refused_with_the_name_of_the_file(tmp_p
     folder = Path(save_base(tmp_path / "base"))
     (folder / "tokenizer.json").unlink()
 
-    with pytest.raises(rundir.RunRefusedError, match=r"has no tokenizer\.json"):
+    with pytest.raises(RunRefusedError, match=r"has no tokenizer\.json"):
         models.load_tokenizer(folder)
 
 
@@ -94,7 +95,7 @@ def test_a_model_that_does_not_fit_on_the_disk_says_how_much_it_needs(tmp_path, 
     monkeypatch.setattr(model, "save_pretrained", fail)
     (tmp_path / "saved").mkdir()
 
-    with pytest.raises(rundir.DiskFullError, match=f"needs {2 * size / 1e6:,.1f} MB"):
+    with pytest.raises(DiskFullError, match=f"needs {2 * size / 1e6:,.1f} MB"):
         models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
 
 
@@ -111,7 +112,7 @@ def test_weights_that_do_not_fit_the_config_are_refused(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
 
-    with pytest.raises(rundir.RunRefusedError, match="cannot be loaded"):
+    with pytest.raises(RunRefusedError, match="cannot be loaded"):
         models.load_policy(folder, seed=0)
 
 
@@ -121,9 +122,9 @@ def test_a_folder_that_lacks_weights_is_refused_instead_of_filled_with_random_on
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    with pytest.raises(rundir.RunRefusedError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
+    with pytest.raises(RunRefusedError, match=r"model\.layers\.1\.mlp\.up_proj\.weight"):
         models.load_policy(folder, seed=0)
-    with pytest.raises(rundir.RunRefusedError, match="lacks 1 of the weights"):
+    with pytest.raises(RunRefusedError, match="lacks 1 of the weights"):
         models.load_reward_model(folder, seed=0)
 
 
@@ -147,7 +148,7 @@ def test_an_index_has_to_name_weights_that_are_in_the_folder(tmp_path, name):
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": weight_map}))
 
-    with pytest.raises(rundir.RunRefusedError, match=cause):
+    with pytest.raises(RunRefusedError, match=cause):
         models.load_policy(folder, seed=0)
 
 
@@ -155,13 +156,13 @@ def test_a_link_to_weights_that_are_gone_is_refused(tmp_path):
     folder = Path(save_base(tmp_path / "base", seed=None))
     (folder / "model.safetensors").symlink_to(tmp_path / "gone")
 
-    with pytest.raises(rundir.RunRefusedError, match=r"model\.safetensors cannot be read: No such"):
+    with pytest.raises(RunRefusedError, match=r"model\.safetensors cannot be read: No such"):
         models.resolve_folder(str(folder))
 
 
 @pytest.mark.parametrize("location", ["/nowhere", "owner/name@main", "", "x" * 5000, "a\0b"])
 def test_what_is_no_folder_is_refused(location):
-    with pytest.raises(rundir.RunRefusedError) as refused:
+    with pytest.raises(RunRefusedError) as refused:
         models.resolve_folder(location)
 
     assert len(str(refused.value)) < 500
@@ -178,7 +179,7 @@ def test_a_damaged_weight_file_is_refused(tmp_path):
     folder = Path(save_base(tmp_path / "base"))
     (folder / "model.safetensors").write_bytes(b"\xff" * 64)
 
-    with pytest.raises(rundir.RunRefusedError, match="cannot be loaded"):
+    with pytest.raises(RunRefusedError, match="cannot be loaded"):
         models.load_policy(folder, seed=0)
 
 
@@ -209,7 +210,7 @@ def test_numbers_that_no_model_has_are_refused_before_anything_is_made(
     folder = Path(save_base(tmp_path / "base", seed=0 if has_weights else None))
     change_config(folder, **{key: value})
 
-    with pytest.raises(rundir.RunRefusedError, match=f"config.json: {key} is ") as refused:
+    with pytest.raises(RunRefusedError, match=f"config.json: {key} is ") as refused:
         models.load_policy(folder, seed=0)
 
     assert "\n" not in str(refused.value)
@@ -219,7 +220,7 @@ def test_a_base_that_does_not_fit_the_memory_is_refused_before_it_is_made(tmp_pa
     folder = Path(save_base(tmp_path / "base", seed=None))
     change_config(folder, vocab_size=2**24, hidden_size=2**20)
 
-    with pytest.raises(rundir.RunRefusedError, match=r"parameters, which need .* are free"):
+    with pytest.raises(RunRefusedError, match=r"parameters, which need .* are free"):
         models.load_policy(folder, seed=0)
 
 
@@ -227,7 +228,7 @@ def test_a_config_of_50_megabytes_is_refused_unread(tmp_path):
     folder = Path(save_base(tmp_path / "base"))
     (folder / "config.json").write_bytes(b" " * 50 * 10**6)
 
-    with pytest.raises(rundir.RunRefusedError, match="50000000 bytes"):
+    with pytest.raises(RunRefusedError, match="50000000 bytes"):
         models.resolve_folder(str(folder))
 
 
@@ -235,7 +236,7 @@ def test_a_deeply_nested_config_is_refused(tmp_path):
     folder = Path(save_base(tmp_path / "base"))
     (folder / "config.json").write_text("[" * 100_000)
 
-    with pytest.raises(rundir.RunRefusedError, match="is not JSON"):
+    with pytest.raises(RunRefusedError, match="is not JSON"):
         models.resolve_folder(str(folder))
 
 
@@ -253,7 +254,7 @@ def test_numbers_that_do_not_fit_together_are_refused_in_one_line(tmp_path, chan
     folder = Path(save_base(tmp_path / "base"))
     change_config(folder, **changes)
 
-    with pytest.raises(rundir.RunRefusedError) as refused:
+    with pytest.raises(RunRefusedError) as refused:
         models.load_policy(folder, seed=0)
 
     assert str(folder) in str(refused.value)
@@ -267,7 +268,7 @@ def test_a_truncated_weight_file_is_refused_with_its_name(tmp_path, share):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[: int(share * weights.stat().st_size)])
 
-    with pytest.raises(rundir.RunRefusedError, match=r"model\.safetensors cannot be loaded"):
+    with pytest.raises(RunRefusedError, match=r"model\.safetensors cannot be loaded"):
         models.resolve_folder(str(folder))
 
 
@@ -285,7 +286,7 @@ def test_a_damaged_header_of_a_weight_file_is_refused(tmp_path, header):
     folder = Path(save_base(tmp_path / "base"))
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
-    with pytest.raises(rundir.RunRefusedError, match="header is damaged"):
+    with pytest.raises(RunRefusedError, match="header is damaged"):
         models.resolve_folder(str(folder))
 
 
@@ -296,7 +297,7 @@ def test_a_folder_without_a_readable_tokenizer_is_refused(tmp_path, content):
     if content is not None:
         (folder / "tokenizer.json").write_text(content)
 
-    with pytest.raises(rundir.RunRefusedError, match="tokenizer") as refused:
+    with pytest.raises(RunRefusedError, match="tokenizer") as refused:
         models.load_tokenizer(folder)
 
     assert "\n" not in str(refused.value)
@@ -309,7 +310,7 @@ def test_a_tokenizer_without_eos_is_refused(tmp_path):
     config.pop("eos_token")
     path.write_text(json.dumps(config))
 
-    with pytest.raises(rundir.RunRefusedError, match="no eos_token"):
+    with pytest.raises(RunRefusedError, match="no eos_token"):
         models.load_tokenizer(folder)
 
 
@@ -329,7 +330,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
     folder = Path(save_base(tmp_path / "base", vocab_size=200))
     policy = models.load_policy(folder, seed=0)
 
-    with pytest.raises(rundir.RunRefusedError, match="259 tokens but the model only 200"):
+    with pytest.raises(RunRefusedError, match="259 tokens but the model only 200"):
         models.require_same_vocabulary(policy, models.load_tokenizer(folder), name="base")
 
 
@@ -338,7 +339,7 @@ def test_a_reward_model_is_no_policy_to_start_from(tmp_path):
     model = models.load_reward_model(folder, seed=0)
     models.save_model(model, models.load_tokenizer(folder), tmp_path / "saved")
 
-    with pytest.raises(rundir.RunRefusedError, match="saved is a reward model"):
+    with pytest.raises(RunRefusedError, match="saved is a reward model"):
         models.load_policy(tmp_path / "saved", seed=0)
 
 
@@ -388,7 +389,7 @@ def test_a_model_that_cannot_be_downloaded_is_refused_in_one_line(monkeypatch, e
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
 
-    with pytest.raises(rundir.RunRefusedError) as refused:
+    with pytest.raises(RunRefusedError) as refused:
         models.resolve_folder("owner/name@" + "0" * 40)
 
     cause = str(error).splitlines()[0]

@@ -30,6 +30,7 @@ from tests.trainer.test_reward import rankings_by_share_of_a
 from trainer import data, models, rundir, train_sft
 from trainer.__main__ import main
 from trainer.architecture import sharding
+from trainer.errors import RunRefusedError
 from trainer.ppo import episodes as ppo_episodes
 from trainer.preference import comparisons
 from trainer.running import checkpoints, parallel
@@ -537,7 +538,7 @@ def test_sharding_that_is_not_offered_is_refused(monkeypatch, variables, remedy)
     for name, value in (SHARDED | variables).items():
         monkeypatch.setenv(name, value)
 
-    with pytest.raises(rundir.RunRefusedError, match=remedy):
+    with pytest.raises(RunRefusedError, match=remedy):
         sharding.shards()
 
 

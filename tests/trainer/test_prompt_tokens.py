@@ -4,7 +4,8 @@ import pytest
 from tokenizers import processors
 
 from tests.trainer.conftest import make_tokenizer, user
-from trainer import data, rundir
+from trainer import data
+from trainer.errors import RunRefusedError
 from trainer.spec import Message
 
 END, ASSISTANT = 2, 1
@@ -48,9 +49,7 @@ def test_a_conversation_that_the_chat_template_refuses_is_shown_with_its_roles(
     tokenizer.chat_template = template
     messages = [Message(role="system", content="Be brief."), *conversation("Hi")]
 
-    with pytest.raises(
-        rundir.RunRefusedError, match=f"chat template refuses .*system, user.*({cause})"
-    ):
+    with pytest.raises(RunRefusedError, match=f"chat template refuses .*system, user.*({cause})"):
         data.tokenize_prompts(tokenizer, [messages])
 
 
@@ -115,5 +114,5 @@ def test_so_does_a_prompt_without_a_chat_template_which_would_decide_it(opening)
 def test_a_conversation_that_the_template_makes_nothing_of_is_refused(tokenizer):
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
-    with pytest.raises(rundir.RunRefusedError, match="'user' has no token"):
+    with pytest.raises(RunRefusedError, match="'user' has no token"):
         data.encode_prompts(tokenizer, [conversation("")], max_tokens=200)

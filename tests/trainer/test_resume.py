@@ -23,6 +23,7 @@ from tests.trainer.conftest import (
 )
 from trainer import forward, generate, models, rundir, train_sft
 from trainer.__main__ import main
+from trainer.errors import DISK_FULL_EXIT_CODE
 from trainer.running import checkpoints, tensor_file
 from trainer.running.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
@@ -407,7 +408,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_a_run_that_waits(
             patched.setattr(shutil, "disk_usage", lambda _: usage)
         full = train("sft", run_dir)
 
-    assert full.returncode == rundir.DISK_FULL_EXIT_CODE == 75
+    assert full.returncode == DISK_FULL_EXIT_CODE == 75
     assert full.stderr.splitlines()[-1].startswith("waiting for disk: needs 0.")
     steps = rundir.checkpoint_steps(run_dir)
     names = {path.name for path in (run_dir / "checkpoints").iterdir()}

@@ -15,11 +15,11 @@ from transformers import AutoModelForSequenceClassification
 from tests.trainer.conftest import make_run, save_base, user
 from trainer import data, forward, models, rundir
 from trainer.architecture import reward_head
+from trainer.errors import RunDivergedError
 from trainer.losses import kwise_loss
 from trainer.preference import comparisons, kwise_step, reward_step
 from trainer.preference.preferences import read_preferences
 from trainer.preference.rankings import fit, group_by_prompt, keep_labelers, split_held_out
-from trainer.rundir import RunDivergedError
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
 

@@ -16,9 +16,9 @@ import torch
 
 from tests.trainer.conftest import save_base
 from trainer import models
+from trainer.errors import RunDivergedError, RunRefusedError, StoppedError
 from trainer.generate import Draw, draw_responses
 from trainer.ppo import rollout_server
-from trainer.rundir import RunDivergedError, RunRefusedError, StoppedError
 from trainer.sampling import endpoint
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]

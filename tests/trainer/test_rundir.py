@@ -15,6 +15,7 @@ import pytest
 from tests.trainer.conftest import environment, make_run, user, wait_for_steps
 from trainer import rundir
 from trainer.__main__ import _load as load
+from trainer.errors import DiskFullError, RunRefusedError, say_disk_full
 from trainer.result import RunResult
 from trainer.running import alone, pace
 from trainer.running.rows import read_rows
@@ -128,7 +129,7 @@ def test_a_spec_that_is_refused_is_told_what_is_wrong_with_it(tmp_path, name):
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
     (tmp_path / "spec.json").write_bytes(content)
 
-    with pytest.raises(rundir.RunRefusedError) as refused:
+    with pytest.raises(RunRefusedError) as refused:
         rundir.read_spec(tmp_path, "sft")
 
     assert str(refused.value).startswith(f"{tmp_path / 'spec.json'}: {cause}")
@@ -200,7 +201,7 @@ LINES = {
 def test_a_line_that_is_no_json_is_named_with_what_it_should_be(tmp_path, name):
     (tmp_path / "texts.jsonl").write_bytes(LINES[name])
 
-    with pytest.raises(rundir.RunRefusedError) as refused:
+    with pytest.raises(RunRefusedError) as refused:
         read_rows(tmp_path / "texts.jsonl", PretrainingRow)
 
     assert str(refused.value).startswith(f"{tmp_path / 'texts.jsonl'} line 1: it is not JSON")
@@ -209,9 +210,7 @@ def test_a_line_that_is_no_json_is_named_with_what_it_should_be(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "."])
 def test_a_name_that_no_file_has_is_refused(tmp_path, name):
-    with pytest.raises(
-        rundir.RunRefusedError, match=r"cannot be read: .*has to name a \.jsonl file"
-    ):
+    with pytest.raises(RunRefusedError, match=r"cannot be read: .*has to name a \.jsonl file"):
         read_rows(tmp_path / name, PretrainingRow)
 
 
@@ -249,7 +248,7 @@ def test_a_disk_that_fills_while_a_model_is_saved_leaves_the_earlier_model(tmp_p
             (unfinished / "half").write_text("x" * 1000)
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(rundir.DiskFullError, match=r"^waiting for disk: needs 0\.0 MB, has "):
+    with pytest.raises(DiskFullError, match=r"^waiting for disk: needs 0\.0 MB, has "):
         save()
 
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -266,7 +265,7 @@ def test_a_disk_that_fills_while_a_model_is_saved_leaves_the_earlier_model(tmp_p
     ],
 )
 def test_what_the_disk_lacks_can_be_seen(needed, free, said):
-    assert rundir.say_disk_full(needed, free) == f"waiting for disk: {said}"
+    assert say_disk_full(needed, free) == f"waiting for disk: {said}"
 
 
 def test_the_time_left_follows_from_the_tokens_and_not_from_an_earlier_attempt(monkeypatch):

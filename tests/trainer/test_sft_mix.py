@@ -10,6 +10,7 @@ import torch
 from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, user, write_lines
 from tests.trainer.test_resume import kill_at, outcome, terminating_at
 from trainer import data, forward, language_loss, memory, models, rundir, train_sft
+from trainer.errors import RunRefusedError
 from trainer.pretraining import open_texts
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.trained import Trained
@@ -277,7 +278,7 @@ def test_texts_without_a_token_are_refused_and_not_searched_forever(make, monkey
     *_, mix = open_run(make())
     monkeypatch.setattr(data, "tokenize", lambda _, texts, **__: [[] for _ in texts])
 
-    with pytest.raises(rundir.RunRefusedError, match="no text with a token"):
+    with pytest.raises(RunRefusedError, match="no text with a token"):
         mix.read_beside(10)
 
 

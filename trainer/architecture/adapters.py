@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 
 ADAPTER = "default"
 FOLDER = "adapter"

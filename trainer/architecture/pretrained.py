@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from trainer import memory
+from trainer.errors import RunRefusedError
 from trainer.machine import free_bytes
 from trainer.model_folders import (
     count_parameters,
@@ -17,7 +18,6 @@ from trainer.model_folders import (
     require_data_only,
 )
 from trainer.model_shape import shape_of
-from trainer.rundir import RunRefusedError
 
 # What building a model from wrong numbers or reading a damaged file raises.
 UNBUILDABLE = (

@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 
 # The reward model's bias lies in its config: the stock classifier ignores it, `scores` applies it.
 BIAS_FIELD = "podium_reward_bias"

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer as DecoderLayer
 
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 from trainer.running import parallel
 
 

@@ -4,8 +4,8 @@ Before the first update policy and reference are the same model, and the first m
 policy that the rollout saw; what differs then is a bug that no curve would show.
 """
 
+from trainer.errors import RunDivergedError
 from trainer.ppo.rollouts import Rollouts, sequence_kl
-from trainer.rundir import RunDivergedError
 
 # Both models run the same kernels over the same packed rows, so that they agree to the bit in
 # every precision; an adapter begins as exactly zero.

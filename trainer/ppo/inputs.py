@@ -8,10 +8,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, limits, models
 from trainer.data import Example
+from trainer.errors import RunRefusedError
 from trainer.ppo.rollouts import PPOModels
 from trainer.ppo.scored_texts import Shown, choose_shown
 from trainer.pretraining import PretrainingTexts, open_texts
-from trainer.rundir import RunRefusedError
 from trainer.running.endless import order_between
 from trainer.running.lineage import RowUse, unique_ids
 from trainer.running.rows import read_rows

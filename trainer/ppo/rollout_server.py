@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.generate import Draw
-from trainer.rundir import RunDivergedError, RunRefusedError
 from trainer.running.watch import Watch
 from trainer.sampling import endpoint
 from trainer.spec import Finish

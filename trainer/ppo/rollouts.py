@@ -15,8 +15,9 @@ from transformers import PreTrainedModel
 from trainer import advantages, forward
 from trainer.architecture import adapters
 from trainer.data import Example, share_prompts
+from trainer.errors import RunDivergedError
 from trainer.logprobs import masked_mean, masked_sum
-from trainer.rundir import Metrics, RunDivergedError
+from trainer.rundir import Metrics
 from trainer.running import parallel
 from trainer.running.parallel import Part
 from trainer.running.watch import Watch

@@ -17,11 +17,12 @@ from trainer import forward, losses
 from trainer.architecture import compute
 from trainer.architecture.adapters import trainable_parameters
 from trainer.data import Example, share_prompts
+from trainer.errors import RunDivergedError
 from trainer.ppo.checks import check_first_ratio
 from trainer.ppo.mix import add_mix_gradient, texts_due
 from trainer.ppo.rollouts import PPOModels, Rollouts
 from trainer.pretraining import PretrainingTexts
-from trainer.rundir import Metrics, RunDivergedError
+from trainer.rundir import Metrics
 from trainer.running import optimization, parallel
 from trainer.running.seeds import derive_seed
 from trainer.running.trained import Trained

@@ -15,12 +15,13 @@ from transformers import PreTrainedModel
 
 from trainer import forward
 from trainer.architecture import compute
+from trainer.errors import RunDivergedError
 from trainer.evaluate import pairwise_accuracy
 from trainer.losses import implicit_rewards
 from trainer.preference import comparisons
 from trainer.preference.kwise_step import score_all
 from trainer.preference.rankings import RankedPrompt
-from trainer.rundir import Metrics, RunDivergedError
+from trainer.rundir import Metrics
 from trainer.shared_prompt import pack
 from trainer.spec import DPOSettings
 

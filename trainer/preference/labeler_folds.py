@@ -8,7 +8,7 @@ score the held-out prompts, and hand the result to `evaluate.evaluate_fold`.
 import random
 from collections.abc import Mapping
 
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 
 
 def labeler_folds(rankings: Mapping[str, int], folds: int, seed: int) -> list[set[str]]:

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from trainer import memory
+from trainer.errors import RunRefusedError
 from trainer.losses import comparisons_of
 from trainer.memory import RowLengths
 from trainer.preference.comparisons import PreferenceSettings, comparisons_in, plan_batches
@@ -18,7 +19,6 @@ from trainer.preference.rankings import (
     leave_out_held_labelers,
     split_held_out,
 )
-from trainer.rundir import RunRefusedError
 from trainer.running.lineage import NEVER_REACHED, RowUse
 from trainer.running.rows import read_numbered_rows
 from trainer.spec import DPOSpec, RankingRow, RewardSpec

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import forward, models
 from trainer.architecture import reward_head
 from trainer.data import Example
+from trainer.errors import RunDivergedError
 from trainer.preference.rankings import RankedPrompt
-from trainer.rundir import RunDivergedError
 from trainer.running import parallel
 from trainer.running.watch import Watch
 from trainer.shared_prompt import pack, sizes_of

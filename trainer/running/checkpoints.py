@@ -36,6 +36,7 @@ from typing import Any, NoReturn, Self, TypeVar
 from torch import Tensor
 
 from trainer import rundir
+from trainer.errors import DiskFullError, StoppedError, is_disk_full
 from trainer.result import Lineage
 from trainer.running import parallel, tensor_file
 from trainer.running.lineage import file_sha256
@@ -134,7 +135,7 @@ class Checkpointer:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         if error is None and self._is_stop_agreed():
-            raise rundir.StoppedError
+            raise StoppedError
 
     # --- in a loop ---------------------------------------------------------------------------
 
@@ -199,7 +200,7 @@ class Checkpointer:
         """
         for item in items:
             if self._is_stop_agreed() and self._is_any_there():
-                raise rundir.StoppedError
+                raise StoppedError
             yield item
 
     def _is_stop_agreed(self) -> bool:
@@ -215,7 +216,7 @@ class Checkpointer:
         is_saved = self._border.step in rundir.checkpoint_steps(self._run_dir)
         if not parallel.from_main(int(is_saved)):
             self._save(self._border)
-        raise rundir.StoppedError
+        raise StoppedError
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -244,7 +245,7 @@ class Checkpointer:
     def _publish(self, tensors: Mapping[str, Tensor], border: Border) -> None:
         size = tensor_file.size_of(tensors)
         if shutil.disk_usage(self._run_dir).free < 2 * size:
-            raise rundir.DiskFullError(self._run_dir, needed_bytes=2 * size)
+            raise DiskFullError(self._run_dir, needed_bytes=2 * size)
         unfinished = self._folder / UNFINISHED_FOLDER
         try:
             self._write(unfinished, tensors, border)
@@ -253,8 +254,8 @@ class Checkpointer:
             rundir.sync(self._folder)
         except OSError as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            if rundir.is_disk_full(error):
-                raise rundir.DiskFullError(self._run_dir, needed_bytes=2 * size) from error
+            if is_disk_full(error):
+                raise DiskFullError(self._run_dir, needed_bytes=2 * size) from error
             raise
         for old in rundir.checkpoint_steps(self._run_dir)[KEPT:]:
             shutil.rmtree(self._path(old))

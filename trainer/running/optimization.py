@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from trainer.rundir import RunDivergedError
+from trainer.errors import RunDivergedError
 
 BETAS = (0.9, 0.95)  # [IG] appendix C
 FINAL_SHARE = 0.1

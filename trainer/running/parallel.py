@@ -23,6 +23,7 @@ from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor
 
 from trainer import data, rundir
+from trainer.errors import PEER_LOST
 from trainer.shared_prompt import Size
 
 # Longer than rank 0 writes a checkpoint; a rank that ends is noticed at once, without it.
@@ -36,7 +37,7 @@ class PeerLostError(Exception):
     """Another rank has ended or does not answer; what is seen of it here says nothing of why."""
 
     def __init__(self) -> None:
-        super().__init__(rundir.PEER_LOST)
+        super().__init__(PEER_LOST)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from trainer.rundir import RunRefusedError, first_error
+from trainer.errors import RunRefusedError
+from trainer.rundir import first_error
 
 Row = TypeVar("Row", bound=BaseModel)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from trainer.rundir import RunDivergedError, RunRefusedError
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.spec import Finish, Message, Sampling
 
 URL_VARIABLE, KEY_VARIABLE = "PODIUM_SAMPLER_URL", "PODIUM_SAMPLER_KEY"

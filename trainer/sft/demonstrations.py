@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from trainer import data
 from trainer.data import Example
-from trainer.rundir import RunRefusedError
+from trainer.errors import RunRefusedError
 from trainer.running.lineage import RowUse, unique_ids
 from trainer.spec import DemonstrationRow, Message
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from trainer.data import Example
+from trainer.errors import RunRefusedError
 from trainer.language_loss import response_tokens_of
 from trainer.pretraining import PretrainingTexts, open_texts
-from trainer.rundir import RunRefusedError
 from trainer.running.trained import JSON
 from trainer.spec import SFTSpec
 

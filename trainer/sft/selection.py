@@ -16,8 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import data, forward, limits, models
 from trainer.architecture import sharding
 from trainer.architecture.adapters import trainable_parameters
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.generate import Draw, draw_responses
-from trainer.rundir import Metrics, RunDivergedError, RunRefusedError
+from trainer.rundir import Metrics
 from trainer.running.seeds import derive_seed
 from trainer.running.trained import JSON
 from trainer.running.watch import Watch

@@ -17,8 +17,9 @@ from tests.trainer.ppo.conftest import (
     rows_by_length,
     settings_with,
 )
-from trainer import models, rundir
+from trainer import models
 from trainer.data import Example
+from trainer.errors import RunDivergedError
 from trainer.ppo import checks as ppo_checks
 from trainer.ppo import rollouts
 from trainer.ppo.inputs import load_models
@@ -259,7 +260,7 @@ def test_a_number_that_is_not_finite_is_refused_by_name(name, value):
     readings = Readings(*(torch.zeros(5) for _ in range(4)), torch.zeros(2))
     getattr(readings, name)[1] = value
 
-    with pytest.raises(rundir.RunDivergedError, match=f"1 of . {name.replace('_', ' ')}"):
+    with pytest.raises(RunDivergedError, match=f"1 of . {name.replace('_', ' ')}"):
         rollouts.require_finite(readings)
 
 
@@ -276,7 +277,7 @@ def test_a_reference_that_is_another_model_stops_the_run(loaded, tokenizer):
     with torch.no_grad():
         next(loaded.reference.parameters()).mul_(1.5)
 
-    with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
+    with pytest.raises(RunDivergedError, match="KL to the reference is"):
         ppo_checks.check_first_kl(roll_out(loaded, tokenizer))
 
 
@@ -286,5 +287,5 @@ def test_a_kl_on_either_side_of_0_stops_the_run(loaded, tokenizer, by):
     rolled = roll_out(loaded, tokenizer)
     apart = dataclasses.replace(rolled, reference_logprobs=rolled.logprobs + by)
 
-    with pytest.raises(rundir.RunDivergedError, match="KL to the reference is"):
+    with pytest.raises(RunDivergedError, match="KL to the reference is"):
         ppo_checks.check_first_kl(apart)

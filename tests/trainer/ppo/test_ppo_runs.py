@@ -25,6 +25,7 @@ from tests.trainer.ppo.conftest import (
 from tests.trainer.test_preference_runs import KilledError, kill_at
 from tests.trainer.test_resume import Crash, crash
 from trainer import generate, models, rundir, train_ppo
+from trainer.errors import DISK_FULL_EXIT_CODE, RunDivergedError, RunRefusedError
 from trainer.ppo import checks as ppo_checks
 from trainer.ppo import rollouts, scored_texts
 from trainer.ppo import update as ppo_update
@@ -383,7 +384,7 @@ def test_a_disk_without_room_is_known_before_anything_is_sampled(make, train, mo
 
     done = train("ppo", run_dir)
 
-    assert done.returncode == rundir.DISK_FULL_EXIT_CODE
+    assert done.returncode == DISK_FULL_EXIT_CODE
     assert done.stderr.splitlines()[-1].startswith("waiting for disk: needs ")
 
 
@@ -518,7 +519,7 @@ def test_a_run_ends_before_the_update_of_an_iteration_whose_kl_is_above_the_limi
 
     kls = [row["objective/kl"] for row in lines(run_dir / "metrics.jsonl")]
     error = rundir.read_failure(run_dir).error
-    assert ended.returncode == rundir.RunDivergedError.exit_code
+    assert ended.returncode == RunDivergedError.exit_code
     assert error.startswith(f"iteration {len(kls)}: the mean KL to the reference is ")
     assert "above the limit of 0.5" in error
     assert "raise kl_coefficient" in error
@@ -532,9 +533,9 @@ def test_a_kl_at_the_limit_ends_nothing():
     ppo_checks.check_kl_limit(2.0, limit_nats=2.0, iteration=3)
     ppo_checks.check_kl_limit(1e9, limit_nats=None, iteration=3)
 
-    with pytest.raises(rundir.RunDivergedError, match=r"iteration 3: .* is 2\.01 nats"):
+    with pytest.raises(RunDivergedError, match=r"iteration 3: .* is 2\.01 nats"):
         ppo_checks.check_kl_limit(2.01, limit_nats=2.0, iteration=3)
-    with pytest.raises(rundir.RunDivergedError, match="nan"):
+    with pytest.raises(RunDivergedError, match="nan"):
         ppo_checks.check_kl_limit(math.nan, limit_nats=2.0, iteration=3)
 
 
@@ -635,7 +636,7 @@ def test_a_reward_model_that_reads_other_ends_or_turns_is_refused(
     setattr(tokenizer, field, value)
     tokenizer.save_pretrained(reward)
 
-    with pytest.raises(rundir.RunRefusedError, match=f"differ in their {complaint};"):
+    with pytest.raises(RunRefusedError, match=f"differ in their {complaint};"):
         load()
 
 

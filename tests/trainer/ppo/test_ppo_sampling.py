@@ -19,9 +19,9 @@ from tests.trainer.ppo.conftest import (
 )
 from tests.trainer.test_rollout_server import StandIn
 from trainer import rundir
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.ppo import episodes as ppo_episodes
 from trainer.ppo.episodes import check_sampler, open_server, sample_episodes
-from trainer.rundir import RunDivergedError, RunRefusedError
 
 
 @pytest.fixture

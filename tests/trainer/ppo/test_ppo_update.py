@@ -15,7 +15,8 @@ from tests.trainer.ppo.conftest import (
     settings_with,
     update,
 )
-from trainer import data, forward, rundir
+from trainer import data, forward
+from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.ppo import checks as ppo_checks
 from trainer.ppo import update as ppo_update
 from trainer.ppo.mix import add_mix_gradient, texts_due
@@ -58,7 +59,7 @@ def test_log_probabilities_that_do_not_fit_the_rollout_stop_the_run(loaded, toke
     with torch.no_grad():
         next(loaded.policy.parameters()).mul_(1.5)
 
-    with pytest.raises(rundir.RunDivergedError, match="largest log-ratio is"):
+    with pytest.raises(RunDivergedError, match="largest log-ratio is"):
         update(loaded, rolled)
 
 
@@ -83,7 +84,7 @@ def test_how_far_the_first_ratio_may_be_from_1(largest, mean, device, is_half, p
     if passes:
         check()
     else:
-        with pytest.raises(rundir.RunDivergedError):
+        with pytest.raises(RunDivergedError):
             check()
 
 
@@ -326,7 +327,7 @@ def test_a_line_that_is_no_text_is_refused_with_its_number(tmp_path, tokenizer):
     path = tmp_path / "pretraining.jsonl"
     path.write_text('{"text": "one"}\n{"txt": "two"}\n')
 
-    with pytest.raises(rundir.RunRefusedError, match=r"pretraining.jsonl line 2: text"):
+    with pytest.raises(RunRefusedError, match=r"pretraining.jsonl line 2: text"):
         open_texts(path, tokenizer, max_tokens=64, seed=0)
 
 
@@ -381,7 +382,7 @@ def test_numbers_that_are_not_finite_move_neither_model(loaded, tokenizer, broke
     getattr(rolled, broken)[0, 0] = math.nan
     before = checksum(loaded.policy), checksum(loaded.value)
 
-    with pytest.raises(rundir.RunDivergedError):
+    with pytest.raises(RunDivergedError):
         update(loaded, rolled, settings_with(minibatch_size=8))
 
     assert (checksum(loaded.policy), checksum(loaded.value)) == before
@@ -393,7 +394,7 @@ def test_a_weight_that_is_not_finite_is_found_before_the_update(loaded, tokenize
     with torch.no_grad():
         next(loaded.value.parameters())[40:] = math.nan
 
-    with pytest.raises(rundir.RunDivergedError, match="values of the sampled responses are not"):
+    with pytest.raises(RunDivergedError, match="values of the sampled responses are not"):
         assess(loaded, examples)
 
 
