@@ -18,7 +18,7 @@ from tests.trainer.conftest import save_base
 from trainer import models
 from trainer.errors import RunDivergedError, RunRefusedError, StoppedError
 from trainer.generate import Draw, draw_responses
-from trainer.ppo import rollout_server
+from trainer.ppo import engine_gap, rollout_server
 from trainer.sampling import endpoint
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
@@ -189,13 +189,13 @@ def test_after_a_sync_the_server_samples_from_the_weights_of_the_trainer(
     """P31."""
     prompts = [(0, 30 + number, 2, 1) for number in range(8)]
     with pytest.raises(RunDivergedError, match="are not those of the policy"):
-        connected.require_same_greedy(policy, prompts, eos_id=EOS)
+        engine_gap.require_same_greedy(connected, policy, prompts, eos_id=EOS)
     stand_in.calls.clear()
 
     connected.load(lambda folder: models.save_model(policy, tokenizer, folder))
 
     assert stand_in.calls == ["/collective_rpc", "/reset_prefix_cache"]
-    connected.require_same_greedy(policy, prompts, eos_id=EOS)
+    engine_gap.require_same_greedy(connected, policy, prompts, eos_id=EOS)
     assert len(stand_in.completions) == 16
     local = draw_responses(
         policy,
@@ -216,7 +216,9 @@ def test_a_server_that_keeps_the_old_weights_is_noticed(connected, stand_in, pol
     connected.load(lambda folder: models.save_model(policy, tokenizer, folder))
 
     with pytest.raises(RunDivergedError, match="8 of 8 prompts"):
-        connected.require_same_greedy(policy, [(0, 30 + n, 2, 1) for n in range(9)], eos_id=EOS)
+        engine_gap.require_same_greedy(
+            connected, policy, [(0, 30 + n, 2, 1) for n in range(9)], eos_id=EOS
+        )
 
 
 def test_only_the_newest_weights_stay_in_the_folder(connected, policy, tokenizer, tmp_path):
@@ -241,16 +243,16 @@ def test_the_gap_between_server_and_trainer_is_measured_and_bounded(connected, s
         for model in (stand_in.model, policy)
     )
 
-    rollout_server.require_small_gap(rollout_server.engine_gap(served, own))
+    engine_gap.require_small_gap(engine_gap.engine_gap(served, own))
 
-    assert rollout_server.engine_gap(served, own).maximum < 1e-5
-    gap = rollout_server.engine_gap(served, own + torch.tensor([0.5] + [0.0] * (len(own) - 1)))
+    assert engine_gap.engine_gap(served, own).maximum < 1e-5
+    gap = engine_gap.engine_gap(served, own + torch.tensor([0.5] + [0.0] * (len(own) - 1)))
     assert gap.maximum == pytest.approx(0.5, abs=1e-5)
     assert gap.mean == pytest.approx(0.5 / len(own), abs=1e-5)
     with pytest.raises(RunDivergedError, match="nats a token apart"):
-        rollout_server.require_small_gap(rollout_server.engine_gap(served, other))
+        engine_gap.require_small_gap(engine_gap.engine_gap(served, other))
     with pytest.raises(RunDivergedError, match="nan"):
-        rollout_server.require_small_gap(rollout_server.EngineGap(math.nan, math.nan))
+        engine_gap.require_small_gap(engine_gap.EngineGap(math.nan, math.nan))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def draw_many(server, _policy, watch):
 
 
 def compare_greedy(server, policy, watch):
-    server.require_same_greedy(policy, PROMPTS, eos_id=EOS, watch=watch)
+    engine_gap.require_same_greedy(server, policy, PROMPTS, eos_id=EOS, watch=watch)
 
 
 @pytest.mark.parametrize("ask", [draw_many, compare_greedy])

@@ -12,7 +12,8 @@ from trainer.architecture import sharding
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
 from trainer.ppo import rollout_server
-from trainer.ppo.rollout_server import RolloutServer, Served, engine_gap, require_small_gap
+from trainer.ppo.engine_gap import engine_gap, require_same_greedy, require_small_gap
+from trainer.ppo.rollout_server import RolloutServer, Served
 from trainer.ppo.rollouts import Rollouts
 from trainer.rundir import Metrics
 from trainer.running import parallel
@@ -98,7 +99,7 @@ def sample_episodes(
                 server.load(lambda at: models.save_model(policy, tokenizer, at, state=state))
                 if compares_greedy:
                     compared = [draw.prompt for draw in draws]
-                    server.require_same_greedy(policy, compared, eos_id=eos_id, watch=watch)
+                    require_same_greedy(server, policy, compared, eos_id=eos_id, watch=watch)
                 served = server.draw(
                     draws,
                     eos_id=eos_id,

@@ -4,7 +4,6 @@ The server is started as `VLLM_SERVER_DEV_MODE=1 vllm serve FOLDER` and must see
 under the same path. What is used of it, as vLLM's sources of 2026 have it: `/v1/completions` with
 token ids in and out, `reload_weights` through `/collective_rpc`, and `/reset_prefix_cache`. Its
 log-probabilities only measure how far it is from the trainer; PPO learns from the trainer's own.
-Shapes: t tokens, v vocabulary entries, r response tokens of all responses.
 """
 
 import itertools
@@ -20,9 +19,6 @@ from threading import Thread
 from typing import Any
 
 import httpx2
-import torch
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.generate import Draw
@@ -34,10 +30,6 @@ URL_VARIABLE, KEY_VARIABLE = "PODIUM_ROLLOUT_URL", "PODIUM_ROLLOUT_KEY"
 THREADS = 64
 # How long answers are waited for before the watch is asked again.
 WATCH_SECONDS = 0.2
-GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16
-# A greedy token may be this much less likely than the trainer's own choice: engines round apart.
-GREEDY_GAP_NATS = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
-MEAN_GAP_NATS, MAX_GAP_NATS = 0.1, 5.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +39,6 @@ class Served:
     tokens: list[int]
     finish: Finish
     logprobs: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class EngineGap:
-    """How far the log-probabilities of server and trainer are apart, in nats a token."""
-
-    mean: float
-    maximum: float
 
 
 @dataclass(frozen=True)
@@ -154,48 +138,6 @@ class RolloutServer:
             return _parse(response, eos_id=eos_id, max_new_tokens=max_new_tokens)
 
         return _ask_all(ask, draws, watch)
-
-    def require_same_greedy(
-        self,
-        policy: PreTrainedModel,
-        prompts: Sequence[tuple[int, ...]],
-        *,
-        eos_id: int,
-        watch: Watch = iter,
-    ) -> None:
-        """Compare greedy responses to a few prompts with the policy's own choices.
-
-        Args:
-            policy: whose weights the server has.
-            prompts: of which the first few are taken.
-            eos_id: ends a response.
-            watch: as that of `draw`.
-
-        Raises:
-            RunDivergedError: when the server samples from other weights than the policy's.
-        """
-        prompts = list(prompts)[:GREEDY_PROMPTS]
-        served = self.draw(
-            [Draw(prompt, 0) for prompt in prompts],
-            eos_id=eos_id,
-            temperature=0.0,
-            max_new_tokens=GREEDY_TOKENS,
-            watch=watch,
-        )
-        logits = [
-            _logits_of(policy, prompt, one.tokens)
-            for prompt, one in zip(prompts, served, strict=True)
-        ]
-        gaps = [_greedy_gap(*pair) for pair in zip(logits, served, strict=True)]
-        # That of the products: weights that are trained stay float32 in every precision.
-        allowed = GREEDY_GAP_NATS[logits[0].dtype]
-        if max(gaps) > allowed:
-            raise RunDivergedError(
-                f"after new weights were loaded, the rollout server's greedy responses to "
-                f"{sum(gap > allowed for gap in gaps)} of {len(gaps)} prompts are not those of the "
-                f"policy (up to {max(gaps):.3g} nats less likely than the policy's own choice); "
-                "look whether it reads the weights folder and serves the same model"
-            )
 
     def _control(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -311,45 +253,3 @@ def _parse(response: httpx2.Response, *, eos_id: int, max_new_tokens: int) -> Se
             f"{eos_id} or after {max_new_tokens} tokens"
         )
     return Served(tokens, "stop" if ended else "length", logprobs)
-
-
-@torch.no_grad()
-def _logits_of(policy: PreTrainedModel, prompt: Sequence[int], response: Sequence[int]) -> Tensor:
-    tokens = torch.tensor([[*prompt, *response]], device=policy.device)
-    logits: Tensor = policy(tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]
-    return logits  # (t, v)
-
-
-def _greedy_gap(logits: Tensor, served: Served) -> float:
-    """Return how much less likely than the best one a response's tokens are at most, in nats."""
-    tokens = torch.tensor(served.tokens, device=logits.device)
-    chosen = logits.gather(-1, tokens[:, None]).squeeze(-1)
-    return float((logits.max(-1).values - chosen).max())
-
-
-def engine_gap(served: Sequence[Served], logprobs: Tensor) -> EngineGap:
-    """Compare the server's log-probabilities with the trainer's own.
-
-    Args:
-        served: responses.
-        logprobs: (r,) of their tokens under the policy, one response after the other.
-    """
-    theirs = torch.tensor([value for one in served for value in one.logprobs])
-    apart = (theirs - logprobs.float().cpu()).abs()
-    return EngineGap(float(apart.mean()), float(apart.max()))
-
-
-def require_small_gap(gap: EngineGap) -> None:
-    """Refuse to learn from responses of a server that computes something else.
-
-    Raises:
-        RunDivergedError: with the gap.
-    """
-    # Written so that a NaN is refused as well.
-    if not (gap.mean <= MEAN_GAP_NATS and gap.maximum <= MAX_GAP_NATS):
-        raise RunDivergedError(
-            f"log-probabilities of the rollout server and the trainer are {gap.mean:.3g} nats a "
-            f"token apart, at most {gap.maximum:.3g} ({MEAN_GAP_NATS} and {MAX_GAP_NATS} are "
-            "allowed); compare precisions, and start vLLM with --logprobs-mode processed_logprobs "
-            "when the temperature is not 1"
-        )
