@@ -25,6 +25,7 @@ from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
 from trainer.running.pace import Pace
+from trainer.running.schedule import is_validation_due, plan_batches
 from trainer.running.trained import Trained
 from trainer.running.watch import Watch
 from trainer.shared_prompt import expected_reach
@@ -115,7 +116,7 @@ def train_policy(
     """
     settings, train = spec.settings, preferences.train
     watched = comparisons.spread(preferences.held, comparisons.VALIDATION_PROMPTS)
-    plan = comparisons.plan_batches(train, settings)
+    plan = plan_batches(train, settings)
     tokens = [comparisons.tokens_of(batch) for batch in plan]
     reward = partial(dpo_step.reward_prompts, policy, references, settings)
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
@@ -131,7 +132,7 @@ def train_policy(
             parallel.appending(run_dir / rundir.TEXTS_FILE) as texts_file,
         ):
             for step in range(resumed.step, len(plan)):
-                is_measured = comparisons.is_validation_due(step, steps=len(plan))
+                is_measured = is_validation_due(step, steps=len(plan))
                 checkpoints.at_border(
                     step, {"metrics": rundir.finite(metrics)}, is_one_needed=is_measured
                 )

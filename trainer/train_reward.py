@@ -27,6 +27,7 @@ from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
 from trainer.running.pace import Pace
 from trainer.running.rows import read_rows
+from trainer.running.schedule import is_validation_due, plan_batches
 from trainer.running.trained import JSON, Trained
 from trainer.shared_prompt import expected_reach
 from trainer.spec import DemonstrationRow, RewardSpec
@@ -134,7 +135,7 @@ def train_reward(
     settings, held = spec.settings, preferences.held
     watched = comparisons.spread(held, comparisons.VALIDATION_PROMPTS)
     fold_plans = plan_folds(preferences.train, settings)
-    plan = comparisons.plan_batches(preferences.train, settings)
+    plan = plan_batches(preferences.train, settings)
     fold_batches = list(chain.from_iterable(fold.batches for fold in fold_plans))
     tokens = [comparisons.tokens_of(batch) for batch in (*fold_batches, *plan)]
     score = partial(reward_step.score_prompts, model)
@@ -163,7 +164,7 @@ def train_reward(
             )
             for at in range(max(resumed.step, len(fold_batches)), len(tokens)):
                 step = at - len(fold_batches)
-                is_measured = comparisons.is_validation_due(step, steps=len(plan))
+                is_measured = is_validation_due(step, steps=len(plan))
                 checkpoints.at_border(at, _state(metrics, folds), is_one_needed=is_measured)
                 rate = settings.learning_rate * optimization.cosine_share(step, steps=len(plan))
                 optimization.set_rate(optimizer, rate)

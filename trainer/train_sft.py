@@ -6,7 +6,6 @@ where pretraining texts are mixed in, over theirs. Dropout stays off, as everywh
 is a packed or recomputed forward pass exact.
 """
 
-import random
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -25,6 +24,7 @@ from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
 from trainer.running.pace import Pace
 from trainer.running.rows import read_rows
+from trainer.running.schedule import is_validation_due, plan_batches
 from trainer.running.trained import JSON, Trained
 from trainer.running.watch import Watch
 from trainer.sft.demonstrations import Demonstrations, split_demonstrations
@@ -33,7 +33,6 @@ from trainer.sft.selection import Selection, open_selection
 from trainer.spec import DemonstrationRow, Sampling, SFTSettings, SFTSpec
 
 VALIDATION_EXAMPLES = 256
-VALIDATIONS = 10
 SHOWN_TEXTS = 4
 SHOWN_TOKENS = 96
 
@@ -124,7 +123,7 @@ def train_policy(
         mix: pretraining texts beside the demonstrations.
     """
     settings, train = spec.settings, demonstrations.train
-    plan = [[train[index] for index in batch] for batch in plan_batches(len(train), settings)]
+    plan = plan_batches(train, settings)
     tokens = [sum(len(example.tokens) for example in batch) for batch in plan]
     responses = list(accumulate(response_tokens_of(batch) for batch in plan))
     optimizer = optimization.make_optimizer(policy, learning_rate=settings.learning_rate)
@@ -147,9 +146,7 @@ def train_policy(
         pace = Pace(planned=sum(tokens), done=sum(tokens[: resumed.step]) + mixed_in)
         with parallel.appending(run_dir / rundir.METRICS_FILE) as file:
             for step in range(resumed.step, len(plan)):
-                is_validated = (step + 1) % -(-len(plan) // VALIDATIONS) == 0 or (
-                    step == len(plan) - 1
-                )
+                is_validated = is_validation_due(step, steps=len(plan))
                 state = _state(metrics, selection, mix)
                 checkpoints.at_border(step, state, is_one_needed=is_validated)
                 share = optimization.cosine_share(
@@ -250,24 +247,9 @@ def validate(
     return measured
 
 
-def plan_batches(count: int, settings: SFTSettings) -> list[list[int]]:
-    """Return the batch of every step: each of `count` examples once an epoch, in a new order.
-
-    The order depends on nothing but the seed.
-    """
-    size = settings.batch_size
-    steps = max(1, round(settings.epochs * -(-count // size)))
-    order = random.Random(settings.seed)  # noqa: S311 - an order of examples, not a secret
-    plan: list[list[int]] = []
-    while len(plan) < steps:
-        shuffled = order.sample(range(count), count)
-        plan += [shuffled[at : at + size] for at in range(0, count, size)]
-    return plan[:steps]
-
-
 def _unreached(demonstrations: Demonstrations, settings: SFTSettings) -> set[str]:
     """Return the rows that less than an epoch does not come to."""
-    plan = plan_batches(len(demonstrations.train), settings)
+    plan = plan_batches(range(len(demonstrations.train)), settings)
     reached = {index for batch in plan for index in batch}
     return {row for index, row in enumerate(demonstrations.rows.used) if index not in reached}
 

@@ -20,6 +20,7 @@ from trainer.losses import kwise_loss
 from trainer.preference import comparisons, kwise_step, reward_step
 from trainer.preference.preferences import read_preferences
 from trainer.preference.rankings import fit, group_by_prompt, keep_labelers, split_held_out
+from trainer.running.schedule import plan_batches
 from trainer.shared_prompt import Tree, pack, pack_separately, pack_shared
 from trainer.spec import Message, RankingRow, RewardSettings, RewardSpec
 
@@ -338,7 +339,7 @@ def test_every_prompt_is_seen_once_an_epoch_in_a_new_order(tokenizer):
     prompts = prompts_of(tokenizer, *(ranking(str(n), ["a", "b"], [1, 2]) for n in range(10)))
     settings = RewardSettings(epochs=2, batch_size=4)
 
-    batches = comparisons.plan_batches(prompts, settings)
+    batches = plan_batches(prompts, settings)
 
     assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
     seen = [[prompt.prompt_id for batch in half for prompt in batch] for half in
@@ -434,7 +435,7 @@ def test_a_prompt_that_no_step_reaches_is_not_counted_as_trained_on(tmp_path, to
 
     use = preferences.row_use(spec.settings)
 
-    plan = comparisons.plan_batches(preferences.train, spec.settings)
+    plan = plan_batches(preferences.train, spec.settings)
     reached = {f"{prompt.prompt_id}/l1" for batch in plan for prompt in batch}
     assert len(reached) == 4
     assert set(use.used) == reached

@@ -12,6 +12,7 @@ from tests.trainer.test_adapters import save_family
 from trainer import data, forward, language_loss, models, rundir, shared_prompt, train_sft
 from trainer.running import optimization
 from trainer.running.lineage import model_sha256
+from trainer.running.schedule import plan_batches
 from trainer.sft.demonstrations import split_demonstrations
 from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
@@ -150,17 +151,17 @@ def test_a_packed_row_has_the_loss_and_gradients_of_separate_rows(tmp_path, toke
 def test_the_plan_holds_every_example_once_an_epoch_and_depends_on_the_seed_only():
     settings = SFTSettings(epochs=2.5, batch_size=3, seed=1)
 
-    plan = train_sft.plan_batches(7, settings)
+    plan = plan_batches(range(7), settings)
 
     assert len(plan) == round(2.5 * 3)
     assert sorted(index for batch in plan[:3] for index in batch) == list(range(7))
     assert sorted(index for batch in plan[3:6] for index in batch) == list(range(7))
-    assert plan == train_sft.plan_batches(7, settings)
+    assert plan == plan_batches(range(7), settings)
 
 
 def test_batches_are_drawn_without_regard_to_length():
     """Packed rows waste nothing on short examples, and batches of one length pull unevenly."""
-    plan = train_sft.plan_batches(1000, SFTSettings(epochs=1, batch_size=10))
+    plan = plan_batches(range(1000), SFTSettings(epochs=1, batch_size=10))
 
     assert sorted(index for batch in plan for index in batch) == list(range(1000))
     spans = [max(batch) - min(batch) for batch in plan]

@@ -13,6 +13,7 @@ from trainer import data, forward, language_loss, memory, models, rundir, train_
 from trainer.errors import RunRefusedError
 from trainer.pretraining import open_texts
 from trainer.running.checkpoints import Checkpointer
+from trainer.running.schedule import plan_batches
 from trainer.running.trained import Trained
 from trainer.sft.demonstrations import split_demonstrations
 from trainer.sft.mix import open_mix
@@ -88,10 +89,9 @@ def test_at_every_step_the_texts_have_their_share_of_the_tokens_in_the_loss(make
     assert done.returncode == 0, done.stderr
     steps = rundir.read_metrics_from(run_dir, 0).rows
     spec, _, demonstrations, _ = open_run(run_dir)
-    plan = train_sft.plan_batches(len(demonstrations.train), spec.settings)
+    plan = plan_batches(demonstrations.train, spec.settings)
     of_responses = of_texts = 0
-    for step, batch in zip(steps, plan, strict=True):
-        examples = [demonstrations.train[index] for index in batch]
+    for step, examples in zip(steps, plan, strict=True):
         of_responses += language_loss.response_tokens_of(examples)
         of_texts += step["pretraining/tokens"] - step["pretraining/texts"]
         over = of_texts - of_responses * SHARE / (1 - SHARE)
@@ -101,7 +101,7 @@ def test_at_every_step_the_texts_have_their_share_of_the_tokens_in_the_loss(make
     assert (rates[0], rates[-1]) == (1e-2, pytest.approx(1e-3))  # S4
     assert steps[-1]["progress"] == 1.0
     assert steps[-1]["seconds_left"] == 0.0
-    prompts = sum(len(demonstrations.train[i].tokens) for batch in plan for i in batch)
+    prompts = sum(len(example.tokens) for batch in plan for example in batch)
     assert steps[-1]["tokens"] == prompts + sum(step["pretraining/tokens"] for step in steps)
     assert all(one["progress"] < next_one["progress"] for one, next_one in pairwise(steps))
 

@@ -1,10 +1,9 @@
-"""Ranked prompts as batches: who is compared with whom, in which step, in which forward pass.
+"""Ranked prompts as batches: who is compared with whom, and in which forward pass.
 
 The reward model and DPO share these. Shapes: n responses of a forward pass, m comparisons. [IG] is
 InstructGPT, arXiv 2203.02155.
 """
 
-import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -23,7 +22,7 @@ from trainer.shared_prompt import sizes_of
 from trainer.spec import DPOSettings, RewardSettings, Ties
 
 # While training; held-out prompts beyond these are measured at the end only.
-VALIDATIONS, VALIDATION_PROMPTS = 10, 128
+VALIDATION_PROMPTS = 128
 
 PreferenceSettings = RewardSettings | DPOSettings
 Row = TypeVar("Row")
@@ -90,32 +89,9 @@ def collate(prompts: Sequence[RankedPrompt], ties: Ties, device: torch.device) -
     )
 
 
-def plan_batches(
-    prompts: Sequence[RankedPrompt], settings: PreferenceSettings
-) -> list[list[RankedPrompt]]:
-    """Return what every step trains on: each prompt once an epoch, a new order every epoch.
-
-    The order depends on nothing but the seed, so that a resumed run needs no state for it. The last
-    batch of an epoch may be smaller.
-    """
-    size = settings.batch_size
-    steps = max(1, round(settings.epochs * -(-len(prompts) // size)))
-    order = random.Random(settings.seed)  # noqa: S311 - an order of prompts, not a secret
-    plan: list[list[RankedPrompt]] = []
-    while len(plan) < steps:
-        shuffled = order.sample(prompts, len(prompts))
-        plan += [shuffled[at : at + size] for at in range(0, len(shuffled), size)]
-    return plan[:steps]
-
-
 def tokens_of(prompts: Sequence[RankedPrompt]) -> int:
     """Return how many tokens it takes to forward each prompt with its responses once."""
     return sum(prompt.tree.tokens for prompt in prompts)
-
-
-def is_validation_due(step: int, *, steps: int) -> bool:
-    """Tell whether held-out prompts are measured after a step: ten times a run and at its end."""
-    return (step + 1) % -(-steps // VALIDATIONS) == 0 or step == steps - 1
 
 
 def micro_batches(

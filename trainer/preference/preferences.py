@@ -11,7 +11,7 @@ from trainer import memory
 from trainer.errors import RunRefusedError
 from trainer.losses import comparisons_of
 from trainer.memory import RowLengths
-from trainer.preference.comparisons import PreferenceSettings, comparisons_in, plan_batches
+from trainer.preference.comparisons import PreferenceSettings, comparisons_in
 from trainer.preference.rankings import (
     RankedPrompt,
     Ranking,
@@ -21,6 +21,7 @@ from trainer.preference.rankings import (
 )
 from trainer.running.lineage import NEVER_REACHED, RowUse
 from trainer.running.rows import read_numbered_rows
+from trainer.running.schedule import plan_batches
 from trainer.spec import DPOSpec, RankingRow, RewardSpec
 
 

@@ -25,6 +25,7 @@ from trainer.result import Fold
 from trainer.running import optimization
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.pace import Pace
+from trainer.running.schedule import plan_batches
 from trainer.spec import RewardSettings
 
 
@@ -65,7 +66,7 @@ def plan_folds(train: Sequence[RankedPrompt], settings: RewardSettings) -> list[
             settings,
             name=f"labeler fold {number} of {len(groups)}",
         )
-        plans.append(FoldPlan(held_out, comparisons.plan_batches(kept, settings), first_step))
+        plans.append(FoldPlan(held_out, plan_batches(kept, settings), first_step))
         first_step += len(plans[-1].batches)
     return plans
 
