@@ -55,3 +55,11 @@ def is_disk_full(error: BaseException) -> bool:
         return True
     # The writer of safetensors has an error class of its own and no number in it.
     return f"os error {errno.ENOSPC}" in str(error) or f"os error {errno.EDQUOT}" in str(error)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A line that ends so says nothing without the next one.
+    said = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])
+    return said[:300] or type(error).__name__

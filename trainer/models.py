@@ -27,14 +27,13 @@ from trainer.architecture import adapters, sharding
 from trainer.architecture.compute import make_frozen, make_trainable
 from trainer.architecture.pretrained import (
     check_folder,
-    first_line,
     from_config,
     from_pretrained,
     load_config,
 )
 from trainer.architecture.reward_head import HEAD_WEIGHT, head_of
 from trainer.data import eos_id_of
-from trainer.errors import DiskFullError, RunRefusedError, is_disk_full
+from trainer.errors import DiskFullError, RunRefusedError, first_line, is_disk_full
 from trainer.model_folders import has_weights
 from trainer.running.tensor_file import size_of
 from trainer.shared_prompt import use_tree_attention
@@ -258,10 +257,10 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     if parameters < TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
         # Waiting for a second thread on a busy machine makes tiny models fifty times slower.
         torch.set_num_threads(1)
-    use_tree_attention(model)
     # Dropout stays off: the old and the new log-probabilities of PPO must agree.
-    model.to(device())  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
+    model.to(device())  # type: ignore[arg-type]
+    use_tree_attention(model)  # which tries the attention of the device
     return model
 
 

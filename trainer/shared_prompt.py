@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from trainer.errors import RunRefusedError
+from trainer.errors import RunRefusedError, first_line
 from trainer.last_layer import READ_PLACES, compute_only_read
 from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
@@ -200,19 +200,21 @@ def use_tree_attention(model: PreTrainedModel) -> None:
     name = model.config.get_text_config()._attn_implementation  # noqa: SLF001 - kept nowhere else
     tree = Tree((1, 2, 3, 4), ((3, 1), (2, 4, 1)))
     stock = _states_of(model, pack_separately([tree], device=model.device))
+    why = ""
     try:
         model.set_attn_implementation(ATTENTION)
         compute_only_read(model)
         ours = _states_of(model, pack_shared([tree], device=model.device))
-    except (ValueError, TypeError, RuntimeError, KeyError):
-        ours = torch.zeros_like(stock)
+    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        ours, why = torch.zeros_like(stock), f" ({type(error).__name__}: {first_line(error)})"
     tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
     is_capped = _is_capped(model.config.get_text_config())
     if is_capped or float((ours - stock).abs().max()) > tolerance * float(stock.abs().max()):
         model.set_attn_implementation(name)
         log.warning(
-            "%s cannot share a prompt exactly: each response is computed with its own prompt",
+            "%s cannot share a prompt exactly%s: each response is computed with its own prompt",
             type(model).__name__,
+            why,
         )
 
 

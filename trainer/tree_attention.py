@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -23,6 +23,8 @@ from transformers.masking_utils import sdpa_mask
 ATTENTION = "podium_tree"
 # Sequences share a block when the shortest has at least this share of the longest's length.
 MIN_SHARE = 0.8
+# Queries, and keys, of a block that FlexAttention skips or computes as a whole.
+FLEX_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -242,30 +244,84 @@ def _similar(sequences: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]
     return groups
 
 
+class Segments(NamedTuple):
+    """The prompts and responses of a row, one after the other.
+
+    Attributes:
+        starts: (m,) int64, the place of the first token of each.
+        lengths: (m,) int64.
+        prompts: (m,) int64, which segment is the prompt of each; a prompt is its own.
+    """
+
+    starts: Tensor
+    lengths: Tensor
+    prompts: Tensor
+
+
+def _segments_of(spans: Sequence[Span]) -> Segments:
+    lengths = [length for span in spans for length in (span.prompt, *span.responses)]
+    sizes = torch.tensor([1 + len(span.responses) for span in spans])
+    return Segments(
+        torch.tensor(list(itertools.accumulate(lengths[:-1], initial=spans[0].start))),
+        torch.tensor(lengths),
+        (sizes.cumsum(0) - sizes).repeat_interleave(sizes),
+    )
+
+
 def _flex_layout(spans: Sequence[Span], device: torch.device) -> BlockMask:
-    trees: list[int] = []
-    branches: list[int] = []
-    for number, span in enumerate(spans):
-        trees += [number] * (span.end - span.start)
-        branches += [0] * span.prompt
-        for place, length in enumerate(span.responses, start=1):
-            branches += [place] * length
-    tree = torch.tensor(trees, device=device)
-    branch = torch.tensor(branches, device=device)
+    segments = _segments_of(spans)
+    numbers = torch.arange(len(segments.lengths))
+    own = numbers.repeat_interleave(segments.lengths).to(device)  # (t,)
+    prompt = segments.prompts.repeat_interleave(segments.lengths).to(device)  # (t,)
 
     def is_seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        is_on_path = (branch[key] == 0) | (branch[key] == branch[query])
-        is_in_tree: Tensor = tree[query] == tree[key]
-        return (query >= key) & is_in_tree & is_on_path
+        is_on_path: Tensor = (own[key] == own[query]) | (own[key] == prompt[query])
+        return (query >= key) & is_on_path
 
-    count = len(trees)
-    return create_block_mask(is_seen, None, None, count, count, device=device)
+    seen = _seen_in_blocks(segments)
+    is_full = seen == FLEX_BLOCK**2
+    partial, full = (
+        _in_order(which[None, None].to(device)) for which in ((seen > 0) & ~is_full, is_full)
+    )
+    return BlockMask.from_kv_blocks(
+        *partial, *full, FLEX_BLOCK, is_seen, seq_lengths=(len(own), len(own))
+    )
+
+
+def _seen_in_blocks(segments: Segments) -> Tensor:
+    """Count how many of a block's queries see how many of a block's keys.
+
+    `create_block_mask` would make a matrix of all tokens for that.
+
+    Returns:
+        (q, k) float32, which holds these numbers exactly; q and k count blocks of a row.
+    """
+    ends = segments.starts + segments.lengths
+    edges = torch.arange(-(-int(ends[-1]) // FLEX_BLOCK)) * FLEX_BLOCK  # (q,)
+    inside = torch.minimum(ends[:, None], edges + FLEX_BLOCK) - torch.maximum(
+        segments.starts[:, None], edges
+    )
+    tokens = inside.clamp(min=0).float()  # (m, q) of each segment in each block
+    is_response = segments.prompts != torch.arange(len(ends))
+    of_prompts = tokens[is_response].T @ tokens[segments.prompts[is_response]]
+    of_own = (tokens.T @ tokens).tril(-1) + (tokens * (tokens + 1) / 2).sum(0).diag()
+    return of_prompts + of_own
+
+
+def _in_order(is_there: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what a `BlockMask` holds: how many blocks are there, and their numbers first."""
+    numbers = is_there.int().argsort(dim=-1, descending=True, stable=True)
+    return is_there.sum(-1, dtype=torch.int32), numbers.int()
 
 
 @functools.cache
-def _flex_kernel() -> Callable[..., Tensor]:
-    # Without compilation FlexAttention makes the whole matrix of weights.
-    return torch.compile(flex_attention, dynamic=True)
+def _flex_kernel(backend: str | Callable[..., Any] = "inductor") -> Callable[..., Tensor]:
+    # Without compilation FlexAttention makes the whole matrix of weights: with `fullgraph` it is an
+    # error to need that. Head counts and widths, gradients and rows of one block are compiled for
+    # anew, lengths are not.
+    return torch.compile(  # type: ignore[call-overload,no-any-return]
+        flex_attention, dynamic=True, fullgraph=True, recompile_limit=64, backend=backend
+    )
 
 
 AttentionInterface.register(ATTENTION, tree_attention)

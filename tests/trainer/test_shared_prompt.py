@@ -8,7 +8,12 @@ from functools import partial
 import pytest
 import torch
 from torch.distributions import Categorical
-from torch.nn.attention.flex_attention import create_mask, flex_attention
+from torch.nn.attention.flex_attention import (
+    BlockMask,
+    create_block_mask,
+    create_mask,
+    flex_attention,
+)
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -41,24 +46,25 @@ from trainer.shared_prompt import (
     sizes_of,
     use_tree_attention,
 )
+from trainer.tree_attention import Span
 
 VOCABULARY = 97
 SMALL = {
     "vocab_size": VOCABULARY,
-    "hidden_size": 32,
+    "hidden_size": 64,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    "num_attention_heads": 4,  # FlexAttention takes heads from width 16 on
     "num_key_value_heads": 2,
     "intermediate_size": 48,
     "max_position_embeddings": 256,
     "pad_token_id": 0,
     "num_labels": 1,
 }
-WIDE = {**SMALL, "head_dim": 8}
+WIDE = {**SMALL, "head_dim": 16}
 CONFIGS = {
     "gpt2": lambda: GPT2Config(
         vocab_size=VOCABULARY,
-        n_embd=32,
+        n_embd=64,
         n_layer=2,
         n_head=4,
         n_positions=256,
@@ -102,6 +108,13 @@ TREES = [
     Tree(sequences(2, seed=1)[0], sequences(6, seed=1)),
     Tree(sequences(1, seed=2)[0], sequences(2, 9, seed=2)),
     Tree(sequences(8, seed=3)[0], sequences(5, 5, 5, seed=3)),
+]
+
+
+# More than one of FlexAttention's blocks, some of which a tree begins or ends in.
+LONG_TREES = [
+    Tree(sequences(130, seed=4)[0], sequences(70, 3, 100, seed=4)),
+    Tree(sequences(20, seed=5)[0], sequences(60, 60, 128, 1, seed=5)),
 ]
 
 
@@ -414,17 +427,75 @@ def test_with_the_mask_of_a_gpu_scores_and_gradients_are_those_of_separate_rows(
     torch.testing.assert_close(gradients_of(ours), gradients_of(plain), atol=1e-5, rtol=0)
 
 
+def random_spans(seed):
+    numbers, spans = random.Random(seed), []
+    for _ in range(numbers.randint(1, 5)):
+        prompt, responses = numbers.choice([1, 100, 128, 400]), numbers.randint(1, 5)
+        lengths = tuple(numbers.choice([1, 60, 128, 129, 300]) for _ in range(responses))
+        spans.append(Span(spans[-1].end if spans else 0, prompt, lengths))
+    return spans
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_block_mask_is_the_one_that_a_matrix_of_all_tokens_would_give(seed):
+    spans = random_spans(seed)
+
+    mask = tree_attention._flex_layout(spans, torch.device("cpu"))
+
+    tokens = spans[-1].end
+    expected = create_block_mask(mask.mask_mod, None, None, tokens, tokens, device="cpu")
+    assert mask.seq_lengths == expected.seq_lengths
+    for side in ("kv", "q"):
+        for name in (f"{side}_num_blocks", f"full_{side}_num_blocks"):
+            assert torch.equal(getattr(mask, name), getattr(expected, name))
+        for name in (f"{side}_indices", f"full_{side}_indices"):
+            assert torch.equal(getattr(mask, name), getattr(expected, name))
+
+
+def test_attention_is_compiled_whole_and_not_again_for_another_length():
+    graphs = []
+
+    def count(graph, _inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    attend = tree_attention._flex_kernel(count)
+    generator = torch.Generator().manual_seed(0)
+
+    def run(prompt, heads=4):
+        span = Span(0, prompt, (20, 300, 17))
+        mask = tree_attention._flex_layout([span], torch.device("cpu"))
+        query = torch.randn(1, heads, span.end, 16, generator=generator)
+        key, value = torch.randn(2, 1, 2, span.end, 16, generator=generator)
+        found = attend(query, key, value, block_mask=mask, scale=None, enable_gqa=True)
+        expected = attend_to_what_the_mask_shows(
+            query, key, value, block_mask=mask, scale=None, enable_gqa=True
+        )
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+    with torch.no_grad():
+        for prompt in (40, 47, 50, 91, 128, 129, 200, 256, 300, 333, 511, 512, 700):
+            run(prompt)
+        assert len(graphs) == 1
+        run(40, heads=8)
+    assert len(graphs) == 2
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("name", ["qwen2", "llama", "gpt2"])
 def test_the_gpus_block_mask_gives_the_scores_and_gradients_of_separate_rows(name):
     plain = reward_model_of(CONFIGS[name](), shared=False).cuda()
-    ours = reward_model_of(CONFIGS[name](), shared=True).cuda()
+    ours = reward_model_of(CONFIGS[name](), shared=False).cuda()
+    use_tree_attention(ours)
+    trees = [*TREES, *LONG_TREES]
+    packed = pack(ours, trees)
+    assert isinstance(packed.layout, BlockMask)
 
-    expected = forward.scores(plain, pack_separately(TREES, device="cuda"))
-    scores = forward.scores(ours, pack(ours, TREES))
-    loss_of_rankings(expected).backward()
-    loss_of_rankings(scores).backward()
+    expected = forward.scores(plain, pack_separately(trees, device="cuda"))
+    scores = forward.scores(ours, packed)
+    expected.square().sum().backward()
+    scores.square().sum().backward()
 
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(gradients_of(ours), gradients_of(plain), atol=1e-4, rtol=0)

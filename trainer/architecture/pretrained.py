@@ -9,7 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from trainer import memory
-from trainer.errors import RunRefusedError
+from trainer.errors import RunRefusedError, first_line
 from trainer.machine import free_bytes
 from trainer.model_folders import (
     count_parameters,
@@ -94,14 +94,6 @@ def from_config(
             f"no model can be made of {folder / 'config.json'}: {first_line(error)}"
         ) from error
     return model
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # A line that ends so says nothing without the next one.
-    said = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])
-    return said[:300] or type(error).__name__
 
 
 def from_pretrained(
