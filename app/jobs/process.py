@@ -25,8 +25,11 @@ from trainer.spec import RunKind
 
 TRAINER = (sys.executable, "-m", "trainer")
 # The trainer gets these and nothing else: above all not the database URL and not the secret key.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
-INHERITED_PREFIXES = ("CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_", "ACCELERATE_", "GLOO_")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "CC")
+INHERITED_PREFIXES = (
+    "CUDA_", "NVIDIA_", "HF_", "NCCL_", "PYTORCH_", "ACCELERATE_", "GLOO_", "TRITON_",
+    "TORCHINDUCTOR_",
+)  # fmt: skip
 TERM_GRACE_SECONDS = 20.0  # long enough to write a checkpoint
 LOG_BYTES, KEPT_LOG_BYTES = 10_000_000, 1_000_000
 KILLED_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
