@@ -119,9 +119,15 @@ class Packed:
     ends: Tensor
 
 
-def pack(model: PreTrainedModel, trees: Sequence[Tree]) -> Packed:
-    """Pack trees into one row, or pad one row per response where the architecture needs that."""
-    if is_exact_for(model, trees):
+def pack(model: PreTrainedModel, trees: Sequence[Tree], *others: PreTrainedModel) -> Packed:
+    """Pack trees into one row, or pad one row per response where the architecture needs that.
+
+    Args:
+        model: that reads them.
+        trees: of one forward pass.
+        others: that read the same; what one of them cannot share, none does.
+    """
+    if max(tree.longest for tree in trees) <= min(map(reach_of, (model, *others))):
         return pack_shared(trees, device=model.device)
     return pack_separately(trees, device=model.device)
 
@@ -221,11 +227,6 @@ def use_tree_attention(model: PreTrainedModel) -> None:
 @torch.no_grad()
 def _states_of(model: PreTrainedModel, packed: Packed) -> Tensor:
     return hidden_states(model, packed, read=packed.before_once)[packed.before].float()
-
-
-def is_exact_for(model: PreTrainedModel, trees: Sequence[Tree]) -> bool:
-    """Tell whether the packed forward of these trees equals the separate one."""
-    return max(tree.longest for tree in trees) <= reach_of(model)
 
 
 def sizes_of(trees: Sequence[Tree], *readers: PreTrainedModel) -> list[Size]:

@@ -149,17 +149,17 @@ def assess(
 @torch.no_grad()
 def read_models(models: PPOModels, trees: Sequence[Tree], temperature: float) -> Readings:
     """Run each of the four models once over some episodes."""
-    packed, judged = pack(models.policy, trees), pack(models.reward, trees)
+    packed = pack(models.policy, trees, models.reward)
     logprobs, entropy = forward.response_logprobs_and_entropy(
         models.policy, packed, temperature=temperature
     )
-    values = forward.state_values(models.value, judged)
+    values = forward.state_values(models.value, packed)
     with adapters.off(models.reference):
         reference_logprobs = forward.response_logprobs(
             models.reference, packed, temperature=temperature
         )
     with adapters.off(models.reward):
-        scores = forward.scores(models.reward, judged)
+        scores = forward.scores(models.reward, packed)
     return Readings(logprobs, entropy, reference_logprobs, values, scores)
 
 

@@ -202,8 +202,9 @@ def accumulate_gradients(
         rows = [row for item in part.items for row in rows_of[item]]
         trees = [prompts[item] for item in part.items]
         is_response = rollouts.is_response_token[rows]
+        packed = pack(models.policy, trees, models.value)
         logprobs = forward.response_logprobs(
-            models.policy, pack(models.policy, trees), temperature=settings.temperature
+            models.policy, packed, temperature=settings.temperature
         )
         old_logprobs = rollouts.logprobs[rows][is_response]  # (r,)
         policy_loss = part.weight * losses.policy_loss(
@@ -211,7 +212,7 @@ def accumulate_gradients(
         )
         (policy_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
         value_loss = part.weight * losses.value_loss(
-            forward.state_values(models.value, pack(models.value, trees)),
+            forward.state_values(models.value, packed),
             rollouts.values[rows][is_response],
             rollouts.returns[rows][is_response],
             clip=settings.value_clip,
