@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 from trainer.errors import RunDivergedError
 from trainer.measures.agreement_band import agreement_band
+from trainer.measures.breakdowns import by_labeler, by_margin, by_models, by_round
 from trainer.measures.calibration import calibrate
 from trainer.measures.length_checks import ScoredResponse, check_lengths
 from trainer.measures.outcomes import (
@@ -21,9 +23,6 @@ from trainer.measures.outcomes import (
     accuracy_per_prompt,
 )
 from trainer.result import Fold, RewardEvaluation, Share
-
-MARGINS = ("0", "1", "2", "3+")
-CONTRADICTING_MARGIN = "below 0"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Judged:
         token_counts: one per response, its length; empty: not known.
         responses: one per response, which of the prompt's responses it is; empty: all rankings of
             the prompt are of the same responses in the same order.
+        models: one per response, whose it is; None is not known; empty: nothing is.
+        round: in which round they were ranked; None is not known.
     """
 
     prompt_id: str
@@ -48,6 +49,19 @@ class Judged:
     ratings: Sequence[int | None] = ()
     token_counts: Sequence[int] = ()
     responses: Sequence[Response] = ()
+    models: Sequence[str | None] = ()
+    round: int | None = None
+
+
+class _Place(NamedTuple):
+    """One response of a ranking, as `Judged` has it."""
+
+    rank: int | None
+    score: float
+    rating: int | None
+    tokens: int | None
+    response: Response
+    model: str | None
 
 
 @dataclass(frozen=True)
@@ -84,8 +98,10 @@ def evaluate(
     return RewardEvaluation(
         accuracy=accuracy_of(outcomes),
         accuracy_per_prompt=accuracy_per_prompt(outcomes),
-        by_labeler=_by_labeler(judged, outcomes),
-        by_margin=_by_margin(outcomes),
+        by_labeler=by_labeler(outcomes, {ranking.labeler for ranking in judged}),
+        by_margin=by_margin(outcomes),
+        by_round=by_round(outcomes),
+        by_models=by_models(outcomes),
         training_labelers=_accuracy_among(outcomes, training_labelers),
         held_out_labelers=_accuracy_among(
             outcomes, {ranking.labeler for ranking in judged} - training_labelers
@@ -145,34 +161,49 @@ def outcomes_of(judged: Sequence[Judged]) -> list[Outcome]:
 
 
 def _expand(ranking: Judged) -> Iterator[Outcome]:
-    width = len(ranking.ranks)
     for score in ranking.scores:
         if not math.isfinite(score):
             raise RunDivergedError(
                 f"a response to prompt {ranking.prompt_id} scores {score}; train again with a "
                 "lower learning rate, or in float32"
             )
-    unknown: list[int | None] = [None] * width
-    ratings, tokens = ranking.ratings or unknown, ranking.token_counts or unknown
-    responses = ranking.responses or range(width)
-    rows = list(zip(ranking.ranks, ranking.scores, ratings, tokens, responses, strict=True))
-    for one, other in combinations(rows, 2):
-        if one[0] is None or other[0] is None or one[0] == other[0]:
+    for one, other in combinations(_places(ranking), 2):
+        if one.rank is None or other.rank is None or one.rank == other.rank:
             continue
-        chosen, rejected = (one, other) if one[0] < other[0] else (other, one)
+        chosen, rejected = (one, other) if one.rank < other.rank else (other, one)
         yield Outcome(
             ranking.prompt_id,
             ranking.labeler,
-            chosen[4],
-            rejected[4],
-            chosen[1] - rejected[1],
-            _difference(chosen[2], rejected[2]),
-            _difference(chosen[3], rejected[3]),
+            chosen.response,
+            rejected.response,
+            chosen.score - rejected.score,
+            _difference(chosen.rating, rejected.rating),
+            _difference(chosen.tokens, rejected.tokens),
+            _pair(chosen.model, rejected.model),
+            ranking.round,
         )
+
+
+def _places(ranking: Judged) -> list[_Place]:
+    width = len(ranking.ranks)
+    unknown = [None] * width
+    columns = (
+        ranking.ranks,
+        ranking.scores,
+        ranking.ratings or unknown,
+        ranking.token_counts or unknown,
+        ranking.responses or range(width),
+        ranking.models or unknown,
+    )
+    return [_Place(*row) for row in zip(*columns, strict=True)]
 
 
 def _difference(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one - other
+
+
+def _pair(one: str | None, other: str | None) -> tuple[str, str] | None:
+    return None if one is None or other is None else (min(one, other), max(one, other))
 
 
 def _scored_prompts(judged: Sequence[Judged]) -> list[dict[Response, ScoredResponse]]:
@@ -188,24 +219,3 @@ def _scored_prompts(judged: Sequence[Judged]) -> list[dict[Response, ScoredRespo
 
 def _accuracy_among(outcomes: Sequence[Outcome], labelers: AbstractSet[str]) -> Share:
     return accuracy_of(outcome for outcome in outcomes if outcome.labeler in labelers)
-
-
-def _by_labeler(judged: Sequence[Judged], outcomes: Sequence[Outcome]) -> dict[str, Share]:
-    """Accuracy for every labeler, also for those who tied everything."""
-    grouped: dict[str, list[Outcome]] = {
-        labeler: [] for labeler in sorted({ranking.labeler for ranking in judged})
-    }
-    for outcome in outcomes:
-        grouped[outcome.labeler].append(outcome)
-    return {labeler: accuracy_of(group) for labeler, group in grouped.items()}
-
-
-def _by_margin(outcomes: Sequence[Outcome]) -> dict[str, Share]:
-    """Accuracy by the gap of the ratings; a gap against the ranking is kept apart."""
-    grouped: dict[str, list[Outcome]] = {margin: [] for margin in MARGINS}
-    for outcome in outcomes:
-        gap = outcome.rating_gap
-        if gap is not None:
-            place = MARGINS[min(gap, len(MARGINS) - 1)] if gap >= 0 else CONTRADICTING_MARGIN
-            grouped.setdefault(place, []).append(outcome)
-    return {margin: accuracy_of(group) for margin, group in grouped.items()}

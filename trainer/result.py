@@ -122,6 +122,13 @@ class Fold(Frozen):
     held_out_labelers: Share
 
 
+class ModelPair(Frozen):
+    """Accuracy where a response of one model was compared with one of the other, or of the same."""
+
+    models: tuple[str, str] = Field(description="in the order of their names")
+    accuracy: Share
+
+
 class RewardEvaluation(Frozen):
     """Everything that is measured of a reward model on held-out prompts.
 
@@ -129,6 +136,9 @@ class RewardEvaluation(Frozen):
         accuracy: over comparisons, as the others here.
         by_margin: by how much better the chosen response was rated: "0", "1", "2", "3+", and
             "below 0" where ratings contradict the ranking.
+        by_round: by the number of the round; comparisons of no known round are left out.
+        by_models: by whose responses were compared, the pair with most comparisons first;
+            responses of no known model are left out.
         accuracy_per_prompt: the mean over prompts of the accuracy within each.
         folds: groups of labelers, each held out once from a training of its own.
     """
@@ -141,6 +151,8 @@ class RewardEvaluation(Frozen):
     calibration: Calibration
     length: LengthChecks
     agreement: AgreementBand
+    by_round: dict[str, Share] = Field({})
+    by_models: list[ModelPair] = Field([])
     accuracy_per_prompt: Share | None = None
     folds: list[Fold] = Field([])
 

@@ -86,7 +86,7 @@ class RankingRow(Frozen):
     weight: float = Field(
         ge=0, le=1e9, description="usually 1 / number of rankings of this slate; 0: not used"
     )
-    # Where it comes from, for people and exports; the trainer does not look at these.
+    # Where it comes from: for people, exports and the evaluation; training does not look at these.
     ranking: int | None = None
     slate: int | None = None
     round: int | None = None

@@ -329,6 +329,59 @@ def test_margins_are_gaps_of_ratings_and_contradicting_ratings_are_kept_apart():
     }
 
 
+def test_accuracy_is_split_by_round_in_their_order_without_what_is_of_no_round():
+    found = evaluate(
+        [
+            replace(compared("a", 1.0), round=10),
+            replace(compared("b", -1.0), round=2),
+            replace(compared("c", 1.0), round=2),
+            replace(compared("d", 1.0), ranks=[1, 1], round=3),
+            compared("e", -1.0),
+        ],
+        set(),
+    )
+
+    assert [(name, one.value, one.count) for name, one in found.by_round.items()] == [
+        ("2", 0.5, 2),
+        ("10", 1.0, 1),
+    ]
+
+
+def test_accuracy_is_split_by_whose_responses_were_compared_whichever_was_chosen():
+    chosen_first = Judged("a", [1, 2, 3, 4], [4.0, 3.0, 2.0, 1.0], models=["a", "b", "a", None])
+    chosen_last = replace(chosen_first, prompt_id="b", ranks=[3, 2, 1, 4])
+
+    found = evaluate([chosen_first, chosen_last, compared("c", 1.0)], set())
+
+    assert [
+        (pair.models, pair.accuracy.value, pair.accuracy.count) for pair in found.by_models
+    ] == [
+        (("a", "b"), 0.5, 4),
+        (("a", "a"), 0.5, 2),
+    ]
+
+
+def test_the_interval_of_a_round_and_of_a_pair_of_models_has_prompts_as_clusters():
+    once = [replace(compared(f"p{n}", n % 3 - 0.5), round=1, models=("a", "b")) for n in range(30)]
+
+    alone, tenfold = evaluate(once, set()), evaluate(once * 10, set())
+
+    assert tenfold.by_round["1"].prompts == 30
+    for one, many in (
+        (alone.by_round["1"], tenfold.by_round["1"]),
+        (alone.by_models[0].accuracy, tenfold.by_models[0].accuracy),
+    ):
+        assert (many.low, many.high) == pytest.approx((one.low, one.high))
+
+
+def test_an_evaluation_of_before_there_were_rounds_and_models_is_still_read():
+    written = evaluate([compared("a", 1.0)], set()).model_dump(exclude={"by_round", "by_models"})
+
+    read = RewardEvaluation.model_validate(written)
+
+    assert (read.by_round, read.by_models) == ({}, [])
+
+
 # --- calibration ---------------------------------------------------------------------------------
 
 

@@ -493,6 +493,20 @@ def test_rankings_that_stay_take_over_the_weight_of_those_of_labelers_held_out(t
     assert [(row.labeler, row.weight) for row in kept[0].rankings] == [("kept", 1.0)]
 
 
+def test_rounds_models_and_lengths_of_the_file_are_those_that_are_judged(tokenizer):
+    """An empty response has the length 1, of its EOS; a response without a model has none."""
+    one, other = ranking("p", ["ab", ""], [2, 1], round=3), ranking("p", ["", "c"], [1, 2])
+    one["responses"][0]["model"] = "tuned"
+    one["responses"][1]["model"] = other["responses"][0]["model"] = "base"
+
+    first, second = comparisons.judge(prompts_of(tokenizer, one, other), [0.1, 0.2, 0.3])
+
+    assert (first.round, first.models, first.scores) == (3, ("tuned", "base"), [0.1, 0.2])
+    assert (second.round, second.models, second.scores) == (None, ("base", None), [0.2, 0.3])
+    assert first.token_counts[0] > 1
+    assert first.token_counts[1] == second.token_counts[0] == 1
+
+
 def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, train):
     """R10, R9, R21."""
     spec = RewardSpec(

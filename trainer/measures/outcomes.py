@@ -29,6 +29,8 @@ class Outcome(NamedTuple):
         margin: score of the chosen minus score of the rejected response.
         rating_gap: rating of the chosen minus rating of the rejected one, where both were rated.
         extra_tokens: tokens of the chosen minus tokens of the rejected one, where known.
+        models: whose responses the two are, in the order of their names, where known.
+        round: in which round they were ranked, where known.
     """
 
     prompt_id: str
@@ -38,6 +40,8 @@ class Outcome(NamedTuple):
     margin: float
     rating_gap: int | None
     extra_tokens: int | None
+    models: tuple[str, str] | None
+    round: int | None
 
     @property
     def right(self) -> float:

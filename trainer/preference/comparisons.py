@@ -126,6 +126,8 @@ def judge(prompts: Sequence[RankedPrompt], scores: Sequence[float]) -> list[Judg
                 ratings=ranking.ratings,
                 token_counts=[len(prompt.tree.responses[place]) for place in ranking.places],
                 responses=ranking.places,
+                models=ranking.models,
+                round=ranking.round,
             )
             for ranking in prompt.rankings
         ]

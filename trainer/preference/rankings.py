@@ -34,6 +34,8 @@ class Ranking:
         ranks: one per place, 1 is best; None was not judged.
         ratings: one per place; None was not rated.
         weight: 1 / number of rankings of the same responses.
+        round: of the slate; None where the file does not say.
+        models: one per place, whose response it is; None where the file does not say.
     """
 
     row_id: str
@@ -43,6 +45,8 @@ class Ranking:
     ranks: tuple[int | None, ...]
     ratings: tuple[int | None, ...]
     weight: float
+    round: int | None
+    models: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ def _ranking(name: str, row: RankingRow, place: Mapping[ResponseKey, int]) -> Ra
         ranks=tuple(row.ranks),
         ratings=tuple(row.ratings),
         weight=row.weight,
+        round=row.round,
+        models=tuple(response.model for response in row.responses),
     )
 
 
