@@ -35,7 +35,7 @@ class Judged:
         scores: one per response.
         labeler: who ranked.
         ratings: one per response, None was not rated; empty: nothing was.
-        token_counts: one per response, its length; empty: not known.
+        token_counts: one per response, its length, at least 1; empty: not known.
         responses: one per response, which of the prompt's responses it is; empty: all rankings of
             the prompt are of the same responses in the same order.
         models: one per response, whose it is; None is not known; empty: nothing is.
@@ -177,9 +177,9 @@ def _expand(ranking: Judged) -> Iterator[Outcome]:
             chosen.response,
             rejected.response,
             chosen.score - rejected.score,
-            _difference(chosen.rating, rejected.rating),
-            _difference(chosen.tokens, rejected.tokens),
-            _pair(chosen.model, rejected.model),
+            _rating_gap(chosen, rejected),
+            _tokens(chosen, rejected),
+            _models(chosen, rejected),
             ranking.round,
         )
 
@@ -198,12 +198,22 @@ def _places(ranking: Judged) -> list[_Place]:
     return [_Place(*row) for row in zip(*columns, strict=True)]
 
 
-def _difference(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one - other
+def _rating_gap(chosen: _Place, rejected: _Place) -> int | None:
+    if chosen.rating is None or rejected.rating is None:
+        return None
+    return chosen.rating - rejected.rating
 
 
-def _pair(one: str | None, other: str | None) -> tuple[str, str] | None:
-    return None if one is None or other is None else (min(one, other), max(one, other))
+def _tokens(chosen: _Place, rejected: _Place) -> tuple[int, int] | None:
+    if chosen.tokens is None or rejected.tokens is None:
+        return None
+    return chosen.tokens, rejected.tokens
+
+
+def _models(chosen: _Place, rejected: _Place) -> tuple[str, str] | None:
+    if chosen.model is None or rejected.model is None:
+        return None
+    return min(chosen.model, rejected.model), max(chosen.model, rejected.model)
 
 
 def _scored_prompts(judged: Sequence[Judged]) -> list[dict[Response, ScoredResponse]]:

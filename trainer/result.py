@@ -76,6 +76,36 @@ class Calibration(Frozen):
     reason: str | None = None
 
 
+class Coefficient(Frozen):
+    """A fitted number with its standard error and 95% interval, clustered by prompt."""
+
+    value: float
+    se: float
+    low: float
+    high: float
+
+
+class ChoiceRegression(Frozen):
+    """How reward and length together explain which response labelers choose.
+
+    Attributes:
+        reward: log odds of being chosen for each point of reward more; None, as `log_length`, with
+            the reason in `reason`.
+        log_length: and for each unit of log tokens more, at the same reward.
+        count: comparisons.
+        prompts: clusters.
+        warning: a sentence when the interval of `log_length` lies on one side of 0.
+        reason: why there are no coefficients.
+    """
+
+    reward: Coefficient | None = None
+    log_length: Coefficient | None = None
+    count: int
+    prompts: int
+    warning: str | None = None
+    reason: str | None = None
+
+
 class LengthChecks(Frozen):
     """Whether the reward model pays for length.
 
@@ -85,6 +115,7 @@ class LengthChecks(Frozen):
         when_chosen_longer: the model's accuracy where the labeler's choice was the longer one.
         when_chosen_shorter: and where it was the shorter one.
         warning: a sentence when the two differ by more than ten points.
+        choice: whether labelers like length more, or less, than the reward model does.
     """
 
     mean_spearman: float | None
@@ -92,6 +123,7 @@ class LengthChecks(Frozen):
     when_chosen_longer: Share
     when_chosen_shorter: Share
     warning: str | None = None
+    choice: ChoiceRegression | None = None
 
 
 class AgreementBand(Frozen):

@@ -374,12 +374,13 @@ def test_the_interval_of_a_round_and_of_a_pair_of_models_has_prompts_as_clusters
         assert (many.low, many.high) == pytest.approx((one.low, one.high))
 
 
-def test_an_evaluation_of_before_there_were_rounds_and_models_is_still_read():
-    written = evaluate([compared("a", 1.0)], set()).model_dump(exclude={"by_round", "by_models"})
+def test_an_evaluation_of_before_rounds_models_and_choices_were_measured_is_still_read():
+    newer = {"by_round": True, "by_models": True, "length": {"choice"}}
+    written = evaluate([compared("a", 1.0)], set()).model_dump(exclude=newer)
 
     read = RewardEvaluation.model_validate(written)
 
-    assert (read.by_round, read.by_models) == ({}, [])
+    assert (read.by_round, read.by_models, read.length.choice) == ({}, [], None)
 
 
 # --- calibration ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.measures.choice_regression import regress_choices
 from trainer.measures.outcomes import Outcome, Response, accuracy_of, share_of, win
 from trainer.result import LengthChecks, Share
 
@@ -39,6 +40,7 @@ def check_lengths(outcomes: Sequence[Outcome], prompts: Iterable[ScoredPrompt]) 
         when_chosen_longer=longer,
         when_chosen_shorter=shorter,
         warning=_warning(longer, shorter),
+        choice=regress_choices(outcomes),
     )
 
 

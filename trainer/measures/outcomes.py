@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
         rejected: to which.
         margin: score of the chosen minus score of the rejected response.
         rating_gap: rating of the chosen minus rating of the rejected one, where both were rated.
-        extra_tokens: tokens of the chosen minus tokens of the rejected one, where known.
+        tokens: of the chosen and of the rejected one, where known; each holds its EOS.
         models: whose responses the two are, in the order of their names, where known.
         round: in which round they were ranked, where known.
     """
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     rejected: Response
     margin: float
     rating_gap: int | None
-    extra_tokens: int | None
+    tokens: tuple[int, int] | None
     models: tuple[str, str] | None
     round: int | None
 
@@ -47,6 +47,16 @@ class Outcome(NamedTuple):
     def right(self) -> float:
         """1 when the chosen response scores higher, a half when both score the same, else 0."""
         return win(self.margin if abs(self.margin) > ROUNDING else 0.0)
+
+    @property
+    def extra_tokens(self) -> int | None:
+        """Tokens of the chosen minus tokens of the rejected response, where known."""
+        return None if self.tokens is None else self.tokens[0] - self.tokens[1]
+
+    @property
+    def log_length(self) -> float | None:
+        """Logarithm of how many times as long the chosen response is, where known."""
+        return None if self.tokens is None else math.log(self.tokens[0] / self.tokens[1])
 
 
 def win(difference: float) -> float:
