@@ -35,6 +35,7 @@ from app.web import errors, forms
 from app.web.render import ROOT, TEMPLATES
 from app.web.static import STATIC
 from app.web.translation import LOCALES
+from trainer.measures import choice_regression
 
 
 class Text(NamedTuple):
@@ -92,6 +93,9 @@ TABLES = (
     closing_words.METRICS,
     closing_words.ROWS,
     evaluation.BAND_LABEL,
+    (choice_regression.NO_LENGTHS, choice_regression.FEW, choice_regression.NO_REWARDS),
+    (choice_regression.SAME_LENGTHS, choice_regression.ALIKE, choice_regression.SEPARATED),
+    (choice_regression.MISSES, choice_regression.OVERSHOOTS),
     lineage_view.ROLES,
     lineage_words.NODE_KINDS,
     setting_words.WORDS,

@@ -6,6 +6,10 @@ def share(value: float, count: int = 84, prompts: int = 24) -> dict[str, object]
             "count": count, "prompts": prompts}  # fmt: skip
 
 
+OVERSHOOTS = (
+    "At the same reward, labelers choose the shorter response more often: the reward model "
+    "overshoots how much they like length."
+)
 NOTHING = {"value": None, "count": 0, "prompts": 0, "reason": "not enough data: no such comparison"}
 BINS = [
     {"low": 0.5 + number / 20, "high": 0.55 + number / 20, "confidence": 0.525 + number / 20,
@@ -33,6 +37,11 @@ EVALUATED = {
         "accuracy_per_prompt": share(0.7),
         "by_labeler": {"L-01": share(0.74), "L-02": share(0.68)},
         "by_margin": {"0": NOTHING, "1": share(0.62), "2": share(0.75), "3+": share(0.9)},
+        "by_round": {"1": share(0.73, 60), "2": share(0.66, 24), "10": NOTHING},
+        "by_models": [
+            {"models": ["base", "tuned"], "accuracy": share(0.79, 48)},
+            {"models": ["tuned", "tuned"], "accuracy": share(0.61, 36)},
+        ],
         "training_labelers": share(0.72),
         "held_out_labelers": share(0.69),
         "calibration": {
@@ -44,6 +53,11 @@ EVALUATED = {
             "mean_spearman": 0.31, "longer_wins": share(0.58),
             "when_chosen_longer": share(0.81), "when_chosen_shorter": share(0.57),
             "warning": "It is right 24 points more often where the longer response was chosen.",
+            "choice": {
+                "reward": {"value": 0.91, "se": 0.11, "low": 0.68, "high": 1.14},
+                "log_length": {"value": -0.42, "se": 0.15, "low": -0.73, "high": -0.11},
+                "count": 84, "prompts": 33, "warning": OVERSHOOTS,
+            },
         },
         "agreement": {
             "agreement": share(0.726), "ceiling": 0.836, "empirical_ceiling": share(0.79),

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from app.agreement.metrics.estimates import Estimate, Status
 from app.training.charts import Band
 from app.web.translation import gettext
-from trainer.result import Calibration, RewardEvaluation, RunResult, Share
+from trainer.result import Calibration, ModelPair, RewardEvaluation, RunResult, Share
 
 FEW = 20  # comparisons in a bin, below which its point is hollow
+SHOWN_PAIRS = 8  # of models; the others are folded
 # Places in the reliability diagram, in its own units.
 LEFT, WIDTH, BOTTOM, HEIGHT = 44, 288, 204, 192
 LEAST_CONFIDENCE = 0.5
@@ -38,7 +39,10 @@ class EvaluationView:
         points: of the reliability diagram.
         rows: label and accuracy, by group of comparisons: all, then by who labeled them.
         labelers: the same by labeler.
+        rounds: the same by the round that the responses are of, the first round first.
         margins: the same by how much better the chosen response was rated.
+        model_pairs: the same by whose responses were compared, for the pairs most often compared.
+        more_model_pairs: and for the others.
         folds: labelers held out, accuracy on the others' and on their rankings.
         fold_means: means over the folds; None without folds.
     """
@@ -48,7 +52,10 @@ class EvaluationView:
     points: list[Point]
     rows: list[tuple[str, Estimate]]
     labelers: list[tuple[str, Estimate]]
+    rounds: list[tuple[str, Estimate]]
     margins: list[tuple[str, Estimate]]
+    model_pairs: list[tuple[str, Estimate]]
+    more_model_pairs: list[tuple[str, Estimate]]
     folds: list[tuple[list[str], Estimate, Estimate]]
     fold_means: tuple[float | None, float | None] | None
 
@@ -66,6 +73,7 @@ def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
         for fold in measured.folds
     ]
     agreement = measured.agreement.agreement
+    pairs = [(_name_of(pair), estimate(pair.accuracy)) for pair in measured.by_models]
     return EvaluationView(
         measured=measured,
         band=None
@@ -78,7 +86,13 @@ def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
             (gettext("Of held-out labelers"), estimate(measured.held_out_labelers)),
         ],
         labelers=[(name, estimate(one)) for name, one in sorted(measured.by_labeler.items())],
+        rounds=[
+            (name, estimate(one))
+            for name, one in sorted(measured.by_round.items(), key=lambda item: int(item[0]))
+        ],
         margins=[(name, estimate(one)) for name, one in measured.by_margin.items()],
+        model_pairs=pairs[:SHOWN_PAIRS],
+        more_model_pairs=pairs[SHOWN_PAIRS:],
         folds=folds,
         fold_means=(_mean([seen for _, seen, _ in folds]), _mean([new for _, _, new in folds]))
         if folds
@@ -109,6 +123,11 @@ def band_of(agreement: float | None, ceiling: float | None = None) -> Band | Non
         return None
     ceiling = (1 + math.sqrt(2 * agreement - 1)) / 2 if ceiling is None else ceiling
     return Band(BAND_LABEL, agreement, ceiling)
+
+
+def _name_of(pair: ModelPair) -> str:
+    one, other = pair.models
+    return gettext("%(one)s vs %(other)s", one=one, other=other)
 
 
 def _points(calibration: Calibration) -> list[Point]:

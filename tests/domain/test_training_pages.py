@@ -19,7 +19,7 @@ from app.training.queries import MetricsRow, RunView
 from app.training.sampled_texts import MAX_CHARACTERS, read_texts
 from app.web.formats import duration
 from app.web.translation import speak, speak_as_before
-from tests.evaluated import EVALUATED
+from tests.evaluated import EVALUATED, NOTHING, share
 from trainer.result import Share
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -238,6 +238,26 @@ def test_the_reliability_diagram_starts_at_a_confidence_of_a_half():
 
 def test_the_folds_have_means():
     assert evaluation_of(EVALUATED).fold_means == (pytest.approx(0.73), pytest.approx(0.69))
+
+
+def test_rounds_are_in_their_order_whatever_order_the_database_keeps():
+    rounds = {"10": NOTHING, "2": share(0.6), "1": share(0.7)}
+    result = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "by_round": rounds}}
+
+    assert [label for label, _ in evaluation_of(result).rounds] == ["1", "2", "10"]
+
+
+def test_the_pairs_of_models_beyond_the_first_eight_are_kept_apart():
+    pairs = [
+        {"models": [f"m{number}", "n"], "accuracy": share(0.7, 90 - number)} for number in range(11)
+    ]
+    result = {**EVALUATED, "evaluation": {**EVALUATED["evaluation"], "by_models": pairs}}
+
+    view = evaluation_of(result)
+
+    assert [label for label, _ in view.model_pairs][::7] == ["m0 vs n", "m7 vs n"]
+    assert [label for label, _ in view.more_model_pairs] == ["m8 vs n", "m9 vs n", "m10 vs n"]
+    assert evaluation_of(EVALUATED).more_model_pairs == []
 
 
 @pytest.mark.parametrize("result", [None, {}, {"evaluation": {"accuracy": 3}}])

@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.training.setting_fields import as_text
 from tests.evaluated import EVALUATED
 from tests.labeled_project import Given, GivenSlate, seed
+from trainer.measures.choice_regression import FEW
 from trainer.spec import RewardSettings
 
 RUNS = "/api/v1/projects/demo/runs"
@@ -682,15 +683,23 @@ async def test_the_page_of_an_evaluated_run_shows_what_was_measured(
     await insert(finish, run=run, result=json.dumps(EVALUATED))
 
     shown = (await admin_browser.get(f"{PAGES}/{run}")).text
+    german = (await admin_browser.get(f"{PAGES}/{run}", headers={"Accept-Language": "de"})).text
     one = (await admin.get(f"/api/v1/runs/{run}")).json()
     listed = (await admin.get(RUNS)).json()["runs"][0]
 
     assert "Of held-out labelers" in shown
     assert "72.6% to 83.6%" in shown
     assert "24 points more often" in shown
+    assert "base vs tuned" in shown
+    assert "tuned vs tuned" in shown
+    assert "overshoots how much they like length" in shown
+    assert "-0.730 to -0.110" in shown
+    assert "base gegen tuned" in german
+    assert "wählen Labeler öfter die kürzere Antwort" in german
     assert "all its responses are tied" in shown
     assert "ef" * 32 in shown
     assert len(one["result"]["lineage"]["rows_used"]) == 14
+    assert one["result"]["evaluation"] == EVALUATED["evaluation"]
     assert "lineage" not in listed["result"]
 
 
@@ -705,6 +714,11 @@ async def test_what_could_not_be_measured_has_its_reason_and_no_column(
         **EVALUATED["evaluation"]["agreement"],
         "agreement": {**few, "reason": "not enough data: 2 of 10 prompts"},
     }
+    result["evaluation"]["length"] = {
+        **EVALUATED["evaluation"]["length"],
+        "choice": {"count": 9, "prompts": 3, "reason": FEW},
+    }
+    result["evaluation"] |= {"by_round": {}, "by_models": []}
     result["evaluation"]["calibration"] = {
         **EVALUATED["evaluation"]["calibration"], "temperature": None,
         "ece_after": None, "log_loss_after": None, "brier_after": None,
@@ -719,6 +733,9 @@ async def test_what_could_not_be_measured_has_its_reason_and_no_column(
 
     assert "not enough data: 3 of 10 prompts" in shown
     assert "not enough data: 2 of 10 prompts" in shown
+    assert FEW in shown
+    assert "By round" not in shown
+    assert "By pair of models" not in shown
     assert "labelers&#39; agreement, up to" not in shown
     assert "After temperature" not in shown
 
