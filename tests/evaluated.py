@@ -37,7 +37,7 @@ EVALUATED = {
         "accuracy_per_prompt": share(0.7),
         "by_labeler": {"L-01": share(0.74), "L-02": share(0.68)},
         "by_margin": {"0": NOTHING, "1": share(0.62), "2": share(0.75), "3+": share(0.9)},
-        "by_round": {"1": share(0.73, 60), "2": share(0.66, 24), "10": NOTHING},
+        "by_round": {"1": share(0.73, 60), "2": share(0.66, 24), "10": share(0.7, 12)},
         "by_models": [
             {"models": ["base", "tuned"], "accuracy": share(0.79, 48)},
             {"models": ["tuned", "tuned"], "accuracy": share(0.61, 36)},
