@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.accounts.viewer import Viewer
 from app.datasets.frozen import FrozenFile, canonical_json, dataset_folder, settle, write_manifest
-from app.datasets.queries import RANKINGS, DatasetView, batches
+from app.datasets.queries import RANKINGS, DatasetView, batches, dataset_for
 from app.datasets.rows import ranking_line
 from app.db import outside_pool, snapshot, transaction
 from app.errors import InvalidError
@@ -70,6 +71,12 @@ select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cre
                   and r.id not in (select ranking_id from excluded_rankings)
             ) x using (reason)
             group by reason) reasons) as left_out
+""")
+
+NEWEST_SAME = text("""
+select max(id) from datasets
+where project_id = :project_id
+  and manifest - 'created_at' = cast(:manifest as jsonb) - 'created_at'
 """)
 
 INSERT = text("""
@@ -133,14 +140,48 @@ async def create_dataset(
     Raises:
         InvalidError: the project has nothing to freeze.
     """
+    async with _frozen(engine, project, data_dir) as (folder, manifest):
+        return await _register(engine, viewer, project, folder, manifest)
+
+
+async def current_dataset(
+    engine: AsyncEngine, viewer: Viewer, project: ProjectView, data_dir: Path
+) -> DatasetView:
+    """The newest dataset that holds what `create_dataset` would freeze now, or else a new one.
+
+    Two calls at once can make a dataset each, with the same content.
+
+    Raises:
+        InvalidError: the project has nothing to freeze.
+    """
+    async with _frozen(engine, project, data_dir) as (folder, manifest):
+        same = await _newest_same(engine, viewer, project, manifest)
+        if same is not None and dataset_folder(data_dir, same.id).is_dir():
+            return same
+        return await _register(engine, viewer, project, folder, manifest)
+
+
+@asynccontextmanager
+async def _frozen(
+    engine: AsyncEngine, project: ProjectView, data_dir: Path
+) -> AsyncIterator[tuple[Path, dict[str, Any]]]:
+    """A folder with everything but its manifest, for as long as it is not moved to its place."""
     parent = dataset_folder(data_dir, 0).parent
     folder = await asyncio.to_thread(_new_folder, parent)
     try:
-        manifest = await _freeze(engine, project, folder)
-        sha256 = await asyncio.to_thread(write_manifest, folder, manifest)
-        return await _register(engine, viewer, project, folder, manifest=manifest, sha256=sha256)
+        yield folder, await _freeze(engine, project, folder)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _newest_same(
+    engine: AsyncEngine, viewer: Viewer, project: ProjectView, manifest: dict[str, Any]
+) -> DatasetView | None:
+    """The project's newest dataset whose manifest differs in nothing but when it was made."""
+    async with outside_pool(engine) as outside, transaction(outside) as tx:
+        given = {"project_id": project.id, "manifest": canonical_json(manifest).decode()}
+        dataset_id = await tx.scalar(NEWEST_SAME, given)
+        return None if dataset_id is None else await dataset_for(tx, viewer, dataset_id)
 
 
 def _new_folder(parent: Path) -> Path:
@@ -231,11 +272,10 @@ async def _register(
     viewer: Viewer,
     project: ProjectView,
     folder: Path,
-    *,
     manifest: dict[str, Any],
-    sha256: str,
 ) -> DatasetView:
-    """Insert the row and move the folder to its place; neither stays without the other."""
+    """Write the manifest, insert the row and move the folder; neither stays without the other."""
+    sha256 = await asyncio.to_thread(write_manifest, folder, manifest)
     place: Path | None = None
     counts = manifest["counts"]
     try:

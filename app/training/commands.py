@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.accounts.viewer import Viewer
-from app.datasets.commands import TRAIN, create_dataset
+from app.datasets.commands import TRAIN, current_dataset
 from app.datasets.frozen import RANKINGS, dataset_folder, open_frozen, read_rankings
 from app.datasets.queries import DatasetView, dataset_for
 from app.errors import Fault, InvalidError, NotFoundError
@@ -84,7 +84,7 @@ KEEP_KEY = text("update runs set request_key = :key where id = :run_id")
 
 @dataclass(frozen=True)
 class NewRun:
-    """What an admin asks for; without `dataset_id` a snapshot is made first."""
+    """What an admin asks for; without `dataset_id` the project as it stands is trained on."""
 
     kind: TrainingKind
     base_model: str
@@ -110,7 +110,7 @@ async def start_run(
     project: ProjectView,
     new: NewRun,
 ) -> QueuedRun:
-    """Check the request, make a snapshot when no dataset is named, and queue the run.
+    """Check the request, find or make the dataset when none is named, and queue the run.
 
     Args:
         tx: the run is inserted and enqueued in it.
@@ -247,7 +247,7 @@ async def _dataset(
     project: ProjectView,
     new: NewRun,
 ) -> DatasetView:
-    """The named dataset, or a fresh snapshot.
+    """The named dataset, or that of the project as it stands.
 
     Raises:
         InvalidError: the project has no such dataset, or too little data for a useful snapshot.
@@ -258,7 +258,7 @@ async def _dataset(
         if labelers_needed(new.settings):
             labelers = await tx.scalar(LABELERS, {"project_id": project.id})
             require_enough_labelers(new.settings, labelers or 0)
-        return await create_dataset(engine, viewer, project, settings.root)
+        return await current_dataset(engine, viewer, project, settings.root)
     unknown = _refused("dataset", "the project has no dataset with this id", "unknown_dataset")
     try:
         dataset = await dataset_for(tx, viewer, new.dataset_id)

@@ -169,7 +169,7 @@ async def form_context(
         "reward_help": gettext(REWARD_WORDS[kind][0]) if kind in REWARD_WORDS else None,
         "reward_models": _reward_options(kind, judges),
         "datasets": [
-            ("", gettext("A fresh snapshot of the project")),
+            ("", gettext("The project as it stands now")),
             *map(_dataset_option, datasets),
         ],
         "memory": await _memory_text(data_dir, kind, filling.texts, [chosen, judge]),
@@ -236,7 +236,7 @@ def _reward_options(kind: TrainingKind, models: list[ModelView]) -> list[tuple[s
 async def _has_pretraining(
     tx: AsyncSession, project: ProjectView, dataset: DatasetView | None
 ) -> bool:
-    """Whether the chosen dataset, or the snapshot that would be made, has pretraining texts."""
+    """Whether the chosen dataset, or the project as it stands, has pretraining texts."""
     if dataset is not None:
         return rows_of(dataset.manifest).pretraining > 0
     return await has_pretraining_texts(tx, project)

@@ -13,7 +13,11 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 class RunIn(Body):
-    """A run to start. Without `dataset`, a snapshot of the project is made for it."""
+    """A run to start.
+
+    Without `dataset` it trains on the project as it stands: on the newest dataset that holds just
+    that, or else on one that is made for it.
+    """
 
     kind: TrainingKind
     base_model: ModelName
@@ -38,7 +42,7 @@ class RunStarted(Answer):
 
 
 class DatasetOut(Answer):
-    """The snapshot that a run trains on."""
+    """The dataset that a run trains on."""
 
     id: int
     sha256: str

@@ -1,14 +1,16 @@
 """Datasets: what is frozen, where it lies, and that nothing changes it."""
 
+import asyncio
 import hashlib
 import json
+import shutil
 import stat
 
 import pytest
 from sqlalchemy import text
 
 from app.accounts.viewer import Viewer
-from app.datasets.commands import create_dataset
+from app.datasets.commands import create_dataset, current_dataset
 from app.datasets.frozen import canonical_json, dataset_folder
 from app.datasets.queries import dataset_for, datasets_of
 from app.db import transaction
@@ -62,6 +64,12 @@ async def seeded(engine):
         await tx.execute(text(MORE), {"project_id": made.project.id})
         await tx.execute(text(TEXTS), {"project_id": made.project.id})
     return made
+
+
+async def seed_other(engine):
+    """Another project with the same rankings."""
+    async with transaction(engine) as tx:
+        return await seed(tx, [GivenSlate([Given(1, [(1, 2, 3, 4)])])], slug="other")
 
 
 async def test_every_file_holds_rows_of_the_trainers_contract(engine, viewer, seeded, tmp_path):
@@ -171,6 +179,47 @@ async def test_a_row_that_cannot_be_stored_leaves_no_folder(engine, seeded, tmp_
         await create_dataset(engine, nobody, seeded.project, tmp_path)
 
     assert list((tmp_path / "datasets").iterdir()) == []
+
+
+async def test_the_newest_dataset_is_current_until_something_changes(
+    engine, viewer, seeded, tmp_path
+):
+    await create_dataset(engine, viewer, seeded.project, tmp_path)
+    newest = await create_dataset(engine, viewer, seeded.project, tmp_path)
+    other = await seed_other(engine)
+
+    unchanged = await current_dataset(engine, viewer, seeded.project, tmp_path)
+    of_the_other = await current_dataset(engine, viewer, other.project, tmp_path)
+    async with transaction(engine) as tx:
+        await tx.execute(text("update ranking_items set rank = 1 where rank = 2"))
+    changed = await current_dataset(engine, viewer, seeded.project, tmp_path)
+
+    assert unchanged == newest
+    assert of_the_other.project == "other"
+    assert changed.id > of_the_other.id > newest.id
+    assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == sorted(
+        str(one) for one in (newest.id - 1, newest.id, of_the_other.id, changed.id)
+    )
+
+
+async def test_a_dataset_is_not_current_once_its_files_are_gone(engine, viewer, seeded, tmp_path):
+    before = await current_dataset(engine, viewer, seeded.project, tmp_path)
+    shutil.rmtree(dataset_folder(tmp_path, before.id))
+
+    after = await current_dataset(engine, viewer, seeded.project, tmp_path)
+
+    assert after.id > before.id
+    assert dataset_folder(tmp_path, after.id).is_dir()
+
+
+async def test_two_at_once_get_equal_datasets(engine, viewer, seeded, tmp_path):
+    first, second = await asyncio.gather(
+        *(current_dataset(engine, viewer, seeded.project, tmp_path) for _ in range(2))
+    )
+
+    assert first.manifest["files"] == second.manifest["files"]
+    assert dataset_folder(tmp_path, first.id).is_dir()
+    assert dataset_folder(tmp_path, second.id).is_dir()
 
 
 async def test_labelers_see_no_datasets(engine, viewer, seeded, tmp_path):

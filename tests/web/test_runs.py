@@ -128,6 +128,23 @@ async def test_without_a_dataset_a_snapshot_is_made(admin, project, models, sett
     assert len((folder / "demonstrations.jsonl").read_text().splitlines()) == 1
 
 
+async def test_runs_over_unchanged_data_name_one_dataset(admin, admin_browser, project, models):
+    rows = json.dumps({"prompt": "Hello?", "response": "Hello."})
+    await admin.post("/api/v1/projects/demo/demonstrations", content=rows, headers=NDJSON)
+    sft = {"kind": "sft", "base_model": "raw"}
+
+    for _ in range(2):
+        await admin.post(RUNS, json=sft)
+    await admin_browser.post(PAGES, data=sft)
+    more = json.dumps({"prompt": "And you?", "response": "Fine."})
+    await admin.post("/api/v1/projects/demo/demonstrations", content=more, headers=NDJSON)
+    await admin.post(RUNS, json=sft)
+
+    changed, *unchanged = [run["dataset"] for run in (await admin.get(RUNS)).json()["runs"]]
+    assert unchanged == [unchanged[0]] * 3
+    assert changed != unchanged[0]
+
+
 @pytest.mark.parametrize(
     ("chosen", "where"),
     [
