@@ -30,6 +30,7 @@ from app.training import (
     lineage_words,
     new_run_form,
     setting_words,
+    units,
 )
 from app.web import errors, forms
 from app.web.render import ROOT, TEMPLATES
@@ -83,14 +84,15 @@ TABLES = (
     display.EXPLANATIONS,
     [one.label for series in display.NUMBERS.values() for one in series],
     charts.KL_LINES,
-    [(one.title, one.detail) for drawn in charts.CHARTS.values() for one in drawn],
+    [(one.title, one.detail or ()) for drawn in charts.CHARTS.values() for one in drawn],
+    list(units.DIGITS),
     [
         line.label
         for drawn in charts.CHARTS.values()
         for chart in drawn
         for line in (*chart.series, *chart.references)
     ],
-    closing_words.METRICS,
+    [one.label for one in closing_words.METRICS.values()],
     closing_words.ROWS,
     evaluation.BAND_LABEL,
     (choice_regression.NO_LENGTHS, choice_regression.FEW, choice_regression.NO_REWARDS),

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.training.queries import MetricsRow
-from app.web.formats import percent
+from app.training.units import Unit, unit_words, written
+from app.web.formats import percent, plain
 from app.web.translation import gettext
 
 TABLE_ROWS = 6
@@ -46,6 +47,7 @@ class Chart:
     title: str
     detail: str
     series: tuple[Series, ...]
+    unit: Unit = ""
     references: tuple[Reference, ...] = ()
     band: Band | None = None
 
@@ -59,13 +61,21 @@ class DrawnChart:
     headers: list[tuple[str, str]]
     legend: list[tuple[str, str]]
     drawing: str
-    rows: list[tuple[int, list[float | None]]]
+    rows: list[tuple[int, list[str]]]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a number of a run is called, and what it is counted in."""
+
+    label: str
+    unit: Unit = ""
 
 
 GUESSING = Reference("ln 2: guessing", math.log(2))
 CHANCE = Reference("50%: guessing", 0.5)
 SPEED = Chart(
-    "Speed", "tokens trained on per second", (Series("tokens_per_second", "tokens per second"),)
+    "Speed", "of training", (Series("tokens_per_second", "speed"),), unit="tokens per second"
 )
 LEARNING_RATE = Chart("Learning rate", "of AdamW", (Series("learning_rate", "learning rate"),))
 GRADIENT = Chart("Gradient norm", "before clipping", (Series("gradient/norm", "norm"),))
@@ -73,14 +83,16 @@ ACCURACY = Chart(
     "Accuracy",
     "share of strict comparisons scored in the labeler's order",
     (Series("accuracy/train", "train"), Series("accuracy/validation", "validation")),
-    (CHANCE,),
+    unit="%",
+    references=(CHANCE,),
 )
 CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "sft": (
         Chart(
             "Loss",
-            "nats per response token",
+            "",
             (Series("loss/sft", "train"), Series("loss/validation", "validation")),
+            unit="nats per response token",
         ),
         Chart(
             "Score",
@@ -89,9 +101,10 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         ),
         Chart(
             "Pretraining loss",
-            "nats per token",
+            "",
             (Series("loss/pretraining", "pretraining texts"),),
-            (Reference("first step", first="loss/pretraining"),),
+            unit="nats per token",
+            references=(Reference("first step", first="loss/pretraining"),),
         ),
         GRADIENT,
         LEARNING_RATE,
@@ -100,16 +113,18 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "reward": (
         Chart(
             "Loss",
-            "K-wise loss, nats per comparison",
+            "K-wise",
             (Series("loss/reward", "train"), Series("loss/validation", "validation")),
-            (GUESSING,),
+            unit="nats per comparison",
+            references=(GUESSING,),
         ),
         ACCURACY,
         Chart(
             "Loss of the labeler folds",
             "each fold is a training of its own, one after the other, before that of the model",
             (Series("loss/fold", "train"),),
-            (GUESSING,),
+            unit="nats per comparison",
+            references=(GUESSING,),
         ),
         GRADIENT,
         LEARNING_RATE,
@@ -118,28 +133,30 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "dpo": (
         Chart(
             "Loss",
-            "nats per comparison",
+            "",
             (Series("loss/dpo", "train"), Series("loss/validation", "validation")),
-            (GUESSING,),
+            unit="nats per comparison",
+            references=(GUESSING,),
         ),
         ACCURACY,
         Chart(
             "Reward margin",
             "chosen minus rejected: beta times the log-probability gained on the reference model",
             (Series("rewards/margin", "margin"),),
-            (Reference("0: reference model", 0.0),),
+            references=(Reference("0: reference model", 0.0),),
         ),
         Chart(
             "Implicit rewards",
             "beta times the log-probability gained on the reference model",
             (Series("rewards/chosen", "chosen"), Series("rewards/rejected", "rejected")),
-            (Reference("0: reference model", 0.0),),
+            references=(Reference("0: reference model", 0.0),),
         ),
         Chart(
             "KL",
-            "of the policy from the reference, on the ranked responses, nats per response",
+            "of the policy from the reference, on the ranked responses",
             (Series("objective/forward_kl", "KL"),),
-            (Reference("0: reference model", 0.0),),
+            unit="nats per response",
+            references=(Reference("0: reference model", 0.0),),
         ),
         GRADIENT,
         LEARNING_RATE,
@@ -153,36 +170,45 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
                 Series("objective/scores", "reward model"),
                 Series("objective/rlhf_reward", "with the KL penalty"),
             ),
-            (Reference("first step", first="objective/scores"),),
+            references=(Reference("first step", first="objective/scores"),),
         ),
         Chart(
             "KL",
-            "from the reference model, nats per response",
+            "from the reference model",
             (Series("objective/kl", "KL"),),
-            (Reference("0: reference model", 0.0),),
+            unit="nats per response",
+            references=(Reference("0: reference model", 0.0),),
         ),
         Chart(
             "Length",
-            "tokens per response",
+            "",
             (Series("response/length", "length"),),
-            (Reference("SFT model, at the first step", first="response/length"),),
+            unit="tokens per response",
+            references=(Reference("SFT model, at the first step", first="response/length"),),
         ),
         Chart(
             "Responses cut off",
             "share that did not end by themselves",
             (Series("response/no_eos", "share"),),
+            unit="%",
         ),
-        Chart("Entropy", "of the policy, nats per token", (Series("policy/entropy", "entropy"),)),
+        Chart(
+            "Entropy",
+            "of the policy",
+            (Series("policy/entropy", "entropy"),),
+            unit="nats per token",
+        ),
         Chart(
             "KL coefficient",
             "times the KL is taken off the score",
             (Series("objective/kl_coefficient", "coefficient"),),
         ),
-        Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),)),
+        Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),), unit="%"),
         Chart(
             "Step size",
             "half the mean squared log-ratio to the policy that sampled",
-            (Series("policy/approxkl", "approximate KL, nats per token"),),
+            (Series("policy/approxkl", "approximate KL"),),
+            unit="nats per token",
         ),
         Chart("Policy loss", "clipped objective", (Series("loss/policy", "policy"),)),
         Chart(
@@ -194,13 +220,15 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "Variance explained",
             "by the value model, of the returns",
             (Series("value/explained_variance", "share"),),
-            (Reference("0: no better than the mean", 0.0),),
+            unit="%",
+            references=(Reference("0: no better than the mean", 0.0),),
         ),
         Chart(
             "Pretraining loss",
-            "nats per token",
+            "",
             (Series("loss/ptx", "pretraining texts"),),
-            (Reference("first step", first="loss/ptx"),),
+            unit="nats per token",
+            references=(Reference("first step", first="loss/ptx"),),
         ),
         Chart(
             "Gradient norm",
@@ -213,21 +241,23 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         ),
         Chart(
             "Sampler gap",
-            "between the sampler's and the trainer's log-probabilities, nats per token",
+            "between the sampler's and the trainer's log-probabilities",
             (
                 Series("sampler/logprob_gap_mean", "mean"),
                 Series("sampler/logprob_gap_max", "largest"),
             ),
+            unit="nats per token",
         ),
         Chart(
             "Time per iteration",
-            "seconds",
+            "",
             (
                 Series("seconds/rollout", "sampling"),
                 Series("seconds/scoring", "scoring"),
                 Series("seconds/update", "update"),
                 Series("seconds/ptx", "pretraining mix"),
             ),
+            unit="s",
         ),
         SPEED,
     ),
@@ -238,14 +268,15 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
 KL_LINES = {"kl_target_nats": "target", "kl_limit_nats": "limit, ends the run"}
 
 
-def names_of(kind: str) -> dict[str, str]:
-    """What the numbers of the curves are called outside of them, in the order of the curves."""
-    names = {}
+def quantities_of(kind: str) -> dict[str, Quantity]:
+    """What the numbers of the curves are outside of them, in the order of the curves."""
+    quantities = {}
     for chart in CHARTS[kind]:
+        title = gettext(chart.title)
         for one in chart.series:
-            title = gettext(chart.title)
-            names[one.key] = title if len(chart.series) == 1 else f"{title}: {gettext(one.label)}"
-    return names
+            name = title if len(chart.series) == 1 else f"{title}: {gettext(one.label)}"
+            quantities[one.key] = Quantity(name, chart.unit)
+    return quantities
 
 
 def charts_of(
@@ -272,7 +303,7 @@ def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | Non
     if chart.title != "KL":
         return chart
     lines = [
-        Reference(f"{value:g}: {gettext(meaning)}", value)
+        Reference(f"{plain(value)}: {gettext(meaning)}", value)
         for name, meaning in KL_LINES.items()
         if (value := settings.get(name)) is not None
     ]
@@ -291,7 +322,7 @@ def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:
         legend.append(("band", f"{ends}: {band.label}"))
     return DrawnChart(
         title=gettext(chart.title),
-        detail=gettext(chart.detail),
+        detail=", ".join(filter(None, [gettext(chart.detail), unit_words(chart.unit)])),
         headers=[(one.label, "number") for one in series],
         legend=legend,
         drawing=json.dumps(
@@ -299,7 +330,11 @@ def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:
                 "series": [asdict(one) for one in series],
                 "references": [asdict(one) for one in references],
                 "band": None if band is None else asdict(band),
+                "isShare": chart.unit == "%",
             }
         ),
-        rows=[(row.step, [row.values.get(key) for key in keys]) for row in rows[-TABLE_ROWS:]],
+        rows=[
+            (row.step, [written(row.values.get(key), chart.unit) for key in keys])
+            for row in rows[-TABLE_ROWS:]
+        ],
     )

@@ -2,27 +2,28 @@
 
 from typing import Final
 
-METRICS: Final[dict[str, str]] = {
-    "accuracy/validation_low": "Accuracy: validation, 95% interval from",
-    "accuracy/validation_high": "Accuracy: validation, 95% interval to",
-    "comparisons/validation": "Strict comparisons, validation",
-    "ties/validation": "Ties left out, validation",
-    "reward/bias": "Bias, so that demonstrations score 0",
-    "learning_rate": "Learning rate",
-    "tokens": "Tokens trained on",
-    "tokens_per_second": "Tokens per second",
-    "pretraining/texts": "Pretraining texts, last step",
-    "pretraining/tokens": "Pretraining tokens, last step",
-    "ptx/texts": "Pretraining texts, last iteration",
-    "ptx/tokens": "Pretraining tokens, last iteration",
-    "objective/entropy": "Entropy, nats per response",
-    "selection/step": "Step of the chosen checkpoint",
-    "selection/reward": "Score of the chosen checkpoint",
-    "sampled/prompts": "Prompts sampled for",
-    "sampled/responses": "Responses sampled",
-    "sampled/resampled": "Responses drawn more than once",
-    "sampled/empty": "Responses still empty",
-    "sampled/duplicate": "Responses still duplicates",
+from app.training.charts import Quantity
+
+METRICS: Final[dict[str, Quantity]] = {
+    "accuracy/validation_low": Quantity("Accuracy: validation, 95% interval from", "%"),
+    "accuracy/validation_high": Quantity("Accuracy: validation, 95% interval to", "%"),
+    "comparisons/validation": Quantity("Strict comparisons, validation"),
+    "ties/validation": Quantity("Ties left out, validation"),
+    "reward/bias": Quantity("Bias, so that demonstrations score 0"),
+    "learning_rate": Quantity("Learning rate"),
+    "tokens": Quantity("Tokens trained on"),
+    "pretraining/texts": Quantity("Pretraining texts, last step"),
+    "pretraining/tokens": Quantity("Pretraining tokens, last step"),
+    "ptx/texts": Quantity("Pretraining texts, last iteration"),
+    "ptx/tokens": Quantity("Pretraining tokens, last iteration"),
+    "objective/entropy": Quantity("Entropy of whole responses", "nats per response"),
+    "selection/step": Quantity("Step of the chosen checkpoint"),
+    "selection/reward": Quantity("Score of the chosen checkpoint"),
+    "sampled/prompts": Quantity("Prompts sampled for"),
+    "sampled/responses": Quantity("Responses sampled"),
+    "sampled/resampled": Quantity("Responses drawn more than once"),
+    "sampled/empty": Quantity("Responses still empty"),
+    "sampled/duplicate": Quantity("Responses still duplicates"),
 }
 ROWS: Final[dict[str, str]] = {
     "rankings": "Rankings",

@@ -1,11 +1,12 @@
 """How runs are shown: names, the few numbers at the head, settings in words, durations. Pure."""
 
-from app.training.charts import Series, names_of
+from app.training.charts import Quantity, Series, quantities_of
 from app.training.closing_words import METRICS, ROWS
 from app.training.queries import RunView
 from app.training.setting_words import CHOICES, UNITS, WORDS
 from app.training.settings import TrainingKind
-from app.web.formats import duration, plain
+from app.training.units import unit_words, written
+from app.web.formats import duration, number, plain
 from app.web.translation import gettext
 
 KIND_NAMES = {
@@ -39,8 +40,8 @@ NUMBERS: dict[str, tuple[Series, ...]] = {
     ),
     "ppo": (
         Series("objective/scores", "Score"),
-        Series("objective/kl", "KL, nats"),
-        Series("response/length", "Length, tokens"),
+        Series("objective/kl", "KL"),
+        Series("response/length", "Length"),
         Series("policy/clipfrac", "Clipped share"),
     ),
     "sample": (),
@@ -54,10 +55,15 @@ def state_of(run: RunView) -> str:
     return "waiting" if run.is_waiting else run.status
 
 
-def live_numbers(run: RunView) -> list[tuple[str, float | None]]:
-    """The few numbers that stand at the head of a run's page."""
+def live_numbers(run: RunView) -> list[tuple[str, str, str | None]]:
+    """The few numbers that stand at the head of a run's page: name, number, unit."""
+    units = {key: one.unit for key, one in quantities_of(run.kind).items()}
     return [
-        (gettext(one.label), run.latest[one.key])
+        (
+            gettext(one.label),
+            written(run.latest[one.key], units[one.key]),
+            unit_words(units[one.key]),
+        )
         for one in NUMBERS[run.kind]
         if one.key in run.latest
     ]
@@ -76,13 +82,14 @@ def is_closing(run: RunView) -> bool:
     return run.status == "running" and run.progress >= 1
 
 
-def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
-    """What the run measured at its end, and how many rows it used."""
+def closing_numbers(run: RunView) -> list[tuple[str, str]]:
+    """What the run measured at its end, with its unit, and how many rows it used."""
     if run.result is None:
         return []
-    curves = names_of(run.kind)
-    names = curves | {key: gettext(words) for key, words in METRICS.items()}
-    places = {key: place for place, key in enumerate(dict.fromkeys((*curves, *METRICS)))}
+    quantities = quantities_of(run.kind)
+    for key, one in METRICS.items():
+        quantities.setdefault(key, Quantity(gettext(one.label), one.unit))
+    places = {key: place for place, key in enumerate(quantities)}
     # The database keeps no order of keys: first what has a curve, then the rest as it is listed.
     metrics = sorted(
         (item for item in run.result["metrics"].items() if item[0] != "seconds_left"),
@@ -94,9 +101,15 @@ def closing_numbers(run: RunView) -> list[tuple[str, float | int | None]]:
         key=lambda item: (row_places.get(item[0], len(row_places)), item[0]),
     )
     return [
-        *((names.get(key, key), value) for key, value in metrics),
-        *((gettext(ROWS[name]) if name in ROWS else _spoken(name), n) for name, n in rows),
+        *(_measured(quantities.get(key, Quantity(key)), value) for key, value in metrics),
+        *((gettext(ROWS[name]) if name in ROWS else _spoken(name), number(n)) for name, n in rows),
     ]
+
+
+def _measured(quantity: Quantity, value: float | None) -> tuple[str, str]:
+    words = None if value is None else unit_words(quantity.unit)
+    text = written(value, quantity.unit)
+    return quantity.label, text if words is None else f"{text} {words}"
 
 
 def shown_settings(run: RunView) -> list[tuple[str, str]]:

@@ -1,13 +1,20 @@
 // What a run reported, as curves and tables need it; holds no page.
 
 // As the server writes numbers in the page's language.
-const DECIMAL_MARK = (1.5).toLocaleString(globalThis.document?.documentElement.lang || "en")[1];
+const LANGUAGE = globalThis.document?.documentElement.lang || "en";
+const DECIMAL_MARK = (1.5).toLocaleString(LANGUAGE)[1];
+const PERCENT_SIGN = (0.5).toLocaleString(LANGUAGE, { style: "percent" }).replace("50", "");
 
 /** Numbers as people read them: 4 significant digits, a dash for what is undefined. */
 export function shown(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (value === 0 || Number.isInteger(value)) return String(value);
   return written(value, digits).replace(".", DECIMAL_MARK);
+}
+
+/** A share as a percentage, with as many digits. */
+export function shownShare(value, digits = 4) {
+  return value === null || value === undefined ? shown(value) : shown(100 * value, digits) + PERCENT_SIGN;
 }
 
 function written(value, digits) {

@@ -1,7 +1,7 @@
 // One chart of a run: uPlot over the lines and the band that the numbers are seen against, and the
 // table beside it.
 
-import { columns, extent, levels, shown } from "./curve-data.js";
+import { columns, extent, levels, shown, shownShare } from "./curve-data.js";
 import { t } from "./words.js";
 
 const TABLE_ROWS = 6;
@@ -13,9 +13,9 @@ const MOST_MARKS = 40;
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 const SERIES_COLORS = ["--accent", "--warn", "--good", "--bad"];
 
-/** The value under the pointer for the legend, or the last one while there is no pointer. */
-function latest(plot, value, series, index) {
-  return shown(index === null ? plot.data[series].findLast((one) => one !== null) : value);
+/** Writes the value under the pointer for the legend, or the last one while there is no pointer. */
+function latest(write) {
+  return (plot, value, series, index) => write(index === null ? plot.data[series].findLast((one) => one !== null) : value);
 }
 
 function hasMarks(plot, series) {
@@ -27,7 +27,8 @@ export class Curve {
     this.figure = figure;
     this.plot = figure.querySelector("[data-curve-plot]");
     this.body = figure.querySelector("tbody");
-    Object.assign(this, JSON.parse(figure.dataset.curve)); // series, references, band
+    Object.assign(this, JSON.parse(figure.dataset.curve)); // series, references, band, isShare
+    this.write = this.isShare ? shownShare : shown;
     new ResizeObserver(() => this.chart?.setSize(this.size())).observe(this.plot);
   }
 
@@ -67,9 +68,9 @@ export class Curve {
       scales: { x: { time: false }, y: { range: (_plot, low, high) => extent(low, high, this.marks()) } },
       hooks: { drawClear: [(plot) => this.paint(plot)] },
       // Steps are whole: no grid line stands between two of them.
-      axes: [{ ...axis, incrs: WHOLE, size: 32 }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => shown(tick, TICK_DIGITS)) }],
+      axes: [{ ...axis, incrs: WHOLE, size: 32 }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => this.write(tick, TICK_DIGITS)) }],
       series: [
-        { label: t("Step"), value: latest },
+        { label: t("Step"), value: latest(shown) },
         ...this.series
           .map((one, index) => ({
             label: one.label,
@@ -78,7 +79,7 @@ export class Curve {
             dash: index > 1 ? [6, 4] : undefined,
             spanGaps: true,
             points: { show: hasMarks },
-            value: latest,
+            value: latest(this.write),
           }))
           .filter((_one, index) => this.reported[index]),
       ],
@@ -116,7 +117,7 @@ export class Curve {
       data.forEach((column, index) => {
         const cell = document.createElement(index === 0 ? "th" : "td");
         if (index === 0) cell.scope = "row"; else cell.className = "number"; // Under its heading.
-        cell.textContent = shown(column[at]);
+        cell.textContent = index === 0 ? shown(column[at]) : this.write(column[at]);
         row.append(cell);
       });
       rows.push(row);

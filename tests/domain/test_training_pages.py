@@ -9,6 +9,7 @@ from app.training.charts import Band, charts_of
 from app.training.display import (
     closing_numbers,
     is_closing,
+    live_numbers,
     shown_settings,
     state_of,
     time_left,
@@ -104,7 +105,7 @@ def test_the_table_of_a_curve_has_its_last_values_only():
 
     loss = charts_of("sft", {}, [*rows, MetricsRow(9, 1, {"other": 1.0})], agreement=None)[0]
 
-    assert loss.rows[0] == (3, [0.3, None])
+    assert loss.rows[0] == (3, ["0.300", "–"])
     assert len(loss.rows) == 6
 
 
@@ -169,36 +170,66 @@ def test_the_time_that_was_left_at_the_end_is_no_closing_number():
     result = {"metrics": {"loss/sft": 1.5, "seconds_left": 0.0}, "rows": {"train": 3}}
 
     assert closing_numbers(run(result=result)) == [
-        ("loss/sft", 1.5),
-        ("Demonstrations, train", 3),
+        ("loss/sft", "1.500"),
+        ("Demonstrations, train", "3"),
     ]
 
 
 def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
     metrics = {
-        "tokens": 9, "learning_rate": 0.1, "gradient/norm": 1.0, "accuracy/validation": 0.6,
-        "tokens_per_second": 7.5, "reward/bias": 2.0, "loss/reward": 0.5,
+        "tokens": 9000, "learning_rate": 1e-5, "gradient/norm": 1.0, "accuracy/validation": 0.6,
+        "tokens_per_second": 12_345.6, "reward/bias": 2.0, "loss/reward": 0.5,
     }  # fmt: skip
     result = {"metrics": metrics, "rows": {"rankings": 3, "cut": 0}}
 
     assert closing_numbers(run(kind="reward", result=result)) == [
-        ("Loss: train", 0.5),
-        ("Accuracy: validation", 0.6),
-        ("Gradient norm", 1.0),
-        ("Learning rate", 0.1),
-        ("Tokens per second", 7.5),
-        ("Bias, so that demonstrations score 0", 2.0),
-        ("Tokens trained on", 9),
-        ("Rankings", 3),
-        ("Rows shortened", 0),
+        ("Loss: train", "0.500 nats per comparison"),
+        ("Accuracy: validation", "60.0%"),
+        ("Gradient norm", "1"),
+        ("Learning rate", "1e-05"),
+        ("Speed", "12,346 tokens per second"),
+        ("Bias, so that demonstrations score 0", "2"),
+        ("Tokens trained on", "9,000"),
+        ("Rankings", "3"),
+        ("Rows shortened", "0"),
+    ]
+
+
+def test_closing_numbers_of_ppo_are_counted_in_its_units():
+    metrics = {
+        "objective/kl": 12.3456, "response/length": 45.678, "policy/clipfrac": 0.0123,
+        "seconds/rollout": 1.239, "objective/entropy": 81.26, "loss/ptx": None,
+    }  # fmt: skip
+
+    before = speak("de")
+    german = closing_numbers(run(result={"metrics": metrics, "rows": {"episodes": 12_800}}))
+    speak_as_before(before)
+
+    assert german == [
+        ("KL", "12,346 Nats je Antwort"),
+        ("Länge", "45,7 Tokens je Antwort"),
+        ("Begrenzt", "1,2\u00a0%"),
+        ("Vortrainingsverlust", "–"),
+        ("Zeit je Iteration: Erzeugen", "1,24 s"),
+        ("Entropie ganzer Antworten", "81,260 Nats je Antwort"),
+        ("Episoden", "12.800"),
+    ]
+
+
+def test_the_numbers_at_the_head_have_their_units():
+    latest = {"objective/kl": 0.5, "policy/clipfrac": 0.031, "seconds_left": 9.0}
+
+    assert live_numbers(run(latest=latest)) == [
+        ("KL", "0.500", "nats per response"),
+        ("Clipped share", "3.1%", None),
     ]
 
 
 def test_a_closing_number_without_words_keeps_its_name():
-    result = {"metrics": {"new/number": 2.0, "tokens_per_second": 7.5}, "rows": {"odd_rows": 1}}
+    result = {"metrics": {"new/number": 2.0, "gradient/norm": 7.5}, "rows": {"odd_rows": 1}}
 
     assert closing_numbers(run(kind="sft", result=result)) == [
-        ("Tokens per second", 7.5), ("new/number", 2.0), ("odd rows", 1),
+        ("Gradient norm", "7.500"), ("new/number", "2"), ("odd rows", "1"),
     ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columns, extent, isVoid, levels, shown } from "../../static/js/curve-data.js";
+import { columns, extent, isVoid, levels, shown, shownShare } from "../../static/js/curve-data.js";
 
 test("only steps with one of the numbers are drawn", () => {
   const rows = [
@@ -33,6 +33,12 @@ test("very small and very large numbers have an exponent", () => {
   assert.equal(shown(1.5e-8), "1.5e-8");
 });
 
+test("shares are percentages", () => {
+  assert.equal(shownShare(0.726049), "72.6%");
+  assert.equal(shownShare(1), "100%");
+  assert.equal(shownShare(null), "–");
+});
+
 test("numbers have the decimal mark of the page's language", async () => {
   globalThis.document = { documentElement: { lang: "de" } };
   const german = await import("../../static/js/curve-data.js?german");
@@ -40,6 +46,7 @@ test("numbers have the decimal mark of the page's language", async () => {
 
   assert.equal(german.shown(0.25), "0,25");
   assert.equal(german.shown(9.65e-6), "9,65e-6");
+  assert.equal(german.shownShare(0.255), "25,5\u00a0%");
 });
 
 test("what is undefined is a dash", () => {
