@@ -25,11 +25,13 @@ from app.training import (
     charts,
     closing_words,
     display,
+    enough_data,
     evaluation,
     lineage_view,
     lineage_words,
     new_run_form,
     setting_words,
+    settings,
     units,
 )
 from app.web import errors, forms
@@ -100,6 +102,12 @@ TABLES = (
     (choice_regression.MISSES, choice_regression.OVERSHOOTS),
     lineage_view.ROLES,
     lineage_words.NODE_KINDS,
+    [words for _, words in settings.BOUNDS.values()],
+    [
+        sentence
+        for _, sentence in (*enough_data.NEEDED.values(), *enough_data.NEEDED_TO_TRAIN.values())
+    ],
+    new_run_form.OTHER_LABELS,
     setting_words.WORDS,
     setting_words.OTHER_WORDS,
     setting_words.UNITS,

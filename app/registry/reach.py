@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.registry.queries import ModelView
+from app.web.translation import gettext
 from trainer.errors import RunRefusedError
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response, positions_of
 
@@ -21,9 +22,13 @@ class Reach:
         most = longest_response(self.tokens)
         if max_new_tokens <= most:
             return None
-        return (
-            f"must be at most {most} tokens: {self.model} reads at most {self.tokens} at once, "
-            f"and {MIN_PROMPT_TOKENS} of them are kept for the prompt"
+        return gettext(
+            "must be at most %(most)s tokens: %(model)s reads at most %(tokens)s at once, and "
+            "%(prompt)s of them are kept for the prompt",
+            most=most,
+            model=self.model,
+            tokens=self.tokens,
+            prompt=MIN_PROMPT_TOKENS,
         )
 
 

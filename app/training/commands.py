@@ -29,6 +29,7 @@ from app.training.enough_data import (
 from app.training.memory import require_memory
 from app.training.model_folder import same_vocabulary
 from app.training.settings import TrainingKind, TrainingSettings, refused_setting
+from app.web.translation import gettext
 from trainer.spec import PPOSettings
 
 # What each kind of run can start from; the first kind is what the form offers first.
@@ -164,19 +165,29 @@ async def _model(
         model = await model_by_name(tx, name)
     except NotFoundError:
         raise _refused(
-            field, "there is no model with this name; GET /models lists them", "unknown_model"
+            field,
+            gettext("there is no model with this name; GET /models lists them"),
+            "unknown_model",
         ) from None
     if model.kind not in kinds:
         raise _refused(
             field,
-            f"{name} is of the kind {model.kind}, but a run of the kind {run} takes one of the "
-            f"kind {' or '.join(kinds)} here",
+            gettext(
+                "%(name)s is of the kind %(kind)s, but a run of the kind %(run)s takes one of the "
+                "kind %(kinds)s here",
+                name=name,
+                kind=model.kind,
+                run=run,
+                kinds=gettext(" or ").join(kinds),
+            ),
             "wrong_model_kind",
         )
     if model.endpoint_model is not None:
         raise _refused(
             field,
-            f"{name} is served by an endpoint; training needs a model with files",
+            gettext(
+                "%(name)s is served by an endpoint; training needs a model with files", name=name
+            ),
             "no_folder",
         )
     return model
@@ -192,7 +203,10 @@ def _require_rollout_server(settings: Settings, new: NewRun) -> None:
     if is_elsewhere and settings.rollout_url is None:
         raise refused_setting(
             "rollouts",
-            "no rollout server is configured; an operator sets PODIUM_ROLLOUT_URL, or choose local",
+            gettext(
+                "no rollout server is configured; an operator sets PODIUM_ROLLOUT_URL, or choose "
+                "local"
+            ),
             code="no_rollout_server",
         )
 
@@ -206,20 +220,28 @@ async def _reward_model(tx: AsyncSession, new: NewRun, base: ModelView) -> Model
     if new.reward_model is None:
         if new.kind == "ppo":
             raise _refused(
-                "reward_model", "a ppo run needs one; train it with a reward run", "no_reward_model"
+                "reward_model",
+                gettext("a ppo run needs one; train it with a reward run"),
+                "no_reward_model",
             )
         return None
     if new.kind not in ("sft", "ppo"):
         raise _refused(
-            "reward_model", f"a {new.kind} run takes none; leave it out", "wrong_model_kind"
+            "reward_model",
+            gettext("a run of the kind %(kind)s takes none; leave it out", kind=new.kind),
+            "wrong_model_kind",
         )
     reward = await _model(tx, "reward_model", new.reward_model, ("reward",), new.kind)
     # In an sft run it reads the answers as texts, with a tokenizer of its own.
     if new.kind == "ppo" and not await asyncio.to_thread(same_vocabulary, base, reward):
         raise _refused(
             "reward_model",
-            f"{reward.name} and {base.name} have different vocabularies; choose a reward model "
-            "that was trained from a model with the same tokenizer",
+            gettext(
+                "%(reward)s and %(base)s have different vocabularies; choose a reward model that "
+                "was trained from a model with the same tokenizer",
+                reward=reward.name,
+                base=base.name,
+            ),
             "other_vocabulary",
         )
     return reward
@@ -259,7 +281,9 @@ async def _dataset(
             labelers = await tx.scalar(LABELERS, {"project_id": project.id})
             require_enough_labelers(new.settings, labelers or 0)
         return await current_dataset(engine, viewer, project, settings.root)
-    unknown = _refused("dataset", "the project has no dataset with this id", "unknown_dataset")
+    unknown = _refused(
+        "dataset", gettext("the project has no dataset with this id"), "unknown_dataset"
+    )
     try:
         dataset = await dataset_for(tx, viewer, new.dataset_id)
     except NotFoundError:

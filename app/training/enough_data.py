@@ -1,14 +1,13 @@
 """Whether there is something to train on, decided from counts before any GPU is used. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from app.errors import Fault, InvalidError
 from app.training.settings import TrainingKind, TrainingSettings, refused_setting
+from app.web.translation import gettext, ngettext
 from trainer.spec import PPOSettings, RewardSettings, SFTSettings
-
-RANK_MORE = "rank more slates: ties and responses that cannot be judged give none"
 
 
 @dataclass(frozen=True)
@@ -27,19 +26,32 @@ class Rows:
     training_comparisons: int
 
 
+NO_DEMONSTRATION = "A run of the kind %(kind)s needs at least 1 demonstration; import some first."
+NO_COMPARISON = (
+    "A run of the kind %(kind)s needs at least 1 comparison; rank more slates: ties and responses "
+    "that cannot be judged give none."
+)
+NO_PROMPT = "A run of the kind %(kind)s needs at least 1 prompt; import some first."
+DEMONSTRATIONS_HELD_OUT = (
+    "All demonstrations are held out; a run of the kind %(kind)s needs at least 1 of the split "
+    "train."
+)
+COMPARISONS_HELD_OUT = (
+    "All comparisons are held out; a run of the kind %(kind)s needs at least 1 of the split train."
+)
+# What each kind of run cannot do without, and what is said when there is none.
 NEEDED: dict[TrainingKind, tuple[str, str]] = {
-    "sft": ("demonstrations", "import demonstrations first"),
-    "reward": ("comparisons", RANK_MORE),
-    "dpo": ("comparisons", RANK_MORE),
-    "ppo": ("prompts", "import prompts first"),
+    "sft": ("demonstrations", NO_DEMONSTRATION),
+    "reward": ("comparisons", NO_COMPARISON),
+    "dpo": ("comparisons", NO_COMPARISON),
+    "ppo": ("prompts", NO_PROMPT),
 }
 # PPO samples held-out prompts where there are no others.
-NEEDED_TO_TRAIN: dict[TrainingKind, str] = {
-    "sft": "training_demonstrations",
-    "reward": "training_comparisons",
-    "dpo": "training_comparisons",
+NEEDED_TO_TRAIN: dict[TrainingKind, tuple[str, str]] = {
+    "sft": ("training_demonstrations", DEMONSTRATIONS_HELD_OUT),
+    "reward": ("training_comparisons", COMPARISONS_HELD_OUT),
+    "dpo": ("training_comparisons", COMPARISONS_HELD_OUT),
 }
-SPOKEN = {"pretraining": "pretraining texts"}
 # Datasets that were made before these were counted are taken to hold nothing out.
 COUNTED_LATER = {
     "training_demonstrations": "demonstrations",
@@ -60,22 +72,20 @@ def require_enough_data(kind: TrainingKind, settings: TrainingSettings, rows: Ro
     Raises:
         InvalidError: it has none; the message gives the counts.
     """
-    name, advice = NEEDED[kind]
+    name, sentence = NEEDED[kind]
     if getattr(rows, name) < 1:
-        raise _not_enough(f"A {kind} run needs at least 1 of the {name}; {advice}.", rows)
-    if kind in NEEDED_TO_TRAIN and getattr(rows, NEEDED_TO_TRAIN[kind]) < 1:
-        raise InvalidError(
-            f"All {name} are held out; a {kind} run needs at least 1 of the split train.",
-            code="not_enough_data",
-        )
+        raise _not_enough(gettext(sentence, kind=kind), rows)
+    name, sentence = NEEDED_TO_TRAIN.get(kind, NEEDED[kind])
+    if getattr(rows, name) < 1:
+        raise InvalidError(gettext(sentence, kind=kind), code="not_enough_data")
     mix = mix_of(settings)
     if mix is not None and rows.pretraining < 1:
-        raise _not_enough(
-            f"The pretraining mix is on ({mix} above 0) but there are no pretraining texts; "
+        sentence = gettext(
+            "The pretraining mix is on (%(setting)s above 0) but there are no pretraining texts; "
             "import some or set it to 0.",
-            rows,
-            field=mix,
+            setting=mix,
         )
+        raise _not_enough(sentence, rows, field=mix)
 
 
 def mix_of(settings: TrainingSettings) -> str | None:
@@ -101,16 +111,22 @@ def require_enough_labelers(settings: TrainingSettings, labelers: int) -> None:
     if labelers_needed(settings) > labelers:
         raise refused_setting(
             "labeler_folds",
-            f"must be at most {labelers}: so many labelers ranked prompts of the split train",
+            gettext(
+                "must be at most %(labelers)s: so many labelers ranked prompts of the split train",
+                labelers=labelers,
+            ),
             code="not_enough_data",
         )
 
 
 def _not_enough(what: str, rows: Rows, *, field: str | None = None) -> InvalidError:
-    counts = ", ".join(
-        f"{count} {SPOKEN.get(name, name)}"
-        for name, count in asdict(rows).items()
-        if name not in COUNTED_LATER
+    counts = (
+        ngettext("%(count)s demonstration", "%(count)s demonstrations", rows.demonstrations),
+        ngettext("%(count)s ranking", "%(count)s rankings", rows.rankings),
+        ngettext("%(count)s comparison", "%(count)s comparisons", rows.comparisons),
+        ngettext("%(count)s prompt", "%(count)s prompts", rows.prompts),
+        ngettext("%(count)s pretraining text", "%(count)s pretraining texts", rows.pretraining),
     )
+    detail = gettext("%(what)s There are %(counts)s.", what=what, counts=", ".join(counts))
     faults = () if field is None else (Fault(("body", "settings", field), what),)
-    return InvalidError(f"{what} There are {counts}.", code="not_enough_data", faults=faults)
+    return InvalidError(detail, code="not_enough_data", faults=faults)

@@ -83,7 +83,7 @@ def require_memory(
             rows=SHORTEST,
         )
     except RunRefusedError as error:
-        message = f"{error} (on the worker's machine)"
+        message = gettext("%(reason)s (on the worker's machine)", reason=error)
         raise InvalidError(
             f"base_model: {message}",
             code="not_enough_memory",

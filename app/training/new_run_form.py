@@ -57,6 +57,7 @@ REWARD_WORDS: dict[TrainingKind, tuple[str, str]] = {
         "None yet: train a reward model first",
     ),
 }
+OTHER_LABELS = {"reward_model": "Reward model", "dataset": "Dataset"}
 # What the form's own links carry over; a query may choose the same.
 CHOSEN = ("base_model", "reward_model", "dataset")
 GROUPS: tuple[tuple[Group, str], ...] = (
@@ -162,7 +163,7 @@ async def form_context(
         ],
         "typed": typed,
         "errors": errors,
-        "problem": None if error is None else _problem(error),
+        "problem": None if error is None else _problem(kind, error),
         "base_label": gettext(BASE_WORDS[kind][0]),
         "base_help": gettext(BASE_WORDS[kind][1]),
         "base_models": _options(bases, _no_base(kind)),
@@ -265,7 +266,7 @@ def _dataset_id(text: str) -> int | None:
     try:
         return dataset_id.validate_python(text, strict=False)
     except ValidationError:
-        message = "must be a dataset of this project"
+        message = gettext("must be a dataset of this project")
         fault = Fault(("body", "dataset"), message)
         raise InvalidError(f"dataset: {message}", code="invalid", faults=(fault,)) from None
 
@@ -278,12 +279,13 @@ def _key(text: str) -> uuid.UUID | None:
         return None
 
 
-def _problem(error: DomainError) -> str:
-    """What went wrong, with a setting called what the form calls it."""
+def _problem(kind: TrainingKind, error: DomainError) -> str:
+    """What went wrong, with its field called what the form calls it."""
+    labels = {name: label for name, (label, _) in WORDS.items()}
+    labels |= {"base_model": BASE_WORDS[kind][0]} | OTHER_LABELS
     for fault in error.faults:
-        name = str(fault.loc[-1])
-        if "settings" in fault.loc and name in WORDS:
-            return f"{gettext(WORDS[name][0])}: {_in_labels(fault.msg)}"
+        if (label := labels.get(str(fault.loc[-1]))) is not None:
+            return f"{gettext(label)}: {_in_labels(fault.msg)}"
     return error.detail
 
 
@@ -295,5 +297,10 @@ def _messages(error: DomainError) -> dict[str, str]:
 def _in_labels(message: str) -> str:
     """A message with the settings that it names called what the form calls them."""
     return SETTING_NAME.sub(
-        lambda found: f'"{gettext(WORDS[found[0]][0])}"' if found[0] in WORDS else found[0], message
+        lambda found: _quoted(gettext(WORDS[found[0]][0])) if found[0] in WORDS else found[0],
+        message,
     )
+
+
+def _quoted(label: str) -> str:
+    return gettext('"%(label)s"', label=label)

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import OTHER_WORDS, WORDS
-from app.web.formats import number
+from app.web.formats import number, plain
+from app.web.translation import gettext
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
 
@@ -23,12 +24,12 @@ SETTINGS: dict[TrainingKind, type[TrainingSettings]] = {
     "dpo": DPOSettings,
     "ppo": PPOSettings,
 }
-# Pydantic's name of a broken bound, where it keeps the number, and the words before it.
+# Pydantic's name of a broken bound, where it keeps the number, and what people are told.
 BOUNDS = {
-    "greater_than": ("gt", "above"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "below"),
-    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "must be above %(bound)s"),
+    "greater_than_equal": ("ge", "must be at least %(bound)s"),
+    "less_than": ("lt", "must be below %(bound)s"),
+    "less_than_equal": ("le", "must be at most %(bound)s"),
 }
 MAX_FAULTS = 50
 MAX_NAME = 100  # of a key that is not ours, shown in the fault
@@ -93,27 +94,34 @@ def _coherent(settings: TrainingSettings) -> TrainingSettings:
     """
     if isinstance(settings, RewardSettings) and settings.labeler_folds == 1:
         raise refused_setting(
-            "labeler_folds", "must be 0 or at least 2: with 1 nobody's labels are left to train on"
+            "labeler_folds",
+            gettext("must be 0 or at least 2: with 1 nobody's labels are left to train on"),
         )
     if not isinstance(settings, PPOSettings):
         return settings
     if settings.max_new_tokens > longest_response(settings.max_tokens):
         raise refused_setting(
             "max_new_tokens",
-            f"must be at least {MIN_PROMPT_TOKENS} below max_tokens ({settings.max_tokens} "
-            "tokens), which counts the prompt and the response together",
+            gettext(
+                "must be at least %(prompt)s below max_tokens (%(most)s tokens), which counts the "
+                "prompt and the response together",
+                prompt=MIN_PROMPT_TOKENS,
+                most=settings.max_tokens,
+            ),
         )
     _require_batches_that_work(settings)
     if settings.kl_target_nats is not None and settings.kl_coefficient == 0:
         raise refused_setting(
             "kl_target_nats",
-            "needs a kl_coefficient above 0 to begin with: it is changed by a factor",
+            gettext("needs a kl_coefficient above 0 to begin with: it is changed by a factor"),
         )
     if (settings.kl_limit_nats or math.inf) <= (settings.kl_target_nats or 0):
         raise refused_setting(
             "kl_limit_nats",
-            f"must be above kl_target_nats ({settings.kl_target_nats:g} nats), which the KL is "
-            "steered to",
+            gettext(
+                "must be above kl_target_nats (%(target)s nats), which the KL is steered to",
+                target=plain(settings.kl_target_nats or 0),
+            ),
         )
     return settings
 
@@ -122,15 +130,21 @@ def _require_batches_that_work(settings: PPOSettings) -> None:
     if settings.minibatch_size > settings.batch_size:
         raise refused_setting(
             "minibatch_size",
-            f"must be at most batch_size ({settings.batch_size} episodes), "
-            "which is what an iteration samples",
+            gettext(
+                "must be at most batch_size (%(episodes)s episodes), which is what an iteration "
+                "samples",
+                episodes=settings.batch_size,
+            ),
         )
     for name in ("batch_size", "minibatch_size"):
         if getattr(settings, name) % settings.responses_per_prompt:
             raise refused_setting(
                 name,
-                f"must be a multiple of responses_per_prompt ({settings.responses_per_prompt}), "
-                "as the episodes of a prompt stay together",
+                gettext(
+                    "must be a multiple of responses_per_prompt (%(responses)s), as the episodes "
+                    "of a prompt stay together",
+                    responses=settings.responses_per_prompt,
+                ),
             )
 
 
@@ -150,24 +164,24 @@ def _message(kind: TrainingKind, item: Mapping[str, Any]) -> str:
     The unit is what a field's words begin with; the rest of them stands beside the field already.
     """
     if item["type"] == "extra_forbidden":
-        return "there is no such setting for this kind of run"
+        return gettext("there is no such setting for this kind of run")
     name, message = str(item["loc"][0]), _in_words(item)
     if name not in WORDS:
         return message
-    unit = OTHER_WORDS.get((kind, name), WORDS[name][1]).partition(";")[0]
+    unit = gettext(OTHER_WORDS.get((kind, name), WORDS[name][1])).partition(";")[0]
     return f"{message} ({unit})"
 
 
 def _in_words(item: Mapping[str, Any]) -> str:
     match item["type"].removesuffix("_parsing").removesuffix("_type"):
         case "int" | "int_from_float":
-            return "must be a whole number"
+            return gettext("must be a whole number")
         case "float":
-            return "must be a number"
+            return gettext("must be a number")
         case "finite_number":
-            return "must be a finite number"
+            return gettext("must be a finite number")
         case bound if bound in BOUNDS:
             key, words = BOUNDS[bound]
-            return f"must be {words} {number(item['ctx'][key])}"
+            return gettext(words, bound=number(item["ctx"][key]))
         case _:
             return str(item["msg"])

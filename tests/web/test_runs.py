@@ -901,6 +901,43 @@ async def test_a_form_calls_the_other_setting_what_its_field_is_called(
     assert "multiple of responses_per_prompt" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings.learning_rate": "fast"}, "Lernrate: muss eine Zahl sein (Spitze, von AdamW)"),
+        ({"settings.batch_size": "0"}, "mindestens 1 angeben (Prompts je Optimierungsschritt"),
+        ({"settings.batch_size": "9999"}, "höchstens 4.096 angeben"),
+        ({"settings.labeler_folds": "1"}, "muss 0 oder mindestens 2 sein"),
+        ({"settings.unknown": "1"}, "diese Einstellung gibt es bei Läufen dieser Art nicht"),
+        ({"base_model": "pi"}, "Basismodell: pi ist von der Art policy, ein Lauf der Art reward"),
+        ({"base_model": ""}, "Basismodell: es gibt kein Modell dieses Namens"),
+        ({"dataset": "x"}, "Datensatz: muss ein Datensatz dieses Projekts sein"),
+        ({"dataset": ""}, "braucht mindestens 1 Vergleich; mehr Antwortsätze ordnen"),
+        ({"dataset": ""}, "Es gibt 0 Demonstrationen, 0 Rangfolgen, 0 Vergleiche, 0 Prompts"),
+    ],
+)
+async def test_a_wrong_form_is_refused_in_german(admin_browser, dataset, models, changes, message):
+    german = {"accept-language": "de"}
+
+    answer = await admin_browser.post(PAGES, data=reward_form(dataset, **changes), headers=german)
+
+    assert answer.status_code == 422
+    assert message in answer.text
+
+
+async def test_settings_that_clash_are_named_as_the_german_form_names_them(
+    admin_browser, dataset, models
+):
+    form = {**ppo_run(dataset), "settings.batch_size": "10", "settings.minibatch_size": "10"}
+    form |= {"settings.responses_per_prompt": "4"}
+    form.pop("settings", None)
+
+    answer = await admin_browser.post(PAGES, data=form, headers={"accept-language": "de"})
+
+    assert answer.status_code == 422
+    assert "Stapelgröße: muss ein Vielfaches von „Antworten je Prompt“ (4) sein" in answer.text
+
+
 async def test_the_head_of_a_finished_run_asks_for_the_whole_page(
     admin, admin_browser, dataset, models
 ):
