@@ -14,7 +14,14 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.accounts.viewer import Viewer
-from app.datasets.frozen import FrozenFile, canonical_json, dataset_folder, settle, write_manifest
+from app.datasets.frozen import (
+    FrozenFile,
+    canonical_json,
+    dataset_folder,
+    have_same_files,
+    settle,
+    write_manifest,
+)
 from app.datasets.queries import RANKINGS, DatasetView, batches, dataset_for
 from app.datasets.rows import ranking_line
 from app.db import outside_pool, snapshot, transaction
@@ -149,15 +156,18 @@ async def current_dataset(
 ) -> DatasetView:
     """The newest dataset that holds what `create_dataset` would freeze now, or else a new one.
 
-    Two calls at once can make a dataset each, with the same content.
+    Two calls at once can make a dataset each, with the same content. One whose files were lost or
+    damaged is not taken again.
 
     Raises:
         InvalidError: the project has nothing to freeze.
     """
     async with _frozen(engine, project, data_dir) as (folder, manifest):
         same = await _newest_same(engine, viewer, project, manifest)
-        if same is not None and dataset_folder(data_dir, same.id).is_dir():
-            return same
+        if same is not None:
+            place = dataset_folder(data_dir, same.id)
+            if await asyncio.to_thread(have_same_files, folder, place, manifest["files"]):
+                return same
         return await _register(engine, viewer, project, folder, manifest)
 
 

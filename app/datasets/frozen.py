@@ -1,5 +1,6 @@
 """A dataset's folder: written once beside its place, renamed into it, read-only ever after."""
 
+import filecmp
 import hashlib
 import json
 import os
@@ -76,6 +77,12 @@ def settle(folder: Path, place: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def have_same_files(folder: Path, other: Path, names: Iterable[str]) -> bool:
+    """Whether both folders have these files, with the same bytes in them."""
+    matching, _, _ = filecmp.cmpfiles(folder, other, names, shallow=False)
+    return set(matching) == set(names)
 
 
 def read_rankings(file: BinaryIO, *, split: str | None = None) -> Iterator[dict[str, Any]]:

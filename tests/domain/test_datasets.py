@@ -202,14 +202,31 @@ async def test_the_newest_dataset_is_current_until_something_changes(
     )
 
 
-async def test_a_dataset_is_not_current_once_its_files_are_gone(engine, viewer, seeded, tmp_path):
+def damage(path):
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"train", b"paint"))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        shutil.rmtree,
+        lambda folder: (folder / "pretraining.jsonl").unlink(),
+        lambda folder: damage(folder / "rankings.jsonl"),
+    ],
+    ids=["all gone", "one gone", "one damaged"],
+)
+async def test_a_dataset_with_lost_or_damaged_files_is_not_current(
+    engine, viewer, seeded, tmp_path, harm
+):
     before = await current_dataset(engine, viewer, seeded.project, tmp_path)
-    shutil.rmtree(dataset_folder(tmp_path, before.id))
+    harm(dataset_folder(tmp_path, before.id))
 
     after = await current_dataset(engine, viewer, seeded.project, tmp_path)
+    again = await current_dataset(engine, viewer, seeded.project, tmp_path)
 
     assert after.id > before.id
-    assert dataset_folder(tmp_path, after.id).is_dir()
+    assert again == after
 
 
 async def test_two_at_once_get_equal_datasets(engine, viewer, seeded, tmp_path):
