@@ -616,7 +616,8 @@ async def test_the_page_of_a_failed_run_offers_to_resume_it(
     gone = await admin_browser.get(f"{PAGES}/{run}")
     refused = await admin_browser.post(f"{PAGES}/{run}/resume")
     (settings.root / "runs" / str(run) / "checkpoints" / "step-00000040").mkdir(parents=True)
-    failed = await admin_browser.get(f"{PAGES}/{run}")
+    failed = await admin_browser.get(f"{PAGES}/{run}", headers={"accept-language": "de"})
+    listed = await admin_browser.get(PAGES, headers={"accept-language": "de"})
     resumed = await admin_browser.post(f"{PAGES}/{run}/resume")
     waiting = await admin_browser.get(f"{PAGES}/{run}")
 
@@ -625,7 +626,9 @@ async def test_the_page_of_a_failed_run_offers_to_resume_it(
     assert "cannot be resumed" in gone.text
     assert refused.status_code == 409
     assert action in failed.text
-    assert "from step 40" in failed.text
+    assert "Schritt 40" in failed.text
+    assert '<p lang="en">it broke</p>' in failed.text
+    assert 'lang="en">it broke</p>' in listed.text
     assert (resumed.status_code, resumed.headers["location"]) == (303, f"{PAGES}/{run}")
     assert action not in waiting.text
     assert "it broke" not in waiting.text
