@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import ConflictError, NotFoundError
 from app.jobs.handlers import StartedRun
 from app.jobs.queue import EXECUTE_RUN, QUEUE, enqueue
+from app.web.translation import gettext
 from trainer.result import RunResult
 from trainer.spec import RunKind
 
@@ -212,9 +213,13 @@ async def request_cancel(tx: AsyncSession, run_id: int) -> str:
     if ended is None:
         raise NotFoundError("There is no such run.")
     raise ConflictError(
-        f"Run {run_id} has {ended} already; there is nothing to cancel."
+        gettext(
+            "Run %(id)s has %(ended)s already; there is nothing to cancel.",
+            id=run_id,
+            ended=gettext(ended),
+        )
         if ended != "cancelled"
-        else f"Run {run_id} is cancelled already.",
+        else gettext("Run %(id)s is cancelled already.", id=run_id),
         code="run_finished",
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import ConflictError, NotFoundError
 from app.jobs.commands import MAX_ATTEMPTS, enqueue_again
+from app.web.translation import gettext
 from trainer import rundir
 
 HELD = text(
@@ -69,23 +70,34 @@ async def resume_run(tx: AsyncSession, data_dir: Path, run_id: int) -> ResumePoi
         raise NotFoundError("There is no such run.")
     if run.status == "succeeded":
         raise ConflictError(
-            f"Run {run_id} has succeeded; there is nothing to resume.", code="run_finished"
+            gettext("Run %(id)s has succeeded; there is nothing to resume.", id=run_id),
+            code="run_finished",
         )
     if run.cancel_requested and run.status == "running":
         raise ConflictError(
-            f"Run {run_id} is still being cancelled; resume it once it has stopped.",
+            gettext(
+                "Run %(id)s is still being cancelled; resume it once it has stopped.", id=run_id
+            ),
             code="run_going_on",
         )
     if run.status in ("queued", "running"):
         raise ConflictError(
-            f"Run {run_id} is {run.status}; there is nothing to resume.", code="run_going_on"
+            gettext(
+                "Run %(id)s is %(status)s; there is nothing to resume.",
+                id=run_id,
+                status=gettext(run.status),
+            ),
+            code="run_going_on",
         )
     run_dir = data_dir / "runs" / str(run_id)
     point = await asyncio.to_thread(resume_point, run_dir, attempt=run.attempt)
     if point.is_gone:
         raise ConflictError(
-            f"The folder of run {run_id} is gone from the data folder; start a new run with the "
-            "same settings.",
+            gettext(
+                "The folder of run %(id)s is gone from the data folder; start a new run with the "
+                "same settings.",
+                id=run_id,
+            ),
             code="run_folder_gone",
         )
     await tx.execute(RESUME, {"run_id": run_id, "attempts": MAX_ATTEMPTS})

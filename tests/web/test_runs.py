@@ -614,7 +614,9 @@ async def test_the_page_of_a_failed_run_offers_to_resume_it(
         run=run,
     )
     gone = await admin_browser.get(f"{PAGES}/{run}")
-    refused = await admin_browser.post(f"{PAGES}/{run}/resume")
+    refused = await admin_browser.post(
+        f"{PAGES}/{run}/resume", headers={"accept-language": "de", "accept": "text/html"}
+    )
     (settings.root / "runs" / str(run) / "checkpoints" / "step-00000040").mkdir(parents=True)
     failed = await admin_browser.get(f"{PAGES}/{run}", headers={"accept-language": "de"})
     listed = await admin_browser.get(PAGES, headers={"accept-language": "de"})
@@ -625,6 +627,7 @@ async def test_the_page_of_a_failed_run_offers_to_resume_it(
     assert action not in gone.text
     assert "cannot be resumed" in gone.text
     assert refused.status_code == 409
+    assert f"Der Ordner von Lauf {run} fehlt" in refused.text
     assert action in failed.text
     assert "Schritt 40" in failed.text
     assert '<p lang="en">it broke</p>' in failed.text
