@@ -1,7 +1,8 @@
 """What people choose for a training run: settings read strictly, and refused where they clash."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import NoneType
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import OTHER_WORDS, WORDS
-from app.web.formats import number, plain
+from app.web.formats import number, plain, with_point
 from app.web.translation import gettext
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
@@ -44,25 +45,25 @@ def parse_settings(kind: TrainingKind, values: Mapping[str, object]) -> Training
     try:
         settings = SETTINGS[kind].model_validate(dict(values), strict=True)
     except ValidationError as error:
-        raise _invalid(kind, error) from None
+        raise _invalid(error, partial(_with_unit, kind)) from None
     return _coherent(settings)
 
 
 def parse_settings_form(kind: TrainingKind, texts: Mapping[str, str]) -> TrainingSettings:
-    """Read settings as a form sends them: no checkbox is off.
+    """Read settings as a form sends them: no checkbox is off, numbers as the page writes them.
 
     Empty is none where a setting may be none, and the default elsewhere.
 
     Raises:
-        InvalidError: as for `parse_settings`.
+        InvalidError: as for `parse_settings`, but without units, which stand beside the fields.
     """
     fields = SETTINGS[kind].model_fields
     filled = {name: "false" for name, field in fields.items() if field.annotation is bool}
-    filled |= {name: text.strip() for name, text in texts.items() if text.strip()}
+    filled |= {name: with_point(text.strip()) for name, text in texts.items() if text.strip()}
     try:
         settings = SETTINGS[kind].model_validate_strings(filled)
     except ValidationError as error:
-        raise _invalid(kind, error) from None
+        raise _invalid(error, _in_words) from None
     # Texts cannot say none.
     none = {
         name: None
@@ -148,9 +149,9 @@ def _require_batches_that_work(settings: PPOSettings) -> None:
             )
 
 
-def _invalid(kind: TrainingKind, error: ValidationError) -> InvalidError:
+def _invalid(error: ValidationError, say: Callable[[Mapping[str, Any]], str]) -> InvalidError:
     faults = tuple(
-        Fault(("body", "settings", str(item["loc"][0])[:MAX_NAME]), _message(kind, item))
+        Fault(("body", "settings", str(item["loc"][0])[:MAX_NAME]), say(item))
         for item in error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
     )
     return InvalidError(
@@ -158,22 +159,20 @@ def _invalid(kind: TrainingKind, error: ValidationError) -> InvalidError:
     )
 
 
-def _message(kind: TrainingKind, item: Mapping[str, Any]) -> str:
-    """What is wrong, with the bound and the field's unit, and never with the input.
-
-    The unit is what a field's words begin with; the rest of them stands beside the field already.
-    """
-    if item["type"] == "extra_forbidden":
-        return gettext("there is no such setting for this kind of run")
+def _with_unit(kind: TrainingKind, item: Mapping[str, Any]) -> str:
+    """What is wrong, with the unit of a bound, which is what a field's words begin with."""
     name, message = str(item["loc"][0]), _in_words(item)
-    if name not in WORDS:
+    if item["type"] not in BOUNDS:
         return message
     unit = gettext(OTHER_WORDS.get((kind, name), WORDS[name][1])).partition(";")[0]
     return f"{message} ({unit})"
 
 
 def _in_words(item: Mapping[str, Any]) -> str:
+    """What is wrong, with the bound, and never with the input."""
     match item["type"].removesuffix("_parsing").removesuffix("_type"):
+        case "extra_forbidden":
+            return gettext("there is no such setting for this kind of run")
         case "int" | "int_from_float":
             return gettext("must be a whole number")
         case "float":

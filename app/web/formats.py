@@ -89,6 +89,12 @@ def localized(text: str) -> str:
     return text.translate(_separators(language()))
 
 
+def with_point(text: str) -> str:
+    """A number as people type it, with the request's decimal mark, as Python reads it."""
+    mark = get_decimal_symbol(language())
+    return text if "." in text else text.replace(mark, ".")
+
+
 @cache
 def _separators(chosen: str) -> dict[int, str]:
     return str.maketrans({",": get_group_symbol(chosen), ".": get_decimal_symbol(chosen)})

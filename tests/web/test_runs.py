@@ -910,8 +910,8 @@ async def test_a_form_calls_the_other_setting_what_its_field_is_called(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings.learning_rate": "fast"}, "Lernrate: muss eine Zahl sein (Spitze, von AdamW)"),
-        ({"settings.batch_size": "0"}, "mindestens 1 angeben (Prompts je Optimierungsschritt"),
+        ({"settings.learning_rate": "fast"}, "Lernrate: muss eine Zahl sein</p>"),
+        ({"settings.batch_size": "0"}, "Stapelgröße: mindestens 1 angeben</p>"),
         ({"settings.batch_size": "9999"}, "höchstens 4.096 angeben"),
         ({"settings.labeler_folds": "1"}, "muss 0 oder mindestens 2 sein"),
         ({"settings.unknown": "1"}, "diese Einstellung gibt es bei Läufen dieser Art nicht"),
