@@ -20,6 +20,7 @@ from app.registry.config_check import (
     ends_with_reward_head,
 )
 from app.registry.safetensors_check import check_safetensors
+from app.registry.tokenizer_check import TOKENIZER_FILES, check_tokenizer
 
 SAFE_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".md", ""}
 # The only folder that may lie in a model folder: a LoRA run writes it.
@@ -90,24 +91,22 @@ def check_folder(text: str, roots: tuple[Path, ...]) -> CheckedFolder:
     if "config.json" not in names:
         raise InvalidError("The folder has no config.json.", code="no_config")
     hashes: dict[str, str] = {}
+    kept: dict[str, bytes] = {}
     for place, own_names in _folders_of(folder, names):
         for name in own_names:
             _check_name(name)
             path = place / name
-            hashes[str(path.relative_to(folder))] = _check_file(path, root, set(own_names))
+            relative = str(path.relative_to(folder))
+            hashes[relative], content = _check_file(path, root, set(own_names))
+            if relative in ("config.json", *TOKENIZER_FILES):
+                kept[relative] = content
+    check_tokenizer(names, kept)
     return CheckedFolder(
         path=str(folder),
         has_weights=any(name.endswith(".safetensors") for name in names),
-        scores=_scores(folder / "config.json"),
+        scores=ends_with_reward_head(kept["config.json"]),
         file_sha256=hashes,
     )
-
-
-def _scores(config: Path) -> bool | None:
-    try:
-        return ends_with_reward_head(config.read_bytes())
-    except (OSError, ValueError, AttributeError):  # it was swapped: the hashes will tell
-        return None
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -140,8 +139,9 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_file(path: Path, root: Path, names: set[str]) -> str:
-    """Check one file by its kind; returns its SHA-256."""
+def _check_file(path: Path, root: Path, names: set[str]) -> tuple[str, bytes]:
+    """Check one file by its kind; returns its SHA-256, and its content if it may be read whole."""
+    content = b""
     descriptor = _open_regular(path, root)
     with os.fdopen(descriptor, "rb") as file:
         size = os.fstat(descriptor).st_size
@@ -149,18 +149,20 @@ def _check_file(path: Path, root: Path, names: set[str]) -> str:
             raise InvalidError(f"{path.name!r} is empty.", code="empty_file")
         if path.name.endswith(".safetensors"):
             check_safetensors(file, size=size, name=path.name)
-        elif path.suffix.lower() == ".json":
+        elif path.suffix.lower() in (".json", ".jinja"):
             if size > MAX_JSON_BYTES:
                 raise InvalidError(
                     f"{path.name!r} is larger than {MAX_JSON_BYTES >> 20} MiB.",
                     code="file_too_large",
                 )
-            _check_json(path.name, file.read(), names)
+            content = file.read()
+            if path.suffix.lower() == ".json":
+                _check_json(path.name, content, names)
         file.seek(0)
         digest = hashlib.sha256()
         for chunk in _chunks(descriptor):
             digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest(), content
 
 
 def _check_json(name: str, content: bytes, names: set[str]) -> None:

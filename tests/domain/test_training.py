@@ -78,6 +78,8 @@ def write_model(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (folder / "model.safetensors").write_bytes(WEIGHTS)
+    (folder / "tokenizer.json").write_text('{"model": {}}')
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def folder(root: Path) -> Path:
     folder = root / "small"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text('{"model": {}}')
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
     (folder / "model.safetensors").write_bytes(weights([0.5, -1.0]))
     return folder
 
@@ -54,9 +56,14 @@ def test_a_sound_folder_is_accepted_with_the_hash_of_every_file(folder, root):
 
     assert checked.path == str(folder)
     assert checked.has_weights
-    assert set(checked.file_sha256) == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert set(checked.file_sha256) == {
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+    }
     assert checked.file_sha256["tokenizer.json"] == (
-        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+        "60e9a258caaf1d7141ddfeb43291d73091efa8af3d8b48faa62678e150b3f2f3"
     )
 
 
@@ -327,3 +334,145 @@ def test_bfloat16_weights_are_checked_too(folder, root):
     (folder / "model.safetensors").write_bytes(safetensors({"w": entry}, infinity))
 
     assert code_of(folder, root) == "weights_not_finite"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"tokenizer.json"}, {"tokenizer.model"}, {"vocab.json", "merges.txt"}],
+    ids=["tokenizers", "sentencepiece", "byte-pairs"],
+)
+def test_each_kind_of_tokenizer_is_accepted_and_without_it_the_folder_is_not(files, folder, root):
+    (folder / "tokenizer.json").unlink()
+    assert code_of(folder, root) == "no_tokenizer"
+    for name in files:
+        (folder / name).write_text('{"model": {}}')
+
+    assert files < set(check_folder(str(folder), (root,)).file_sha256)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model": []}'])
+def test_a_tokenizer_that_was_cut_off_is_refused(content, folder, root):
+    (folder / "tokenizer.json").write_text(content)
+
+    assert code_of(folder, root) == "bad_tokenizer"
+
+
+EOS_BY_OLD_FILE = {"eos_token": {"content": "</s>"}}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "settings", "names", "is_there"),
+    [
+        ("llama", {"eos_token": "</s>"}, {}, True),
+        ("llama", {"eos_token": {"content": "</s>", "__type": "AddedToken"}}, {}, True),
+        ("llama", {}, EOS_BY_OLD_FILE, True),
+        ("llama", {"added_tokens_decoder": {}, "eos_token": None}, EOS_BY_OLD_FILE, False),
+        ("llama", {}, {}, False),
+        ("llama", {"eos_token": ""}, {}, False),
+        ("llama", {"tokenizer_class": "LlamaTokenizer"}, {}, True),
+        ("gpt2", {}, {}, True),
+        ("gpt2", {"eos_token": None}, {}, False),
+        ("gpt2", {"tokenizer_class": "PreTrainedTokenizerFast"}, {}, False),
+    ],
+)
+def test_a_tokenizer_has_to_have_an_eos_token(model_type, settings, names, is_there, folder, root):
+    """As transformers 5.23 finds it; `generation_config.json` ends no response here."""
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "model_type": model_type}))
+    (folder / "generation_config.json").write_text('{"eos_token_id": 2}')
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "special_tokens_map.json").write_text(json.dumps(names))
+
+    if is_there:
+        assert check_folder(str(folder), (root,)).has_weights
+    else:
+        assert code_of(folder, root) == "no_eos_token"
+
+
+TURNS = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        TURNS + "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        "{{ bos_token + 'x' }}" + TURNS,
+        "{{ strftime_now('%Y') }}{{ messages | tojson(indent=1) }}",
+        "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}"
+        "{% if loop.index > 90 %}{% break %}{% endif %}{% endfor %}",
+        "{% set ns = namespace(n=0) %}{% if tools is defined and tools %}x{% endif %}" + TURNS,
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        + TURNS,
+    ],
+    ids=["turns", "bos", "names", "tags", "namespace", "raises-for-system"],
+)
+def test_a_chat_template_that_writes_a_conversation_is_accepted(template, folder, root):
+    settings = {"eos_token": "</s>", "bos_token": "<s>", "chat_template": template}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    assert check_folder(str(folder), (root,)).has_weights
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for m in messages %}", "does not compile: Unexpected end of template"),
+        ("{{ raise_exception('I write\n no chats') }}", "user: I write no chats"),
+        ("{{ messages[1].content }}", "refuses a conversation of user"),
+        ("{{ messages[0].content + 1 }}", "refuses a conversation of user"),
+        (
+            "{% if messages | length > 1 %}{{ 1 // 0 }}{% endif %}" + TURNS,
+            "user, assistant, user: int",
+        ),
+        ("Hello.", "leaves out what the user says last"),
+        ("{{ ''.__class__.__mro__ }}" + TURNS, "is unsafe"),
+        ("{{ messages.append(1) }}" + TURNS, "is unsafe"),
+        ("{% include 'x' %}", "no loader"),
+        ("{{ 'a' * 10 ** 6 }}", "writes more than 100,000 characters"),
+        ("{{ 'a' * 10 ** 10 }}", "MemoryError"),
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "more time or memory",
+        ),
+    ],
+)
+def test_a_chat_template_that_writes_no_conversation_is_refused(template, said, folder, root):
+    (folder / "chat_template.jinja").write_text(template)
+
+    with pytest.raises(InvalidError, match=said) as refusal:
+        check_folder(str(folder), (root,))
+
+    assert refusal.value.code == "bad_chat_template"
+    assert refusal.value.detail.startswith("The chat template in chat_template.jinja ")
+    assert "\n" not in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "template", [[], [{"name": "tool_use", "template": TURNS}], 7, "x" * (2**20 + 1)]
+)
+def test_what_is_no_chat_template_is_refused(template, folder, root):
+    settings = {"eos_token": "</s>", "chat_template": template}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    assert code_of(folder, root) == "bad_chat_template"
+
+
+def test_of_several_chat_templates_the_default_is_tried(folder, root):
+    several = [{"name": "tools", "template": "{%"}, {"name": "default", "template": TURNS}]
+    settings = {"eos_token": "</s>", "chat_template": several}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    assert check_folder(str(folder), (root,)).has_weights
+
+
+def test_a_chat_template_sees_no_secret(folder, root, monkeypatch):
+    monkeypatch.setenv("PODIUM_SECRET_KEY", "s" * 48)
+    tried = []
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda *args, **options: tried.append(options) or run(*args, **options)
+    )
+    (folder / "chat_template.jinja").write_text(TURNS)
+
+    check_folder(str(folder), (root,))
+
+    assert [set(options["env"]) for options in tried] == [{"PYTHONPATH"}]

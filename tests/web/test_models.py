@@ -1,5 +1,6 @@
 """The registry over HTTP: the API and the pages, for admins only (bad inputs B091 to B097)."""
 
+import html
 import json
 import struct
 from pathlib import Path
@@ -37,6 +38,8 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (folder / "model.safetensors").write_bytes(WEIGHTS)
+    (folder / "tokenizer.json").write_text('{"model": {}}')
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
     return folder
 
 
@@ -50,7 +53,7 @@ async def test_a_folder_is_registered_and_listed_with_its_location(admin, folder
     assert made.status_code == 201
     assert made.json() == listed.json()[0] == shown.json()["model"]
     assert made.json()["path"] == made.json()["location"] == str(folder)
-    assert set(shown.json()["file_sha256"]) == {"config.json", "model.safetensors"}
+    assert set(shown.json()["file_sha256"]) == {path.name for path in folder.iterdir()}
     assert shown.json()["lineage"][0]["name"] == "small"
 
 
@@ -105,6 +108,37 @@ async def test_a_kind_that_the_folder_is_not_is_refused(architectures, kind, cod
 
     assert made.status_code == (422 if code else 201)
     assert made.json().get("code") == code
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("config.json", '{"model_type": "bert"}', "unknown_architecture"),
+        ("model.safetensors", WEIGHTS[:-1], "bad_safetensors"),
+        ("tokenizer.json", None, "no_tokenizer"),
+        ("tokenizer_config.json", "{}", "no_eos_token"),
+        ("chat_template.jinja", "{% if %}", "bad_chat_template"),
+    ],
+)
+async def test_a_damaged_folder_is_refused_before_a_run_uses_it(
+    name, content, code, admin, admin_browser, folder
+):
+    path = folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    body = {"name": "small", "kind": "sft", "path": str(folder)}
+
+    refused = await admin.post("/api/v1/models", json=body)
+    page = await admin_browser.post(
+        "/models", data={"name": "small", "kind": "sft", "location": str(folder), "parent": ""}
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert page.status_code == 422
+    assert refused.json()["detail"] in html.unescape(page.text)
+    assert (await admin.get("/api/v1/models")).json() == []
 
 
 async def test_a_name_can_be_taken_once(admin, folder):
