@@ -144,6 +144,8 @@ def _is_lost_peer(error: Exception) -> bool:
 
 def _run(kind: RunKind, run_dir: Path) -> None:
     if _is_main() and run_dir.is_dir():
+        rundir.require_places(run_dir)
+        rundir.require_writable(run_dir)
         (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
     spec = rundir.read_spec(run_dir, kind)
     if kind == "sample" and _ranks() > 1:

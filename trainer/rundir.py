@@ -40,6 +40,9 @@ MODEL_FOLDER = "model"
 UNFINISHED_MODEL_FOLDER = "model.tmp"
 CHECKPOINTS_FOLDER = "checkpoints"
 CHECKPOINT_PREFIX = "step-"
+# What a run reads and writes in its directory, beside the files that its spec names.
+FILES = (SPEC_FILE, *STEP_FILES, RESPONSES_FILE, HEARTBEAT_FILE, RESULT_FILE, LOG_FILE)
+FOLDERS = (MODEL_FOLDER, UNFINISHED_MODEL_FOLDER, CHECKPOINTS_FOLDER)
 
 # Each asks for a checkpoint and a clean stop.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -58,6 +61,53 @@ class Tail(Generic[Row]):
 
     rows: list[Row]
     offset: int
+
+
+def require_places(run_dir: Path) -> None:
+    """Refuse a run directory in which something else lies where a run keeps its files and folders.
+
+    To open a named pipe would wait for ever, and a result that cannot be written is known last.
+
+    Raises:
+        RunRefusedError: with the path of what is in the way.
+    """
+    for name in (*FILES, *FOLDERS):
+        path = run_dir / name
+        wanted = "file" if name in FILES else "folder"
+        # Checkpoints may lie on another disk; a model that is a link could not be replaced.
+        is_link = name in (MODEL_FOLDER, UNFINISHED_MODEL_FOLDER) and path.is_symlink()
+        found = "link" if is_link else _kind_of(path)
+        if found not in (wanted, "nothing"):
+            raise RunRefusedError(
+                f"{path} is a {found}, but a run keeps a {wanted} of its own there; move it away "
+                "and start the run again"
+            )
+
+
+def _kind_of(path: Path) -> str:
+    if path.is_file():
+        return "file"
+    if path.is_dir():
+        return "folder"
+    if path.is_symlink():
+        return "link to nowhere"
+    return "pipe or device" if path.exists() else "nothing"
+
+
+def require_writable(run_dir: Path) -> None:
+    """Refuse a run directory that cannot be written; what a full disk says is left to later.
+
+    Raises:
+        RunRefusedError: with the system's reason.
+    """
+    try:
+        touch_heartbeat(run_dir)
+    except OSError as error:
+        if is_disk_full(error):
+            return
+        raise RunRefusedError(
+            f"{run_dir} cannot be written: {error.strerror}; make it writable or move it"
+        ) from None
 
 
 def read_spec(run_dir: Path, kind: RunKind) -> RunSpec:
@@ -260,8 +310,10 @@ def read_failure(run_dir: Path) -> RunResult | None:
 
 
 def _read_any_result(run_dir: Path) -> RunResult | None:
+    path = run_dir / RESULT_FILE
     try:
-        return RunResult.model_validate_json((run_dir / RESULT_FILE).read_bytes())
+        # To open a named pipe would wait for ever.
+        return RunResult.model_validate_json(path.read_bytes()) if path.is_file() else None
     except (FileNotFoundError, ValidationError):
         return None
 

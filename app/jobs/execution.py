@@ -38,6 +38,7 @@ from app.jobs.process import (
 )
 from app.settings import Settings
 from trainer import rundir
+from trainer.errors import RunRefusedError
 from trainer.spec import RunKind
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,8 @@ async def execute_run(runner: Runner, run_id: int) -> None:
         raise
     except DomainError as error:
         await _fail(runner, run, error.detail)
+    except RunRefusedError as error:
+        await _fail(runner, run, str(error))
     except Exception as error:
         logger.exception("jobs.run.crashed run=%s attempt=%s", run.id, run.attempt)
         await _fail(runner, run, f"{type(error).__name__}: {error}")
@@ -86,6 +89,7 @@ async def execute_run(runner: Runner, run_id: int) -> None:
 async def _attempt(runner: Runner, run: StartedRun) -> None:
     run_dir = runner.settings.root / "runs" / str(run.id)
     await asyncio.to_thread(run_dir.mkdir, parents=True, exist_ok=True)
+    rundir.require_places(run_dir)
     handler = runner.handlers[run.kind]
     await handler.prepare(runner.engine, run, run_dir)
     exit_code: int | None = 0

@@ -440,6 +440,26 @@ def test_the_container_knows_better_than_the_machine_what_was_killed_in_it(tmp_p
     assert oom_kills(tmp_path) == 1
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["log.txt", "result.json"])
+async def test_a_pipe_in_the_place_of_a_file_fails_the_run_and_holds_no_worker_up(
+    runner, engine, queued, tmp_path, name
+):
+    run_id = await queued(exit=0)
+    run_dir = runner.settings.root / "runs" / str(run_id)
+    run_dir.mkdir(parents=True)
+    os.mkfifo(run_dir / name)
+
+    await execute_run(runner, run_id)
+
+    run = await read(engine, run_id)
+    assert run.status == "failed"
+    assert run.error == (
+        f"{run_dir / name} is a pipe or device, but a run keeps a file of its own there; move it "
+        "away and start the run again"
+    )
+
+
 async def test_a_result_that_a_killed_worker_left_is_used(runner, engine, queued, tmp_path):
     run_id = await queued(end="refused")
     run_dir = tmp_path / "runs" / str(run_id)

@@ -365,14 +365,18 @@ def test_a_wrong_key_of_the_spec_is_refused_in_one_line(tmp_path, base, train):
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])
-def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, base, train, kind):
+@pytest.mark.parametrize("name", [".", "rankings.jsonl"])
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_refused_as_rankings(tmp_path, base, train, kind, name):
     run_dir = make_preference_run(tmp_path / "run", kind, base)
+    (run_dir / "rankings.jsonl").unlink()
+    os.mkfifo(run_dir / "rankings.jsonl")
     spec = json.loads((run_dir / "spec.json").read_text())
-    (run_dir / "spec.json").write_text(json.dumps({**spec, "rankings": "."}))
+    (run_dir / "spec.json").write_text(json.dumps({**spec, "rankings": name}))
 
     ended = train(kind, run_dir)
 
-    assert_refused(ended, run_dir, "cannot be read: Is a directory; spec.json has to name")
+    assert_refused(ended, run_dir, "cannot be read: it is no file; spec.json has to name")
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])

@@ -145,8 +145,72 @@ def test_a_run_directory_that_is_a_file_or_whose_spec_is_a_folder_is_refused(tmp
     assert of_a_file.stderr == (
         f"error: {tmp_path / 'file'} is not a folder; a run directory holds a spec.json\n"
     )
-    assert of_a_folder.stderr.endswith("spec.json cannot be read: Is a directory\n")
+    assert of_a_folder.stderr == (
+        f"error: {tmp_path / 'run' / 'spec.json'} is a folder, but a run keeps a file of its own "
+        "there; move it away and start the run again\n"
+    )
     assert (tmp_path / "file").read_text() == "hello"
+
+
+WRONG = {
+    "folder": lambda path: (path / "inside").mkdir(parents=True),
+    "link to nowhere": lambda path: path.symlink_to("/nowhere/at/all"),
+    "pipe or device": os.mkfifo,
+    "file": lambda path: path.write_text("kept"),
+    "link": lambda path: path.symlink_to(path.parent),
+}
+IN_THE_WAY = [
+    *(
+        (name, kind)
+        for name in rundir.FILES
+        for kind in ("folder", "link to nowhere", "pipe or device")
+    ),
+    *((name, kind) for name in rundir.FOLDERS for kind in ("file", "pipe or device")),
+    ("checkpoints", "link to nowhere"),
+    ("model", "link"),
+    ("model.tmp", "link"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), IN_THE_WAY)
+@pytest.mark.timeout(10)
+def test_what_lies_in_the_place_of_something_else_is_named(tmp_path, train, name, kind):
+    run_dir = make_run(tmp_path / "run", SFTSpec(base_model="nowhere", settings=SFTSettings()))
+    (run_dir / name).unlink(missing_ok=True)
+    WRONG[kind](run_dir / name)
+    wanted = "file" if name in rundir.FILES else "folder"
+
+    ended = train("sft", run_dir)
+
+    said = f"{run_dir / name} is a {kind}, but a run keeps a {wanted} of its own there; "
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: {said}move it away and start the run again\n"
+    if name != "result.json":
+        assert rundir.read_failure(run_dir).error.startswith(said)
+    assert os.path.lexists(run_dir / name)
+
+
+def test_checkpoints_may_lie_on_another_disk(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkpoints").symlink_to(tmp_path / "elsewhere")
+
+    rundir.require_places(tmp_path)
+
+
+def test_a_run_directory_that_cannot_be_written_is_refused(tmp_path, train):
+    run_dir = make_run(tmp_path / "run", SFTSpec(base_model="nowhere", settings=SFTSettings()))
+    if subprocess.run(["chattr", "+i", run_dir], check=False, capture_output=True).returncode:
+        pytest.skip("chattr needs root and a file system that knows it")
+    try:
+        ended = train("sft", run_dir)
+    finally:
+        subprocess.run(["chattr", "-i", run_dir], check=True)
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"error: {run_dir} cannot be written: Operation not permitted; make it writable or move "
+        "it\n"
+    )
 
 
 def test_a_second_process_leaves_a_run_directory_as_it_is(tmp_path, train, monkeypatch):

@@ -54,7 +54,7 @@ def open_rows(path: Path) -> IO[bytes]:
         RunRefusedError: when it is missing or no file that can be read.
     """
     try:
-        return path.open("rb")
+        return _open_file(path)
     except FileNotFoundError:
         raise RunRefusedError(f"{path} does not exist, but spec.json names it") from None
     except (OSError, ValueError) as error:
@@ -62,3 +62,10 @@ def open_rows(path: Path) -> IO[bytes]:
         raise RunRefusedError(
             f"{str(path)[:300]!r} cannot be read: {reason}; spec.json has to name a .jsonl file"
         ) from None
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    # To open a named pipe would wait for ever.
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    return path.open("rb")
