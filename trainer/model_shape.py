@@ -47,6 +47,14 @@ class ModelShape:
     vocabulary: int
     is_tied: bool
 
+    @property
+    def largest_rank(self) -> int:
+        """The largest rank that an adapter's product can have on any linear layer; 0: not known.
+
+        Narrower ones, such as the keys of grouped heads, reach theirs before.
+        """
+        return max(min(self.hidden, self.attention), min(self.hidden, self.feed_forward))
+
 
 def shape_of(folder: Path) -> ModelShape:
     """Read the shape of a model folder; parameters are counted where there are weights.

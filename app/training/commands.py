@@ -27,7 +27,7 @@ from app.training.enough_data import (
     rows_of,
 )
 from app.training.memory import require_memory
-from app.training.model_folder import same_vocabulary
+from app.training.model_folder import largest_rank_of, same_vocabulary
 from app.training.settings import TrainingKind, TrainingSettings, refused_setting
 from app.web.translation import gettext
 from trainer.spec import PPOSettings
@@ -134,6 +134,8 @@ async def start_run(
     reward = await _reward_model(tx, new, base)
     models = [one for one in (base, reward) if one is not None]
     await _require_room(new.settings, models)
+    # The reward model of an sft run is only read.
+    await _require_rank(new.settings, models if new.kind == "ppo" else [base])
     folders = [one.path for one in models]
     machine = await asyncio.to_thread(read_machine, settings.root)
     await asyncio.to_thread(require_memory, new.settings, folders, machine)
@@ -259,6 +261,24 @@ async def _require_room(settings: TrainingSettings, models: list[ModelView]) -> 
     refusal = None if reach is None else reach.refusal(settings.max_new_tokens)
     if refusal is not None:
         raise refused_setting("max_new_tokens", refusal, code="response_too_long")
+
+
+async def _require_rank(settings: TrainingSettings, trained: list[ModelView]) -> None:
+    """Check that an adapter has no more ranks than the layers that it is added to.
+
+    Raises:
+        InvalidError: it has; the message says how many it may have.
+    """
+    if settings.lora_rank is None:
+        return
+    largest = await asyncio.to_thread(largest_rank_of, trained)
+    if largest is not None and settings.lora_rank > largest:
+        raise refused_setting(
+            "lora_rank",
+            f"must be at most {largest}: the linear layers have no larger rank, so that beyond it "
+            "an adapter adds nothing",
+            code="rank_too_large",
+        )
 
 
 async def _dataset(

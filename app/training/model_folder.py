@@ -1,9 +1,12 @@
-"""What model folders tell before a run: whether two read the same tokens, whether one is small."""
+"""What model folders tell before a run: whether two read the same tokens, how large they are."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.registry.queries import ModelView
+from trainer.errors import RunRefusedError
+from trainer.model_shape import shape_of
 
 TOKENIZER, CONFIG = "tokenizer.json", "config.json"
 SMALL_BYTES = 200_000_000  # about 50 million parameters in float32
@@ -34,6 +37,23 @@ def is_small(model: ModelView) -> bool:
     except (OSError, ValueError):
         return False
     return 0 < weights < SMALL_BYTES
+
+
+def largest_rank_of(models: Sequence[ModelView]) -> int | None:
+    """The largest rank that an adapter can make use of in each of the models; reads files.
+
+    A model that lies elsewhere or whose config does not say is left to the trainer; None when that
+    is all of them.
+    """
+    ranks = [rank for one in models if (rank := _largest_rank(one))]
+    return min(ranks, default=None)
+
+
+def _largest_rank(model: ModelView) -> int:
+    try:
+        return 0 if model.path is None else shape_of(Path(model.path)).largest_rank
+    except (RunRefusedError, OSError):
+        return 0
 
 
 def _vocabulary(folder: Path) -> object:

@@ -22,6 +22,8 @@ from transformers import (
 from tests.trainer.conftest import checksum, make_tokenizer, save_base
 from trainer import forward, models
 from trainer.architecture import adapters, reward_head
+from trainer.errors import RunRefusedError
+from trainer.model_shape import shape_from_config, shape_of
 from trainer.shared_prompt import Tree, pack
 from trainer.spec import ComputeSettings
 
@@ -262,3 +264,27 @@ def test_an_untrained_base_takes_an_adapter(tmp_path):
     first, again = (models.load_policy(folder, seed=3, compute=LORA) for _ in range(2))
 
     assert checksum(first) == checksum(again)
+
+
+def test_a_rank_that_no_layer_has_is_refused_with_the_largest_that_one_has(tmp_path):
+    folder = Path(save_base(tmp_path / "base", hidden_size=32, intermediate_size=64))
+    settings = ComputeSettings(lora_rank=33)
+
+    with pytest.raises(RunRefusedError) as refused:
+        models.load_policy(folder, seed=0, compute=settings)
+
+    assert str(refused.value) == (
+        f"lora_rank is 33, but no linear layer of {folder} has a rank above 32, and beyond it an "
+        "adapter adds nothing; lower it to at most 32"
+    )
+    assert shape_of(folder).largest_rank == 32
+    models.load_policy(folder, seed=0, compute=ComputeSettings(lora_rank=32))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_largest_rank_is_known_from_the_config_alone(tmp_path, family):
+    model = models.load_policy(save_family(tmp_path / family, family), seed=0)
+
+    found = max(min(layer.weight.shape) for layer in adapters.linear_layers(model).values())
+
+    assert shape_from_config(model.config.to_dict()).largest_rank == found

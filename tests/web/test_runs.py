@@ -502,6 +502,35 @@ async def test_a_run_that_the_workers_machine_cannot_hold_is_refused(
     assert (await admin.get(RUNS)).json()["runs"] == []
 
 
+@pytest.mark.parametrize(("narrow", "largest"), [("tuned", 64), ("judge", 48)])
+async def test_a_rank_that_no_layer_has_is_refused_before_a_run_is_queued(
+    admin, admin_browser, dataset, models, narrow, largest
+):
+    config = {**CONFIG, "hidden_size": 512, "intermediate_size": largest}
+    config |= {"num_attention_heads": 4, "head_dim": largest // 4}
+    for name in ("tuned", "judge"):
+        shape = config if name == narrow else {**config, "head_dim": 128}
+        (models[name] / "config.json").write_text(json.dumps(shape))
+
+    large = await admin.post(RUNS, json=ppo_run(dataset, settings={"lora_rank": largest + 1}))
+    fitting = await admin.post(RUNS, json=ppo_run(dataset, settings={"lora_rank": largest}))
+    form = reward_form(dataset, **{"base_model": "tuned", "settings.lora_rank": "513"})
+    page = await admin_browser.post(PAGES, data=form)
+
+    assert large.status_code == 422
+    assert large.json()["code"] == "rank_too_large"
+    assert large.json()["errors"] == [
+        {
+            "loc": ["body", "settings", "lora_rank"],
+            "msg": f"must be at most {largest}: the linear layers have no larger rank, so that "
+            "beyond it an adapter adds nothing",
+        }
+    ]
+    assert fitting.status_code == 202
+    assert page.status_code == 422
+    assert "the linear layers have no larger rank" in page.text
+
+
 async def test_a_reward_model_with_another_vocabulary_is_refused_where_it_reads_tokens(
     admin, dataset, models
 ):

@@ -37,13 +37,20 @@ def add(model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> None:
         seed: of the random factor; the other one is 0.
 
     Raises:
-        RunRefusedError: when the decoder has no linear layer.
+        RunRefusedError: when the decoder has no linear layer, or none that such a rank is for.
     """
     model.requires_grad_(False)
     layers = linear_layers(model)
     if not layers:
         raise RunRefusedError(
             f"{type(model).__name__} has no linear layers for an adapter; set no lora_rank"
+        )
+    # The product of the factors has no larger rank than the layer that it is added to.
+    largest = max(min(layer.weight.shape) for layer in layers.values())
+    if rank > largest:
+        raise RunRefusedError(
+            f"lora_rank is {rank}, but no linear layer of {model.config.name_or_path} has a rank "
+            f"above {largest}, and beyond it an adapter adds nothing; lower it to at most {largest}"
         )
     config = LoraConfig(
         r=rank,
@@ -67,7 +74,7 @@ def add(model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> None:
     model.podium_adapter = config  # type: ignore[assignment] # not a module
 
 
-def linear_layers(model: PreTrainedModel) -> dict[str, torch.nn.Module]:
+def linear_layers(model: PreTrainedModel) -> dict[str, torch.nn.Linear | Conv1D]:
     """Return the linear layers of the decoder by their name within the model.
 
     The unembedding and the reward head are not among them.
