@@ -314,6 +314,49 @@ def test_one_prompt_with_a_response_of_100_000_tokens_is_cut_and_trained_on(
     assert "the longest of 100001 tokens" in lineage.rows_cut["p/l1"]
 
 
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+@pytest.mark.parametrize(
+    ("texts", "cause"),
+    [
+        (
+            ["c" * 20, "d" * 30],
+            "max_tokens 8 leaves only the end of every response, the shortest of which has 21 "
+            "tokens; raise max_tokens, or take a model with more positions; 44 hold all of them",
+        ),
+        (
+            ["c" * 20 + "the same", "the same", "e"],
+            "cut to max_tokens 8, the responses of each comparison are the same; raise max_tokens",
+        ),
+    ],
+    ids=["ends alone", "same ends"],
+)
+def test_rankings_of_which_nothing_is_left_to_compare_are_refused(
+    tmp_path, base, train, kind, texts, cause
+):
+    ranks = [1, 2, None][: len(texts)]
+    rows = [ranking("p", texts, ranks)]
+    run_dir = make_preference_run(tmp_path / "run", kind, base, rows=rows, max_tokens=8)
+
+    ended = train(kind, run_dir)
+
+    assert_refused(ended, run_dir, cause)
+
+
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+@pytest.mark.parametrize("is_most", [True, False])
+def test_it_is_said_when_most_rankings_are_cut(tmp_path, base, train, caplog, kind, is_most):
+    whole, cut = ranking("p", ["a", "b"], [1, 2]), ranking("q", ["a" * 40, "b"], [1, 2])
+    rows = [whole, cut, {**(cut if is_most else whole), "labeler": "l2"}]
+    run_dir = make_preference_run(tmp_path / "run", kind, base, rows=rows, max_tokens=32)
+
+    with caplog.at_level("WARNING"):
+        done = train(kind, run_dir)
+
+    assert done.returncode == 0, done.stderr
+    said = "2 of the 3 rankings to train on are cut to max_tokens 32; raise max_tokens, or take a "
+    assert (said in caplog.text) == is_most
+
+
 GOOD = ranking("p", ["a", "b"], [1, 2])
 REFUSED = {
     "no rankings": ([], "rankings.jsonl holds no ranking"),

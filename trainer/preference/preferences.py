@@ -1,5 +1,6 @@
 """The rankings of a run: read, split, fitted to the model, and what became of each of them."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ from trainer.preference.rankings import (
 from trainer.running.lineage import NEVER_REACHED, RowUse
 from trainer.running.rows import read_numbered_rows
 from trainer.running.schedule import plan_batches
-from trainer.spec import DPOSpec, RankingRow, RewardSpec
+from trainer.shared_prompt import Tree
+from trainer.spec import DPOSpec, RankingRow, RewardSpec, Ties
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def read_preferences(
 
     Raises:
         RunRefusedError: when the file cannot be read, names two prompts by one id, or holds nothing
-            to train on.
+            to train on, or too little of it fits.
     """
     numbered = read_numbered_rows(run_dir / spec.rankings, RankingRow)
     if not numbered:
@@ -137,6 +141,7 @@ def read_preferences(
             "another cohort than 'training', who are only measured; give some labelers that cohort"
         )
     usable = require_comparisons(train, spec.settings, name=spec.rankings)
+    require_enough_kept(usable, spec.settings.ties, max_tokens=max_tokens)
     trained = {prompt.prompt_id for prompt in usable}
     rest = [prompt for prompt in train if prompt.prompt_id not in trained]
     return Preferences(usable, rest, held, of_held_labelers)
@@ -172,3 +177,56 @@ def require_comparisons(
             f"{len(prompts)} prompts that are not held out{weights}; rank more slates without ties"
         )
     return usable
+
+
+def require_enough_kept(prompts: Sequence[RankedPrompt], ties: Ties, *, max_tokens: int) -> None:
+    """Refuse prompts of which nothing is left to compare, and log when most of them are cut.
+
+    What is left is a response that is whole, and one comparison of two that still differ.
+
+    Args:
+        prompts: to train on, with a comparison each.
+        ties: of the run.
+        max_tokens: that they were cut to.
+
+    Raises:
+        RunRefusedError: with the number of tokens that they have.
+    """
+    cut = [prompt for prompt in prompts if prompt.cut]
+    if not cut:
+        return
+    longest = max(_tokens(prompt.whole) for prompt in prompts)
+    advice = f"raise max_tokens, or take a model with more positions; {longest} hold all of them"
+    shortest = min(len(response) for prompt in prompts for response in prompt.whole.responses)
+    if shortest >= max_tokens:
+        raise RunRefusedError(
+            f"max_tokens {max_tokens} leaves only the end of every response, the shortest of which "
+            f"has {shortest} tokens; {advice}"
+        )
+    if not any(_differs(prompt, ties) for prompt in prompts):
+        raise RunRefusedError(
+            f"cut to max_tokens {max_tokens}, the responses of each comparison are the same; "
+            f"{advice}"
+        )
+    count, of_cut = (sum(len(one.rankings) for one in some) for some in (prompts, cut))
+    if of_cut > count / 2:
+        log.warning(
+            "%d of the %d rankings to train on are cut to max_tokens %d; %s",
+            of_cut,
+            count,
+            max_tokens,
+            advice,
+        )
+
+
+def _tokens(tree: Tree) -> int:
+    return len(tree.prompt) + max(map(len, tree.responses))
+
+
+def _differs(prompt: RankedPrompt, ties: Ties) -> bool:
+    """Tell whether a comparison is of two responses that cutting did not make the same."""
+    kept, whole = prompt.tree.responses, prompt.whole.responses
+    return any(
+        kept[row.chosen] != kept[row.rejected] or whole[row.chosen] == whole[row.rejected]
+        for row in comparisons_in(prompt, ties)
+    )

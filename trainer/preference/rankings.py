@@ -58,7 +58,8 @@ class RankedPrompt:
         group: no group is on two sides of a split.
         is_held_out: True when the rows say that it must not be trained on.
         messages: the conversation, for people.
-        tree: its tokens and those of its responses with their EOS.
+        whole: its tokens and those of its responses with their EOS.
+        tree: the same, cut to fit.
         rankings: of these responses.
         cut: what was cut to fit, in words; empty when nothing was.
     """
@@ -67,6 +68,7 @@ class RankedPrompt:
     group: str
     is_held_out: bool
     messages: tuple[Message, ...]
+    whole: Tree
     tree: Tree
     rankings: tuple[Ranking, ...]
     cut: str
@@ -96,9 +98,8 @@ def group_by_prompt(
     eos = data.eos_id_of(tokenizer)
     prompts = []
     for first, found, tokens in zip(firsts, responses, prompt_tokens, strict=True):
-        tree, cut = fit(
-            Tree(tuple(tokens), tuple((*next(response_tokens), eos) for _ in found)), max_tokens
-        )
+        whole = Tree(tuple(tokens), tuple((*next(response_tokens), eos) for _ in found))
+        tree, cut = fit(whole, max_tokens)
         place = {key: at for at, key in enumerate(found)}
         prompts.append(
             RankedPrompt(
@@ -107,6 +108,7 @@ def group_by_prompt(
                 # One row is enough: what anyone measures with must not be trained on.
                 is_held_out=any(row.split != "train" for _, row in grouped[first.prompt_id]),
                 messages=tuple(first.messages),
+                whole=whole,
                 tree=tree,
                 rankings=tuple(
                     _ranking(name, row, place) for name, row in grouped[first.prompt_id]
