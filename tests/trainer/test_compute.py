@@ -6,20 +6,34 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    CohereConfig,
+    Gemma2Config,
+    GraniteConfig,
+)
 
 from tests.trainer.conftest import checksum, make_tokenizer, save_base
-from tests.trainer.test_adapters import FAMILIES, TREES, logprobs, save_family, scores
+from tests.trainer.test_adapters import FAMILIES, TREES, WIDTHS, logprobs, save_family, scores
 from trainer import forward, memory, models
 from trainer.architecture import adapters
+from trainer.architecture.compute import make_frozen
 from trainer.errors import RunRefusedError
 from trainer.generate import Draw, draw_responses
+from trainer.logprobs import float32_logits
 from trainer.running import optimization
-from trainer.shared_prompt import pack
+from trainer.shared_prompt import hidden_states, logits_of, pack
 from trainer.spec import ComputeSettings
 
 FULL = ComputeSettings(precision="bfloat16")
 LORA = ComputeSettings(precision="bfloat16", lora_rank=4, lora_alpha=8.0)
+# Families that multiply, divide or cap their logits.
+CHANGED_LOGITS = {
+    "cohere": CohereConfig(**WIDTHS, logit_scale=0.25),
+    "granite": GraniteConfig(**WIDTHS, logits_scaling=0.5),
+    "gemma2": Gemma2Config(**WIDTHS, final_logit_softcapping=2.0),
+}
 CHECKPOINTED = ComputeSettings(gradient_checkpointing=True)
 
 
@@ -84,6 +98,66 @@ def test_scores_in_bfloat16_are_not_on_its_grid(base, settings):
 
     assert found.dtype == torch.float32
     assert not torch.equal(found, found.bfloat16().float())
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, *CHANGED_LOGITS])
+@pytest.mark.parametrize("settings", [FULL, LORA], ids=["full", "lora"])
+def test_logits_in_bfloat16_are_not_on_its_grid(tmp_path, family, settings):
+    """P28: between 8 and 16 neighbors in bfloat16 are 0.06 apart."""
+    config = (FAMILIES | CHANGED_LOGITS)[family]
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    exact = models.load_policy(tmp_path, seed=0)
+    policy, reference = models.load_policy_and_reference(tmp_path, seed=0, compute=settings)
+    packed = pack(policy, TREES)
+    hidden = hidden_states(policy, packed, read=packed.before_once)[packed.before]
+
+    with torch.no_grad(), adapters.off(reference):
+        found, of_reference = logits_of(policy, hidden), logits_of(reference, hidden)
+        expected = logits_of(exact, hidden)
+        own = policy(torch.tensor([TREES[0].prompt])).logits[0, -1]
+
+    assert found.dtype == own.dtype == torch.float32
+    assert not torch.equal(found, found.bfloat16().float())
+    assert torch.equal(found, of_reference)
+    assert_close(found, expected, atol=5e-3, rtol=0)
+    assert_close(found[0], own, atol=0.02, rtol=0)
+
+
+def test_a_head_that_is_more_than_a_product_is_left_to_autocast(base):
+    class Doubled(torch.nn.Linear):
+        def forward(self, hidden):
+            return 2 * super().forward(hidden)
+
+    policy = models.load_policy(Path(base), seed=0)
+    policy.lm_head.__class__ = Doubled
+    hidden = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
+    expected = policy.lm_head(hidden)
+
+    make_frozen(policy, FULL)
+
+    assert policy.lm_head(hidden).dtype == torch.bfloat16
+    assert_close(policy.lm_head(hidden).float(), expected, atol=0.01, rtol=0)
+
+
+def test_float32_logits_are_the_product_of_rounded_numbers_with_the_gradients_of_autocast():
+    generator = torch.Generator().manual_seed(0)
+    hidden = (3 * torch.randn(2, 40, 64, generator=generator)).requires_grad_()
+    weight = torch.randn(300, 64, generator=generator).requires_grad_()
+    slope = torch.randn(2, 40, 300, generator=generator)
+
+    logits = float32_logits(hidden.bfloat16(), weight.bfloat16())
+    gradients = torch.autograd.grad((logits * slope).sum(), (hidden, weight))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        halved = torch.nn.functional.linear(hidden, weight)
+        inside = float32_logits(hidden.bfloat16(), weight.bfloat16())
+    expected = torch.autograd.grad((halved.float() * slope).sum(), (hidden, weight))
+
+    rounded = hidden.bfloat16().double() @ weight.bfloat16().double().T
+    assert_close(logits, rounded.float(), rtol=1e-6, atol=1e-5)
+    assert torch.equal(inside, logits)
+    assert not torch.equal(halved.float(), logits)
+    assert all(map(torch.equal, gradients, expected))
 
 
 def test_an_update_in_bfloat16_changes_what_the_next_forward_computes(base):

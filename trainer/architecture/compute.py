@@ -4,9 +4,9 @@ These are properties of the loaded model and not of the loops: whoever calls the
 scoring or sampling, gets the same arithmetic.
 
 In bfloat16 the weights that are trained stay float32 and every matrix product is done in bfloat16
-(torch.autocast); the residual stream, norms, the reward head and the log-softmax are float32. The
-products would round frozen weights, so these are kept rounded: half the memory and the same bits,
-so that policy and reference agree exactly before the first update.
+(torch.autocast); the residual stream, norms, the reward head, logits and the log-softmax are
+float32. The products would round frozen weights, so these are kept rounded: half the memory and the
+same bits, so that policy and reference agree exactly before the first update.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,21 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from trainer.architecture import adapters
+from trainer.logprobs import float32_logits
 from trainer.memory import is_half as is_half  # noqa: PLC0414 - the loops ask for it here
 from trainer.shared_prompt import require_known_logits
 from trainer.spec import ComputeSettings
 
 Forward = Callable[..., Any]
+# Where a model says that its matrix products are not done in the type of its weights.
+PRODUCTS = "podium_products"
 
 
 def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: int) -> None:
@@ -48,9 +52,16 @@ def make_frozen(model: PreTrainedModel, settings: ComputeSettings) -> None:
     _use_precision(model, settings)
 
 
+def product_dtype(model: PreTrainedModel) -> torch.dtype:
+    """Return what a loaded model's matrix products, keys and values are in."""
+    dtype: torch.dtype = getattr(model, PRODUCTS, model.dtype)
+    return dtype
+
+
 def _use_precision(model: PreTrainedModel, settings: ComputeSettings) -> None:
     if not is_half(settings.precision, model.device.type):
         return
+    setattr(model, PRODUCTS, torch.bfloat16)
     inside = model.base_model
     unembedding = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     for module in inside.modules():
@@ -62,7 +73,12 @@ def _use_precision(model: PreTrainedModel, settings: ComputeSettings) -> None:
         assert isinstance(embeddings, torch.nn.Module)
         if unembedding.weight is not embeddings.weight:
             _round_frozen(unembedding)
-        unembedding.forward = partial(_in_bfloat16, unembedding.forward)
+        # Only of this class is it known that it multiplies and adds, and nothing else.
+        unembedding.forward = (
+            partial(_float32_logits, unembedding)
+            if type(unembedding) is torch.nn.Linear
+            else partial(_in_bfloat16, unembedding.forward)
+        )
 
 
 def _round_frozen(module: torch.nn.Module) -> None:
@@ -78,8 +94,15 @@ def _in_bfloat16(forward: Forward, *args: Any, **options: Any) -> Any:  # noqa: 
         return forward(*args, **options)
 
 
+def _float32_logits(unembedding: torch.nn.Linear, hidden: Tensor) -> Tensor:
+    logits = float32_logits(hidden.bfloat16(), unembedding.weight.bfloat16())
+    if unembedding.bias is None:
+        return logits
+    return logits + unembedding.bias.bfloat16()
+
+
 def _is_tensor(value: object) -> bool:
-    return isinstance(value, torch.Tensor)
+    return isinstance(value, Tensor)
 
 
 def _recompute_layers(model: PreTrainedModel) -> None:

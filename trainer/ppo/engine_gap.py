@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainer.architecture.compute import product_dtype
 from trainer.errors import RunDivergedError
 from trainer.generate import Draw
 from trainer.ppo.rollout_server import RolloutServer, Served
@@ -61,8 +62,7 @@ def require_same_greedy(
         _logits_of(policy, prompt, one.tokens) for prompt, one in zip(prompts, served, strict=True)
     ]
     gaps = [_greedy_gap(*pair) for pair in zip(logits, served, strict=True)]
-    # That of the products: weights that are trained stay float32 in every precision.
-    allowed = GREEDY_GAP_NATS[logits[0].dtype]
+    allowed = GREEDY_GAP_NATS[product_dtype(policy)]
     if max(gaps) > allowed:
         raise RunDivergedError(
             f"after new weights were loaded, the rollout server's greedy responses to "
