@@ -230,6 +230,9 @@ def iterate(
         )
     )
     metrics |= means(steps)
+    metrics["policy/log_ratio_max"] = max(
+        float(step["policy/log_ratio_max"] or 0) for step in steps
+    )
     for name in ("seconds/ptx", "ptx/texts", "ptx/tokens"):
         metrics[name] = sum(step[name] or 0 for step in steps)
     metrics["seconds/update"] = stopwatch.lap() - float(metrics["seconds/ptx"] or 0)

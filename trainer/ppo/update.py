@@ -112,6 +112,7 @@ def update(
     Losses are means over the response tokens of the minibatch. `policy/approxkl` is half the mean
     squared log-ratio to the policy that sampled; `policy/clipfrac` the share of tokens whose ratio
     is outside of the clipping range, on either side, as in openai/baselines `ppo2/model.py`;
+    `policy/log_ratio_max` the largest absolute log-ratio of a token;
     `gradient/policy`, `gradient/value` and `gradient/ptx` are norms before clipping, each of its
     loss alone.
 
@@ -159,6 +160,7 @@ def update(
             "loss/ptx": mix.loss,
             "policy/approxkl": 0.5 * sums.squared_log_ratio / sums.tokens,
             "policy/clipfrac": sums.clipped / sums.tokens,
+            "policy/log_ratio_max": sums.max_log_ratio,
             "gradient/policy": policy_norm,
             "gradient/value": value_norm,
             "gradient/ptx": mix.gradient_norm,

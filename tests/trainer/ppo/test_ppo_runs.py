@@ -105,6 +105,7 @@ def test_a_ppo_run_saves_a_policy_that_the_plain_class_loads(make, spawn):
         "objective/rlhf_reward",
         "policy/clipfrac",
         "policy/approxkl",
+        "policy/log_ratio_max",
         "loss/policy",
         "loss/value",
         "loss/ptx",

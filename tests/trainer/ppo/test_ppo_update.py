@@ -1,5 +1,7 @@
 """The update: the first ratio, minibatches, the pretraining mix, the average, what stays frozen."""
 
+import contextlib
+import dataclasses
 import math
 
 import pytest
@@ -53,6 +55,27 @@ def test_in_bfloat16_the_first_ratio_is_within_its_bounds(load, tokenizer, lora_
     assert sums.absolute_log_ratio / sums.tokens < 0.005
 
 
+@pytest.mark.parametrize(("precision", "is_stopped"), [("bfloat16", False), ("float32", True)])
+def test_a_single_token_moved_by_rounding_stops_a_run_in_float32_only(
+    load, tokenizer, precision, is_stopped
+):
+    """P1: in half precision the mean tells, and the largest is reported."""
+    settings = settings_with(precision=precision, minibatch_size=8)
+    loaded = load(settings)
+    rolled = roll_out(loaded, tokenizer, settings)
+    moved = rolled.logprobs.clone()
+    moved[2, 0] += 0.25
+    rolled = dataclasses.replace(rolled, logprobs=moved)
+
+    with (
+        pytest.raises(RunDivergedError, match=r"largest log-ratio is 0\.25")
+        if is_stopped
+        else contextlib.nullcontext()
+    ):
+        [step] = update(loaded, rolled, settings)
+        assert step["policy/log_ratio_max"] == pytest.approx(0.25, abs=0.01)
+
+
 def test_log_probabilities_that_do_not_fit_the_rollout_stop_the_run(loaded, tokenizer):
     """P1."""
     rolled = roll_out(loaded, tokenizer)
@@ -69,10 +92,11 @@ def test_log_probabilities_that_do_not_fit_the_rollout_stop_the_run(loaded, toke
         (9e-6, 1e-6, "cpu", False, True),
         (2e-5, 1e-6, "cpu", False, False),
         (9e-4, 1e-6, "cuda", False, True),
-        (0.04, 0.004, "cuda", True, True),
-        (0.04, 0.006, "cuda", True, False),
-        (0.06, 0.001, "cuda", True, False),
-        (0.0, math.nan, "cpu", False, False),
+        (2e-3, 1e-6, "cuda", False, False),
+        (0.5, 0.09, "cuda", True, True),
+        (0.2, 0.11, "cuda", True, False),
+        (math.nan, math.nan, "cpu", False, False),
+        (math.nan, math.nan, "cuda", True, False),
     ],
 )
 def test_how_far_the_first_ratio_may_be_from_1(largest, mean, device, is_half, passes):
