@@ -140,7 +140,8 @@ def load_policy(
 ) -> PreTrainedModel:
     """Load a causal language model in eval mode on the device.
 
-    A folder without weights gives the untrained model of its config, initialised from the seed.
+    It is prepared before it goes there, so that a GPU never holds frozen weights in float32. A
+    folder without weights gives the untrained model of its config, initialised from the seed.
 
     Args:
         folder: of the model.
@@ -152,6 +153,10 @@ def load_policy(
         RunRefusedError: when the folder holds a reward model, or weights that do not fit its
             config or its tokenizer.
     """
+    return _to_train(_read_policy(folder, seed=seed, dtype=dtype), compute, seed)
+
+
+def _read_policy(folder: Path, *, seed: int, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = load_config(folder, dtype=dtype)
     if is_reward_model(folder):
@@ -164,15 +169,12 @@ def load_policy(
     else:
         log.warning("%s has no weights: an untrained model is made of its config", folder)
         model = from_config(AutoModelForCausalLM, config, folder, dtype=dtype)
-    return _trainable(_ready(model), compute, seed)
+    return _ready(model)
 
 
 def load_reference(folder: Path, *, seed: int, compute: ComputeSettings) -> PreTrainedModel:
     """Load a frozen policy whose forward pass has the precision of the trained one's."""
-    model = load_policy(folder, seed=seed)
-    make_frozen(model, compute)
-    sharding.shard(model)
-    return model
+    return _to_read(_read_policy(folder, seed=seed), compute)
 
 
 def load_policy_and_reference(
@@ -198,6 +200,10 @@ def load_reward_model(
     `lm_human_preferences/language/model.py`); there is no bias but the one in the config. The
     arguments are those of `load_policy`.
     """
+    return _to_train(_read_reward_model(folder, seed=seed), compute, seed)
+
+
+def _read_reward_model(folder: Path, *, seed: int) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = load_config(folder, num_labels=1)
     if has_weights(folder):
@@ -210,17 +216,14 @@ def load_reward_model(
     head = head_of(model)
     if not is_reward_model(folder):
         torch.nn.init.normal_(head.weight, std=(head.in_features + 1) ** -0.5)
-    return _trainable(_ready(model), compute, seed)
+    return _ready(model)
 
 
 def load_frozen_reward_model(
     folder: Path, *, seed: int, compute: ComputeSettings
 ) -> PreTrainedModel:
     """Load a reward model that is only read, in the precision of the trained models."""
-    model = load_reward_model(folder, seed=seed)
-    make_frozen(model, compute)
-    sharding.shard(model)
-    return model
+    return _to_read(_read_reward_model(folder, seed=seed), compute)
 
 
 def load_value_and_reward(
@@ -243,15 +246,6 @@ def is_reward_model(folder: Path) -> bool:
     return has_weights(folder) and any("SequenceClassification" in name for name in architectures)
 
 
-def _trainable(
-    model: PreTrainedModel, compute: ComputeSettings | None, seed: int
-) -> PreTrainedModel:
-    if compute is not None:
-        make_trainable(model, compute, seed=seed)
-        sharding.shard(model)
-    return model
-
-
 def _ready(model: PreTrainedModel) -> PreTrainedModel:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if parameters < TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
@@ -261,6 +255,27 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
     model.eval()  # type: ignore[no-untyped-call]
     model.to(device())  # type: ignore[arg-type]
     use_tree_attention(model)  # which tries the attention of the device
+    return model
+
+
+def _to_train(
+    model: PreTrainedModel, compute: ComputeSettings | None, seed: int
+) -> PreTrainedModel:
+    if compute is None:
+        return _placed(model)
+    make_trainable(model, compute, device().type, seed=seed)
+    sharding.shard(_placed(model))
+    return model
+
+
+def _to_read(model: PreTrainedModel, compute: ComputeSettings) -> PreTrainedModel:
+    make_frozen(model, compute, device().type)
+    sharding.shard(_placed(model))
+    return model
+
+
+def _placed(model: PreTrainedModel) -> PreTrainedModel:
+    model.to(device())  # type: ignore[arg-type]
     return model
 
 

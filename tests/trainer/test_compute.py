@@ -12,6 +12,7 @@ from transformers import (
     CohereConfig,
     Gemma2Config,
     GraniteConfig,
+    PreTrainedModel,
 )
 
 from tests.trainer.conftest import checksum, make_tokenizer, save_base
@@ -80,6 +81,29 @@ def test_trained_weights_stay_float32_and_frozen_products_are_halved(tmp_path):
     assert {p.dtype for p in adapters.trainable_parameters(adapted).values()} == {torch.float32}
 
 
+@pytest.mark.parametrize("settings", [FULL, LORA], ids=["full", "lora"])
+def test_a_model_is_rounded_before_it_goes_to_its_device(tmp_path, monkeypatch, settings):
+    """In float32 a model would not fit where its rounded weights do; "meta" cannot compute."""
+    folder, to, arrived = save_family(tmp_path / "llama", "llama"), PreTrainedModel.to, []
+
+    def moved(model, device):
+        arrived.append(model.get_submodule("model.layers.0.mlp.up_proj").weight.dtype)
+        return to(model, device)
+
+    monkeypatch.setattr(models, "device", lambda: torch.device("meta"))
+    monkeypatch.setattr(PreTrainedModel, "to", moved)
+
+    policy, reference = models.load_policy_and_reference(folder, seed=0, compute=settings)
+    value, reward = models.load_value_and_reward(folder, seed=0, compute=settings)
+
+    of_trained = torch.float32 if settings is FULL else torch.bfloat16
+    expected = [of_trained, torch.bfloat16][: len({policy, reference})]
+    assert arrived == expected * 2
+    for model in (policy, reference, value, reward):
+        with adapters.off(model):
+            assert {tensor.device.type for tensor in model.parameters()} == {"meta"}
+
+
 def test_a_tied_unembedding_is_not_rounded_with_the_embedding(base):
     reference = models.load_reference(Path(base), seed=0, compute=FULL)
 
@@ -134,7 +158,7 @@ def test_a_head_that_is_more_than_a_product_is_left_to_autocast(base):
     hidden = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
     expected = policy.lm_head(hidden)
 
-    make_frozen(policy, FULL)
+    make_frozen(policy, FULL, "cpu")
 
     assert policy.lm_head(hidden).dtype == torch.bfloat16
     assert_close(policy.lm_head(hidden).float(), expected, atol=0.01, rtol=0)

@@ -23,7 +23,7 @@ from trainer.errors import RunRefusedError
 ADAPTER = "default"
 FOLDER = "adapter"
 HEAD = "score"
-# Where a model keeps its loaded head; in a tuple, so that it is no submodule and is not saved.
+# The weights of the loaded head: a buffer that goes where the model goes, and is not saved.
 FROZEN_HEAD = "podium_frozen_head"
 
 
@@ -66,9 +66,7 @@ def add(model: PreTrainedModel, *, rank: int, alpha: float, seed: int) -> None:
         parameter.data = parameter.data.float()
     head = _head_of(model)
     if head is not None:
-        frozen = torch.nn.Linear(head.in_features, head.out_features, bias=False, device="meta")
-        frozen.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
-        setattr(model, FROZEN_HEAD, (frozen,))
+        model.register_buffer(FROZEN_HEAD, head.weight.detach().clone(), persistent=False)
         head.requires_grad_(True)
     # For `save`; peft keeps it under a name of its own that transformers would act upon.
     model.podium_adapter = config  # type: ignore[assignment] # not a module
@@ -107,7 +105,7 @@ def off(model: PreTrainedModel) -> Iterator[None]:
     for layer in layers:
         layer._disable_adapters = True  # noqa: SLF001
     if frozen is not None:
-        setattr(model, HEAD, frozen[0])
+        setattr(model, HEAD, _head_with(frozen))
     try:
         yield
     finally:
@@ -170,6 +168,12 @@ def save(model: PreTrainedModel, state: Mapping[str, Tensor], folder: Path) -> N
         if ".lora_" in key or key == f"{HEAD}.weight"
     }
     save_file(trained, target / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def _head_with(weight: Tensor) -> torch.nn.Linear:
+    head = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    head.weight = torch.nn.Parameter(weight, requires_grad=False)
+    return head
 
 
 def _head_of(model: PreTrainedModel) -> torch.nn.Linear | None:

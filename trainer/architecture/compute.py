@@ -31,8 +31,16 @@ Forward = Callable[..., Any]
 PRODUCTS = "podium_products"
 
 
-def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: int) -> None:
+def make_trainable(
+    model: PreTrainedModel, settings: ComputeSettings, device_type: str, *, seed: int
+) -> None:
     """Prepare a loaded model for training: all of it, or an adapter on it.
+
+    Args:
+        model: that need not be on its device yet.
+        settings: how it is trained.
+        device_type: where it will be.
+        seed: of an adapter.
 
     Raises:
         RunRefusedError: when its logits are not those that the trainer computes.
@@ -43,13 +51,13 @@ def make_trainable(model: PreTrainedModel, settings: ComputeSettings, *, seed: i
         adapters.add(model, rank=settings.lora_rank, alpha=settings.lora_alpha, seed=seed)
     if settings.gradient_checkpointing:
         _recompute_layers(model)
-    _use_precision(model, settings)
+    _use_precision(model, settings, device_type)
 
 
-def make_frozen(model: PreTrainedModel, settings: ComputeSettings) -> None:
+def make_frozen(model: PreTrainedModel, settings: ComputeSettings, device_type: str) -> None:
     """Prepare a loaded model that is only read: no gradients, the precision of the trained one."""
     model.requires_grad_(False)
-    _use_precision(model, settings)
+    _use_precision(model, settings, device_type)
 
 
 def product_dtype(model: PreTrainedModel) -> torch.dtype:
@@ -58,8 +66,8 @@ def product_dtype(model: PreTrainedModel) -> torch.dtype:
     return dtype
 
 
-def _use_precision(model: PreTrainedModel, settings: ComputeSettings) -> None:
-    if not is_half(settings.precision, model.device.type):
+def _use_precision(model: PreTrainedModel, settings: ComputeSettings, device_type: str) -> None:
+    if not is_half(settings.precision, device_type):
         return
     setattr(model, PRODUCTS, torch.bfloat16)
     inside = model.base_model
