@@ -138,7 +138,8 @@ def merged_state(model: PreTrainedModel, state: Mapping[str, Tensor]) -> dict[st
         name, _, kind = key.rpartition(".base_layer.")
         if ".lora_" in key:
             continue
-        weight = value.float() if value.is_floating_point() else value
+        # Off the GPU first: a float32 copy of all weights would not fit beside them.
+        weight = value.cpu().float() if value.is_floating_point() else value
         if name and kind == "weight":
             weight = weight + _delta(layers[name], state, name).to(weight.device)
         merged[f"{name}.{kind}" if name else key] = weight
