@@ -7,6 +7,7 @@ Shapes: u prompts, b rows, t tokens, v vocabulary entries.
 """
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from trainer.spec import Finish
 log = logging.getLogger(__name__)
 
 MAX_ROWS = 512
-# Keys and values may take this much, or this share of what is free on a GPU.
+# Keys and values may take this much, or at most this share of what is free on a GPU.
 CACHE_BYTES = 2**31
 CACHE_SHARE = 0.5
 # A freed row waits until this share of the rows is free: prompts are computed better together.
@@ -108,12 +109,25 @@ def _rows_at_once(
     model: PreTrainedModel, draws: Sequence[Draw], longest: int, max_new_tokens: int
 ) -> int:
     """Return how many responses may be under way: what their keys and values may take decides."""
-    allowed = CACHE_BYTES
-    if model.device.type == "cuda":
-        allowed = int(torch.cuda.mem_get_info(model.device)[0] * CACHE_SHARE)
+    allowed = cache_budget(model.device)
     prompts = len({draw.prompt for draw in draws})
     tokens_per_row = max_new_tokens + longest * prompts / len(draws)
     return max(1, min(MAX_ROWS, int(allowed / bytes_per_token(model) / tokens_per_row)))
+
+
+def cache_budget(device: torch.device) -> float:
+    """Return how many bytes keys and values may take: a half, quarter, eighth ... of a GPU.
+
+    Small differences in what else lies on it leave it as it is: with other rows under way logits
+    are rounded otherwise, and a run that is resumed would not end as one that was not stopped.
+    """
+    if device.type != "cuda":
+        return CACHE_BYTES
+    free, total = torch.cuda.mem_get_info(device)
+    # What torch holds without using it is not free for others, but here.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    halvings = math.ceil(math.log2(total / (CACHE_SHARE * max(1, free))))
+    return float(total / 2**halvings)
 
 
 # --- responses that share prompts -----------------------------------------------------------------

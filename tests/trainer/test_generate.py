@@ -26,7 +26,8 @@ from trainer import generate, models
 from trainer.errors import RunDivergedError
 from trainer.generate import Draw, draw_responses, pick_tokens
 from trainer.sampling.flight import Flight
-from trainer.sampling.shared_cache import shared_attention
+from trainer.sampling.shared_cache import KeysAndValues, shared_attention
+from trainer.spec import ComputeSettings
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
 
@@ -226,6 +227,42 @@ def test_memory_for_keys_and_values_bounds_the_rows(policy, monkeypatch):
 
     assert few == together
     assert max(rows for rows, width in passes.shapes if width == 1) == 3
+
+
+def test_keys_and_values_are_counted_in_the_type_that_they_are_kept_in(base, monkeypatch):
+    """The weights that are trained are float32 in any precision."""
+    settings = ComputeSettings(precision="bfloat16")
+    policy = models.load_policy(Path(base), seed=0, compute=settings)
+    monkeypatch.setattr(generate, "CACHE_BYTES", 128 * 24.2 * 3)
+    passes, kept = Passes(policy), set()
+    room = KeysAndValues.room
+
+    def watched(self, layer, like, rows, columns):
+        kept.add(like.dtype)
+        return room(self, layer, like, rows, columns)
+
+    monkeypatch.setattr(KeysAndValues, "room", watched)
+
+    draw(policy, [Draw(PROMPTS[0], seed) for seed in range(40)])
+
+    assert kept == {torch.bfloat16}
+    assert max(rows for rows, width in passes.shapes if width == 1) == 3
+
+
+@pytest.mark.parametrize(
+    ("free", "reserved", "allocated", "expected"),
+    [(138, 0, 0, 35), (100, 40, 30, 35), (10, 120, 25, 35), (20, 110, 50, 35), (8, 60, 40, 8.75)],
+)
+def test_a_gpu_gives_the_same_room_whatever_small_things_lie_on_it(
+    monkeypatch, free, reserved, allocated, expected
+):
+    """E1: of 140, and at most half of what is free or held by torch without use."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 140))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: reserved)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: allocated)
+
+    assert generate.cache_budget(torch.device("cuda")) == expected
+    assert generate.cache_budget(torch.device("cpu")) == generate.CACHE_BYTES
 
 
 @torch.inference_mode()

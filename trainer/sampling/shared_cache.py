@@ -19,6 +19,7 @@ from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv
 
+from trainer.architecture.compute import product_dtype
 from trainer.shared_prompt import PAD_ID
 
 ATTENTION = "podium_shared_cache"
@@ -223,7 +224,8 @@ def bytes_per_token(model: PreTrainedModel) -> int:
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads
-    return 2 * int(config.num_hidden_layers) * int(key_heads) * int(width) * model.dtype.itemsize
+    numbers = 2 * int(config.num_hidden_layers) * int(key_heads) * int(width)
+    return numbers * product_dtype(model).itemsize
 
 
 @contextmanager
