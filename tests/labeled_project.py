@@ -36,6 +36,7 @@ class GivenSlate:
     rankings: Sequence[Given]
     texts: Sequence[str] = ("a", "b", "c", "d")
     models: Sequence[str | None] | None = None
+    finishes: Sequence[str | None] | None = None
     split: str = "train"
     round: int = 1
     prompt: str | None = None
@@ -82,10 +83,10 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as given
 order by number returning id
 """
 RESPONSES = """
-insert into responses (slate_id, position, text, model_id, model_name)
-select slate_id, position, text, models.id, case when models.id is null then model end
+insert into responses (slate_id, position, text, model_id, model_name, finish)
+select slate_id, position, text, models.id, case when models.id is null then model end, finish
 from jsonb_to_recordset(cast(:rows as jsonb)) as given
-     (number int, slate_id bigint, position int, text text, model text)
+     (number int, slate_id bigint, position int, text text, model text, finish text)
 left join models on models.name = model
 order by number returning responses.id
 """
@@ -176,11 +177,15 @@ async def _ask(
     ]
     slate_ids = await _insert(tx, SLATES, made)
     given = [
-        {"slate_id": slate_id, "position": position, "text": words, "model": model}
+        {
+            "slate_id": slate_id,
+            "position": position,
+            "text": words,
+            "model": slate.models[position] if slate.models else None,
+            "finish": slate.finishes[position] if slate.finishes else None,
+        }
         for slate, slate_id in zip(slates, slate_ids, strict=True)
-        for position, (words, model) in enumerate(
-            zip(slate.texts, slate.models or [None] * len(slate.texts), strict=True)
-        )
+        for position, words in enumerate(slate.texts)
     ]
     ids = iter(await _insert(tx, RESPONSES, given))
     return slate_ids, [[next(ids) for _ in slate.texts] for slate in slates]

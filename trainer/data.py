@@ -215,6 +215,14 @@ def encode_examples(
     return examples
 
 
+def end_response(tokens: Sequence[int], *, is_unfinished: bool, eos_id: int) -> tuple[int, ...]:
+    """Append EOS to a response, unless it was cut while it was sampled; it has a token anyway.
+
+    With an EOS a model would learn from what was cut that a sentence may stop anywhere.
+    """
+    return tuple(tokens) if is_unfinished and tokens else (*tokens, eos_id)
+
+
 def encode_texts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_tokens: int
 ) -> list[Example]:

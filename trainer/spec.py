@@ -67,6 +67,9 @@ class RankedResponse(Frozen):
     id: str
     text: str
     model: str | None = None
+    finish: Finish | None = Field(
+        None, description="why it ended; length: it was cut, and is read without EOS; null: unknown"
+    )
 
 
 class RankingRow(Frozen):

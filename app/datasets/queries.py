@@ -59,7 +59,7 @@ select r.id as ranking, s.id as slate, p.external_id as prompt_id, p.group_key, 
        coalesce(m.pseudonym, 'former-' || r.labeler_id) as labeler,
        coalesce(cohorts.cohort, 'training') as cohort,
        to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as labeled_at,
-       items.response_ids, items.texts, items.models, items.ranks, items.ratings,
+       items.response_ids, items.texts, items.models, items.finishes, items.ranks, items.ratings,
        1.0::float8 / greatest(contributing.rankings, 1) as weight
 from rounds d
 join slates s on s.round_id = d.id
@@ -76,6 +76,7 @@ cross join lateral (
            array_agg(response.text order by response.position) as texts,
            array_agg(coalesce(model.name, response.model_name) order by response.position)
                as models,
+           array_agg(response.finish order by response.position) as finishes,
            array_agg(item.rank order by response.position) as ranks,
            array_agg(item.rating order by response.position) as ratings
     from ranking_items item

@@ -59,14 +59,17 @@ class Compared:
 
 def ranking_line(row: Any) -> bytes:  # noqa: ANN401 a row of the query `RANKINGS`
     """One line of `rankings.jsonl` (`trainer.spec.RankingRow`)."""
-    responses = zip(row.response_ids, row.texts, row.models, strict=True)
+    responses = zip(row.response_ids, row.texts, row.models, row.finishes, strict=True)
     return orjson.dumps(
         {
             "prompt_id": row.prompt_id,
             "group": row.group_key,
             "split": row.split,
             "messages": orjson.loads(row.messages),
-            "responses": [{"id": str(i), "text": text, "model": m} for i, text, m in responses],
+            "responses": [
+                {"id": str(response_id), "text": text, "model": model, "finish": finish}
+                for response_id, text, model, finish in responses
+            ],
             "ranks": row.ranks,
             "ratings": row.ratings,
             "labeler": row.labeler,

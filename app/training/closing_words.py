@@ -28,6 +28,7 @@ METRICS: Final[dict[str, Quantity]] = {
 ROWS: Final[dict[str, str]] = {
     "rankings": "Rankings",
     "responses": "Responses",
+    "responses_unfinished": "Responses cut off",
     "prompts": "Prompts",
     "prompts_cut": "Prompts shortened",
     "prompts_train": "Prompts, train",

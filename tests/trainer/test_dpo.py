@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.trainer.conftest import make_run
-from tests.trainer.test_reward import prompts_of, ranking, rankings_by_share_of_a
-from trainer import models, rundir
+from tests.trainer.test_reward import cut, prompts_of, ranking, rankings_by_share_of_a
+from trainer import data, models, rundir
 from trainer.errors import RunDivergedError
 from trainer.losses import comparisons_of, implicit_rewards, kwise_loss
 from trainer.preference import dpo_step, kwise_step
@@ -92,6 +92,20 @@ def test_loss_and_gradient_are_those_of_the_pairwise_definition(
     assert loss == pytest.approx(expected.item(), abs=1e-6)
     for one, other in zip(shared.parameters(), naive.parameters(), strict=True):
         assert torch.allclose(one.grad, other.grad, atol=1e-6)
+
+
+def test_the_log_probability_of_a_response_that_was_cut_is_that_of_its_text(base, tokenizer):
+    policy = load(base)
+    row = ranking("p", ["ab", "ab c"], [1, 2])
+    (finished,), (unfinished,) = prompts_of(tokenizer, row), prompts_of(tokenizer, cut(row, 1))
+    (tokens,) = data.tokenize(tokenizer, ["ab c"], special=False)
+
+    whole, shorter = (dpo_step.response_sums(policy, [one]) for one in (finished, unfinished))
+
+    assert shorter[0].item() == pytest.approx(whole[0].item(), abs=1e-5)
+    expected = logprob(policy, unfinished.tree.prompt, tokens)
+    assert shorter[1].item() == pytest.approx(expected.item(), abs=1e-5)
+    assert shorter[1] > whole[1] + 1
 
 
 def test_the_gradient_of_a_ratio_is_beta_times_how_wrong_the_pair_is():

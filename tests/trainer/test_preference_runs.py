@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_run, save_base, user
-from tests.trainer.test_reward import ranking, rankings_by_share_of_a
+from tests.trainer.test_reward import cut, ranking, rankings_by_share_of_a
 from trainer import generate, losses, rundir
 from trainer.preference import dpo_step, kwise_step, reward_step
 from trainer.running import checkpoints
@@ -112,6 +112,21 @@ def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
     assert_same(outcome_of(killed), outcome_of(whole))
     results = [rundir.read_result(run_dir) for run_dir in (killed, whole)]
     assert results[0].evaluation == results[1].evaluation
+
+
+@pytest.mark.parametrize("kind", ["reward", "dpo"])
+def test_a_run_counts_the_responses_that_were_cut_while_they_were_sampled(
+    tmp_path, base, train, kind
+):
+    run_dir = make_preference_run(
+        tmp_path / "run", kind, base, rows=[cut(row, 0, 2) for row in ROWS], epochs=1
+    )
+
+    done = train(kind, run_dir)
+
+    assert done.returncode == 0, done.stderr
+    counted = rundir.read_result(run_dir).rows
+    assert (counted["responses"], counted["responses_unfinished"]) == (64, 32)
 
 
 @pytest.mark.parametrize("kind", ["reward", "dpo"])

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from tests.trainer.conftest import make_run, save_base, user
+from tests.trainer.conftest import make_run, make_tokenizer, save_base, user
 from trainer import data, forward, models, rundir
 from trainer.architecture import reward_head
 from trainer.errors import RunDivergedError
@@ -81,6 +83,64 @@ def test_the_reward_is_read_at_the_eos_whatever_the_pad_id_is(tmp_path, pad):
     hidden = model.base_model(alone).last_hidden_state
     assert alone[0, -1] == tokenizer.eos_token_id
     assert scores[0].item() == pytest.approx(model.score(hidden[0, -1]).item(), abs=1e-6)
+
+
+def cut(row, *places):
+    """The row, the responses at these places cut at the limit while they were sampled."""
+    responses = [
+        {**response, "finish": "length" if place in places else "stop"}
+        for place, response in enumerate(row["responses"])
+    ]
+    return {**row, "responses": responses}
+
+
+def test_a_response_that_was_cut_has_no_eos_and_is_read_at_its_last_token(base, tokenizer):
+    """R7, P10: as PPO shows such a response to the reward model."""
+    row = ranking("p", ["ab", "c", ""], [1, 2, 3])
+    (prompt,) = prompts_of(tokenizer, cut(row, 1, 2))
+    model = models.load_reward_model(Path(base), seed=0)
+
+    scores = reward_step.score_prompts(model, [prompt])
+
+    a, b, c = tokenizer.convert_tokens_to_ids(list("abc"))
+    eos = tokenizer.eos_token_id
+    # A response has at least one token.
+    assert prompt.tree.responses == ((a, b, eos), (c,), (eos,))
+    assert prompt.unfinished == 1
+    hidden = model.base_model(torch.tensor([[*prompt.tree.prompt, c]])).last_hidden_state
+    assert scores[1].item() == pytest.approx(model.score(hidden[0, -1]).item(), abs=1e-6)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.text(min_size=1), st.booleans()), min_size=2, max_size=9))
+def test_cut_and_finished_responses_differ_by_exactly_the_eos(drawn):
+    tokenizer = make_tokenizer()
+    texts = [text for text, _ in drawn]
+    row = ranking("p", texts, [1] * len(texts))
+    row["responses"] = [{"id": str(n), "text": text} for n, text in enumerate(texts)]
+    places = [place for place, (_, is_cut) in enumerate(drawn) if is_cut]
+
+    (unknown,) = prompts_of(tokenizer, row, max_tokens=9999)
+    (finished,) = prompts_of(tokenizer, cut(row), max_tokens=9999)
+    (unfinished,) = prompts_of(tokenizer, cut(row, *places), max_tokens=9999)
+
+    assert unknown == finished
+    assert unfinished.unfinished == len(places)
+    for (_, is_cut), whole, own in zip(
+        drawn, finished.tree.responses, unfinished.tree.responses, strict=True
+    ):
+        assert whole == (*own, tokenizer.eos_token_id) if is_cut else whole == own
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_response_was_cut_when_any_ranking_of_it_says_so(tokenizer, order):
+    """Files that were put together: an older export does not say why a response ended."""
+    older = ranking("p", ["a", "b"], [1, 2], labeler="l1")
+    newer = cut(ranking("p", ["a", "b"], [1, 2], labeler="l2"), 1)
+
+    (prompt,) = prompts_of(tokenizer, *[older, newer][::order])
+
+    assert [len(response) for response in prompt.tree.responses] == [2, 1]
 
 
 @pytest.mark.parametrize("pad", [None, "<|end|>", "<|user|>"])

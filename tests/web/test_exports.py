@@ -42,6 +42,7 @@ async def seeded(app):
                     [Given(1, [(1, 2, 2)], ratings=(6, 4, 7))],
                     texts=('Say "hi",\nplease', "=1+1", "no"),
                     models=("sft", "＝evil", None),
+                    finishes=("stop", "length", None),
                     prompt="Greet me.",
                 ),
                 GivenSlate([Given(2, [(2, 1, None)])], texts=("x", "y", "z"), split="test"),
@@ -118,6 +119,15 @@ async def test_csv_holds_the_same_rows_with_risky_cells_prefixed(admin, seeded, 
     assert [record["margin"] for record in records] == ["2", "-1", ""]
     chosen = records[0]["chosen"]
     assert (chosen if shape == "hh" else json.loads(chosen)) == lines[0]["chosen"]
+
+
+async def test_a_ranking_says_of_each_response_why_it_ended_where_that_is_known(admin, seeded):
+    dataset = (await admin.post("/api/v1/projects/seeded/datasets")).json()
+
+    for path in (RANKINGS, f"/api/v1/datasets/{dataset['id']}/rankings"):
+        sampled, imported = rows(await admin.get(path))
+        assert [one["finish"] for one in sampled["responses"]] == ["stop", "length", None]
+        assert [one["finish"] for one in imported["responses"]] == [None, None, None]
 
 
 async def test_one_split_can_be_exported(admin, seeded):

@@ -82,6 +82,7 @@ class Preferences:
             "prompts_validation": len(self.held),
             "prompts_without_comparison": len(self.without_comparison),
             "responses": sum(len(prompt.tree.responses) for prompt in everything),
+            "responses_unfinished": sum(prompt.unfinished for prompt in everything),
             "cut": sum(bool(prompt.cut) for prompt in everything),
         }
 

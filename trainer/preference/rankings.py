@@ -58,8 +58,10 @@ class RankedPrompt:
         group: no group is on two sides of a split.
         is_held_out: True when the rows say that it must not be trained on.
         messages: the conversation, for people.
-        whole: its tokens and those of its responses with their EOS.
+        whole: its tokens and those of its responses; one that was not cut while it was sampled has
+            its EOS.
         tree: the same, cut to fit.
+        unfinished: how many responses have no EOS, as PPO shows them to a reward model.
         rankings: of these responses.
         cut: what was cut to fit, in words; empty when nothing was.
     """
@@ -70,6 +72,7 @@ class RankedPrompt:
     messages: tuple[Message, ...]
     whole: Tree
     tree: Tree
+    unfinished: int
     rankings: tuple[Ranking, ...]
     cut: str
 
@@ -98,7 +101,13 @@ def group_by_prompt(
     eos = data.eos_id_of(tokenizer)
     prompts = []
     for first, found, tokens in zip(firsts, responses, prompt_tokens, strict=True):
-        whole = Tree(tuple(tokens), tuple((*next(response_tokens), eos) for _ in found))
+        whole = Tree(
+            tuple(tokens),
+            tuple(
+                data.end_response(next(response_tokens), is_unfinished=is_unfinished, eos_id=eos)
+                for is_unfinished in found.values()
+            ),
+        )
         tree, cut = fit(whole, max_tokens)
         place = {key: at for at, key in enumerate(found)}
         prompts.append(
@@ -110,6 +119,7 @@ def group_by_prompt(
                 messages=tuple(first.messages),
                 whole=whole,
                 tree=tree,
+                unfinished=sum(response[-1] != eos for response in whole.responses),
                 rankings=tuple(
                     _ranking(name, row, place) for name, row in grouped[first.prompt_id]
                 ),
@@ -119,8 +129,17 @@ def group_by_prompt(
     return prompts
 
 
-def _responses_of(rows: Sequence[RankingRow]) -> list[ResponseKey]:
-    return list(dict.fromkeys(_key(response) for row in rows for response in row.responses))
+def _responses_of(rows: Sequence[RankingRow]) -> dict[ResponseKey, bool]:
+    """Return each response once, and whether it was cut while it was sampled.
+
+    One row that says so is enough: an older export does not know why a response ended.
+    """
+    is_unfinished: dict[ResponseKey, bool] = {}
+    for row in rows:
+        for response in row.responses:
+            said = is_unfinished.get(_key(response), False)
+            is_unfinished[_key(response)] = said or response.finish == "length"
+    return is_unfinished
 
 
 def _key(response: RankedResponse) -> ResponseKey:
