@@ -4,7 +4,7 @@ All results are float32. Shapes: n responses, r response tokens of all of them, 
 entries; the order is that of `Packed`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from transformers import PreTrainedModel
 
 from trainer.architecture.reward_head import bias_of, head_of
 from trainer.logprobs import token_entropy, token_logprobs
-from trainer.shared_prompt import Packed, hidden_states, logits_of
+from trainer.running import parallel
+from trainer.running.watch import Watch
+from trainer.shared_prompt import Packed, Tree, hidden_states, logits_of, pack, sizes_of
 
 # Logits in float32 that exist at one time; more are computed again in the backward pass.
 MAX_LOGITS = 2**26
@@ -76,6 +78,25 @@ def text_loss(model: PreTrainedModel, packed: Packed) -> Tensor:
 def scores(model: PreTrainedModel, packed: Packed) -> Tensor:
     """Return the reward of each response, read at its last token, minus the bias: (n,)."""
     return _project(model, hidden_states(model, packed, read=packed.ends)[packed.ends])
+
+
+@torch.no_grad()
+def scores_of(
+    model: PreTrainedModel, trees: Sequence[Tree], *, tokens: int, watch: Watch = iter
+) -> Tensor:
+    """Return `scores` of any number of trees, in order, from the forward passes of all ranks: (n,).
+
+    Args:
+        model: a reward model.
+        trees: the same on all ranks, at least one.
+        tokens: that a forward pass may hold.
+        watch: goes through the passes and may end the run between two of them.
+    """
+    done = [
+        (part, scores(model, pack(model, [trees[item] for item in part.items])))
+        for part in watch(parallel.deal(sizes_of(trees, model), tokens=tokens))
+    ]
+    return parallel.collect(done, [len(tree.responses) for tree in trees])
 
 
 def state_values(model: PreTrainedModel, packed: Packed) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from trainer.architecture import sharding
 from trainer.errors import RunDivergedError
 from trainer.running import parallel
 from trainer.running.watch import Watch
@@ -71,31 +72,49 @@ def draw_responses(
     temperature: float,
     top_p: float,
     max_new_tokens: int,
+    neighbors: int = 1,
     watch: Watch = iter,
 ) -> list[Drawn]:
     """Sample one response for each draw, in the order of the draws.
 
+    With several ranks each samples a part, and all get all: what they go on with is the same on
+    each of them, however their numbers round.
+
     Args:
-        model: the policy.
-        draws: what is wanted.
+        model: the policy, sharded or not.
+        draws: what is wanted, the same on all ranks.
         eos_id: ends a response.
         temperature: of the distribution.
         top_p: how much of its probability is drawn from.
         max_new_tokens: that a response may have.
+        neighbors: how many draws, one after the other, go to the same rank, which computes a
+            prompt once for all of its responses.
         watch: may end the run between two tokens. Several ranks do not ask it, as each has steps
             of its own.
 
     Raises:
         RunDivergedError: when the model's logits are not finite.
     """
+    choice = Choice(eos_id, temperature, top_p, max_new_tokens)
+    here = parallel.ranks()
+    if here.count == 1:
+        return _draw_own(model, draws, choice, watch)
+    places = [place for place in range(len(draws)) if place // neighbors % here.count == here.rank]
+    with sharding.whole_weights(model):
+        own = _draw_own(model, [draws[place] for place in places], choice, iter)
+    tokens = {place: one.tokens for place, one in zip(places, own, strict=True)}
+    drawn = parallel.collect_sequences(tokens, count=len(draws), longest=max_new_tokens)
+    return [Drawn(list(one), "stop" if one[-1] == eos_id else "length") for one in drawn]
+
+
+def _draw_own(
+    model: PreTrainedModel, draws: Sequence[Draw], choice: Choice, watch: Watch
+) -> list[Drawn]:
     if not draws:
         return []
-    if parallel.ranks().count > 1:
-        watch = iter
-    choice = Choice(eos_id, temperature, top_p, max_new_tokens)
     longest = max(len(draw.prompt) for draw in draws)
-    rows = _rows_at_once(model, draws, longest, max_new_tokens)
-    if is_exact_for(model, longest + max_new_tokens):
+    rows = _rows_at_once(model, draws, longest, choice.max_new_tokens)
+    if is_exact_for(model, longest + choice.max_new_tokens):
         with shared_attention(model):
             return _draw_in_flight(model, draws, choice, rows, watch)
     log.info("%s samples without sharing prompts", type(model).__name__)

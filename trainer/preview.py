@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, limits
-from trainer.architecture import sharding
 from trainer.generate import Draw, draw_responses
 from trainer.running.seeds import derive_seed
 from trainer.running.watch import Watch
@@ -41,14 +40,13 @@ def sample_responses(
     limit = limits.longest_sequence(policy.config, max_tokens)
     max_new_tokens = min(sampling.max_new_tokens, limit // 2)
     prompts = data.encode_prompts(tokenizer, conversations, max_tokens=limit - max_new_tokens)
-    with sharding.whole_weights(policy):
-        drawn = draw_responses(
-            policy,
-            [Draw(prompt.tokens, derive_seed(sampling.seed, *prompt.tokens)) for prompt in prompts],
-            eos_id=data.eos_id_of(tokenizer),
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_new_tokens=max_new_tokens,
-            watch=watch,
-        )
+    drawn = draw_responses(
+        policy,
+        [Draw(prompt.tokens, derive_seed(sampling.seed, *prompt.tokens)) for prompt in prompts],
+        eos_id=data.eos_id_of(tokenizer),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_new_tokens=max_new_tokens,
+        watch=watch,
+    )
     return [str(tokenizer.decode(one.tokens, skip_special_tokens=True)) for one in drawn]

@@ -27,18 +27,22 @@ from tests.trainer.conftest import (
     user,
 )
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import data, models, rundir, train_sft
+from trainer import data, generate, models, rundir, train_sft
 from trainer.__main__ import main
 from trainer.architecture import sharding
 from trainer.errors import RunRefusedError
-from trainer.ppo import episodes as ppo_episodes
+from trainer.ppo.episodes import sample_episodes
+from trainer.ppo.rollouts import PPOModels
+from trainer.ppo.scored_texts import Shown, sample_scored
 from trainer.preference import comparisons
 from trainer.running import checkpoints, parallel
 from trainer.running.parallel import Part, Ranks
+from trainer.sft.selection import open_selection
 from trainer.shared_prompt import Size
 from trainer.spec import (
     DPOSettings,
     DPOSpec,
+    Message,
     PPOSettings,
     PPOSpec,
     RewardSettings,
@@ -186,9 +190,15 @@ def make(run_dir, kind, shared, *, base="base", **changes):
         )
         return make_run(run_dir, spec, prompts=PROMPTS, pretraining=TEXTS)
     if kind == "sft":
+        judge = str(shared / "reward") if changes.pop("is_judged", False) else None
         mix = {"checkpoint_minutes": 0, "pretraining_share": 0.2}
         settings = SFTSettings(**{**small, **mix, **changes})
-        spec = SFTSpec(base_model=base, settings=settings, pretraining="pretraining.jsonl")
+        spec = SFTSpec(
+            base_model=base,
+            settings=settings,
+            pretraining="pretraining.jsonl",
+            reward_model=judge,
+        )
         return make_run(run_dir, spec, demonstrations=DEMONSTRATIONS, pretraining=TEXTS)
     spec = (
         RewardSpec(base_model=base, settings=RewardSettings(**{**small, **changes}))
@@ -301,6 +311,7 @@ def test_any_number_of_ranks_sees_each_prompt_once_an_epoch_and_gives_the_number
     [
         ("reward", {"labeler_folds": 2}),
         ("dpo", {}),
+        ("sft", {"is_judged": True, "max_tokens": 64}),
         ("sft", {"base": "untied", "gradient_checkpointing": True, "max_gradient_norm": 0.01}),
         ("ppo", {}),
         ("ppo", {"lora_rank": 2}),
@@ -397,15 +408,14 @@ def sample_one_prompt(folder, base):
     own = []
     with parallel.connected():
         tokenizer, policy = make_tokenizer(), models.load_policy(base, seed=0)
-        draw, prompt = ppo_episodes.draw_responses, data.Example((5, 6, 7), 3)
+        collect, prompt = parallel.collect_sequences, data.Example((5, 6, 7), 3)
 
-        def draw_and_note(*arguments, **options):
-            drawn = draw(*arguments, **options)
-            own.extend(one.tokens for one in drawn)
-            return drawn
+        def note_and_collect(drawn, **options):
+            own.extend(drawn.values())
+            return collect(drawn, **options)
 
-        ppo_episodes.draw_responses = draw_and_note
-        episodes = ppo_episodes.sample_episodes(
+        parallel.collect_sequences = note_and_collect
+        episodes = sample_episodes(
             policy,
             [prompt] * 5,
             PPOSettings(max_new_tokens=8),
@@ -433,6 +443,48 @@ def test_ranks_sample_different_responses_and_the_same_again(tmp_path, shared, s
     assert first["own"] == first["all"][::2]
     assert second["own"] == first["all"][1::2]
     assert len(set(map(tuple, first["all"]))) == 5
+
+
+def as_if_alone_on_the_second_rank():
+    """Let it choose other tokens, as rounding that differs between two GPUs may."""
+    pick = generate.pick_tokens
+    if os.environ["RANK"] == "1":
+        generate.pick_tokens = lambda logits, numbers, **how: pick(logits, numbers / 2, **how)
+
+
+def choose_by_reward(folder):
+    policy = models.load_policy(folder / "base", seed=0)
+    prompts = [[Message(**one) for one in row["messages"]] for row in PROMPTS]
+    settings = SFTSettings(tokens_per_forward=256)
+    judge = folder / "reward"
+    chosen = open_selection(str(judge), policy, make_tokenizer(), prompts, settings)
+    return chosen.consider(policy, step=0)
+
+
+def show_texts(folder):
+    policy = models.load_policy(folder / "base", seed=0)
+    reward = models.load_reward_model(folder / "reward", seed=0)
+    shown = Shown("abcde", [data.Example((5, 6, n), 3) for n in range(5)])
+    settings = PPOSettings(max_new_tokens=8, tokens_per_forward=256)
+    loaded = PPOModels(policy, policy, reward, reward)
+    texts = sample_scored(loaded, shown, make_tokenizer(), settings, eos_id=EOS)
+    return [[one.response, one.score] for one in texts]
+
+
+def write_what_a_rank_sees(folder, shared, look):
+    with parallel.connected():
+        as_if_alone_on_the_second_rank()
+        (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(look(shared)))
+    return 0
+
+
+@pytest.mark.parametrize("look", [choose_by_reward, show_texts])
+def test_all_ranks_see_the_same_scores_of_the_same_responses(tmp_path, shared, start, look):
+    """Two best checkpoints would be saved as one that is neither, and sharded models would hang."""
+    assert end(start(write_what_a_rank_sees, tmp_path, shared, look)) == [0, 0]
+
+    first, second = ((tmp_path / f"{rank}.json").read_text() for rank in (0, 1))
+    assert first == second
 
 
 # --- ends ----------------------------------------------------------------------------------------

@@ -89,7 +89,17 @@ def sample_episodes(
     ]
     served: list[Served] | None = None
     if settings.rollouts == "local":
-        own = _draw_own(policy, draws, settings, eos_id=eos_id, watch=watch)
+        drawn = draw_responses(
+            policy,
+            draws,
+            eos_id=eos_id,
+            temperature=settings.temperature,
+            top_p=1.0,
+            max_new_tokens=settings.max_new_tokens,
+            neighbors=settings.responses_per_prompt,
+            watch=watch,
+        )
+        responses = [tuple(one.tokens) for one in drawn]
     else:
         if parallel.ranks().count > 1:
             watch = iter
@@ -108,7 +118,9 @@ def sample_episodes(
                     watch=watch,
                 )
         own = {place: one.tokens for place, one in enumerate(served or [])}
-    responses = parallel.collect_sequences(own, count=len(draws), longest=settings.max_new_tokens)
+        responses = parallel.collect_sequences(
+            own, count=len(draws), longest=settings.max_new_tokens
+        )
     return Episodes(
         [
             Example((*prompt.tokens, *response), prompt.prompt_length)
@@ -129,32 +141,3 @@ def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
     gap = engine_gap(episodes.served, rollouts.logprobs[rollouts.is_response_token])
     require_small_gap(gap)
     return {"sampler/logprob_gap_mean": gap.mean, "sampler/logprob_gap_max": gap.maximum}
-
-
-def _draw_own(
-    policy: PreTrainedModel,
-    draws: Sequence[Draw],
-    settings: PPOSettings,
-    *,
-    eos_id: int,
-    watch: Watch,
-) -> dict[int, list[int]]:
-    """Sample this rank's share of the responses: tokens by place."""
-    here = parallel.ranks()
-    # A rank computes a prompt for all of its responses.
-    places = [
-        place
-        for place in range(len(draws))
-        if place // settings.responses_per_prompt % here.count == here.rank
-    ]
-    with sharding.whole_weights(policy):
-        drawn = draw_responses(
-            policy,
-            [draws[place] for place in places],
-            eos_id=eos_id,
-            temperature=settings.temperature,
-            top_p=1.0,
-            max_new_tokens=settings.max_new_tokens,
-            watch=watch,
-        )
-    return {place: one.tokens for place, one in zip(places, drawn, strict=True)}

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import data, forward
-from trainer.architecture import adapters, sharding
+from trainer import forward
+from trainer.architecture import adapters
 from trainer.data import Example
 from trainer.generate import Draw, draw_responses
 from trainer.ppo.rollouts import PPOModels
 from trainer.running.seeds import derive_seed
 from trainer.running.watch import Watch
-from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import PPOSettings, PromptRow
 
 SHOWN_TEXTS = 8
@@ -48,7 +47,6 @@ def choose_shown(rows: Sequence[PromptRow]) -> list[PromptRow]:
     return sorted(rows, key=lambda row: row.split == "train")[:SHOWN_TEXTS]
 
 
-@torch.no_grad()
 def sample_scored(
     models: PPOModels,
     shown: Shown,
@@ -59,38 +57,29 @@ def sample_scored(
     watch: Watch = iter,
 ) -> list[ScoredText]:
     """Sample one response for each shown prompt and let the reward model score it."""
-    with sharding.whole_weights(models.policy):
-        drawn = draw_responses(
-            models.policy,
-            [
-                Draw(example.tokens, derive_seed(settings.seed, "shown", index))
-                for index, example in enumerate(shown.examples)
-            ],
-            eos_id=eos_id,
-            temperature=settings.temperature,
-            top_p=1.0,
-            max_new_tokens=settings.max_new_tokens,
-            watch=watch,
-        )
+    drawn = draw_responses(
+        models.policy,
+        [
+            Draw(example.tokens, derive_seed(settings.seed, "shown", index))
+            for index, example in enumerate(shown.examples)
+        ],
+        eos_id=eos_id,
+        temperature=settings.temperature,
+        top_p=1.0,
+        max_new_tokens=settings.max_new_tokens,
+        watch=watch,
+    )
     trees = [
         Example((*example.tokens, *one.tokens), example.prompt_length).tree()
         for example, one in zip(shown.examples, drawn, strict=True)
     ]
     with adapters.off(models.reward):
-        scores = [
-            score
-            for rows in watch(
-                data.within_budget(
-                    sizes_of(trees, models.reward), tokens=settings.tokens_per_forward
-                )
-            )
-            for score in forward.scores(
-                models.reward, pack(models.reward, [trees[row] for row in rows])
-            ).tolist()
-        ]
+        scores = forward.scores_of(
+            models.reward, trees, tokens=settings.tokens_per_forward, watch=watch
+        )
     return [
         ScoredText(prompt, str(tokenizer.decode(one.tokens, skip_special_tokens=True)), score)
-        for prompt, one, score in zip(shown.prompts, drawn, scores, strict=True)
+        for prompt, one, score in zip(shown.prompts, drawn, scores.tolist(), strict=True)
     ]
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -13,9 +12,8 @@ from trainer.architecture import reward_head
 from trainer.data import Example
 from trainer.errors import RunDivergedError
 from trainer.preference.rankings import RankedPrompt
-from trainer.running import parallel
 from trainer.running.watch import Watch
-from trainer.shared_prompt import pack, sizes_of
+from trainer.shared_prompt import pack
 from trainer.spec import RewardSettings
 
 
@@ -39,7 +37,6 @@ def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Te
     return forward.scores(model, pack(model, [prompt.tree for prompt in prompts]))
 
 
-@torch.no_grad()
 def center(
     model: PreTrainedModel,
     demonstrations: Sequence[Example],
@@ -60,11 +57,8 @@ def center(
     """
     reward_head.set_bias(model, 0.0)
     trees = [example.tree() for example in demonstrations]
-    total = 0.0
-    for part in watch(parallel.deal(sizes_of(trees, model), tokens=settings.tokens_per_forward)):
-        packed = pack(model, [trees[index] for index in part.items])
-        total += part.weight * float(forward.scores(model, packed).double().sum())
-    bias = parallel.total_of(total) / len(trees)
+    scores = forward.scores_of(model, trees, tokens=settings.tokens_per_forward, watch=watch)
+    bias = float(scores.double().mean())
     if not math.isfinite(bias):
         raise RunDivergedError(
             f"the demonstrations score {bias} on average, so that no bias makes it 0; train again "

@@ -14,7 +14,6 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import data, forward, limits, models
-from trainer.architecture import sharding
 from trainer.architecture.adapters import trainable_parameters
 from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.generate import Draw, draw_responses
@@ -22,7 +21,6 @@ from trainer.rundir import Metrics
 from trainer.running.seeds import derive_seed
 from trainer.running.trained import JSON
 from trainer.running.watch import Watch
-from trainer.shared_prompt import pack, sizes_of
 from trainer.spec import Message, SFTSettings
 
 ANSWERED_PROMPTS = 64
@@ -59,16 +57,9 @@ class Judge:
             max_tokens=limits.longest_sequence(self.model.config, self.settings.max_tokens),
         )
         trees = [example.tree() for example in examples]
-        scores: list[float] = []
-        with torch.no_grad():
-            for part in watch(
-                data.within_budget(
-                    sizes_of(trees, self.model), tokens=self.settings.tokens_per_forward
-                )
-            ):
-                packed = pack(self.model, [trees[index] for index in part])
-                scores += forward.scores(self.model, packed).tolist()
-        return sum(scores) / len(scores)
+        tokens = self.settings.tokens_per_forward
+        scores = forward.scores_of(self.model, trees, tokens=tokens, watch=watch)
+        return float(scores.double().mean())
 
     def _sample(self, policy: PreTrainedModel, watch: Watch) -> list[str]:
         limit = limits.longest_sequence(policy.config, self.settings.max_tokens)
@@ -76,19 +67,18 @@ class Judge:
         prompts = data.encode_prompts(
             self.policy_tokenizer, self.prompts, max_tokens=limit - longest
         )
-        with sharding.whole_weights(policy):
-            drawn = draw_responses(
-                policy,
-                [
-                    Draw(prompt.tokens, derive_seed(self.settings.seed, "answer", index))
-                    for index, prompt in enumerate(prompts)
-                ],
-                eos_id=data.eos_id_of(self.policy_tokenizer),
-                temperature=1.0,
-                top_p=1.0,
-                max_new_tokens=longest,
-                watch=watch,
-            )
+        drawn = draw_responses(
+            policy,
+            [
+                Draw(prompt.tokens, derive_seed(self.settings.seed, "answer", index))
+                for index, prompt in enumerate(prompts)
+            ],
+            eos_id=data.eos_id_of(self.policy_tokenizer),
+            temperature=1.0,
+            top_p=1.0,
+            max_new_tokens=longest,
+            watch=watch,
+        )
         decode = self.policy_tokenizer.decode
         return [str(decode(one.tokens, skip_special_tokens=True)) for one in drawn]
 
