@@ -607,7 +607,7 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
     assert scores.mean().item() == pytest.approx(0, abs=1e-3)
     assert reward_head.bias_of(model) == pytest.approx(result.metrics["reward/bias"])
     assert steps[-1]["progress"] == 1
-    assert steps[-1]["seconds_left"] == 0
+    assert steps[-1]["seconds_left"] < 1  # held-out prompts and demonstrations are still read
     assert result.evaluation.accuracy.value == result.metrics["accuracy/validation"]
     assert result.evaluation.agreement is not None
     assert len(result.lineage.rows_used) == 60
