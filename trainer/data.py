@@ -1,7 +1,7 @@
 """Rows to batches: conversations become tokens, and tokens are dealt into forward passes."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -196,18 +196,27 @@ def encode_examples(
     responses: Sequence[str],
     *,
     max_tokens: int,
+    unfinished: Container[int] = (),
 ) -> list[Example]:
     """Turn conversations with their responses into examples that end with EOS.
 
     Of what is too long the end is kept: the response matters most.
+
+    Args:
+        tokenizer: of the model.
+        conversations: the prompts.
+        responses: one to each.
+        max_tokens: that an example may have.
+        unfinished: indices of responses that were cut while they were sampled: no EOS follows.
     """
     prompts = tokenize_prompts(tokenizer, conversations)
     eos = eos_id_of(tokenizer)
     examples = []
-    for prompt, response in zip(
-        prompts, tokenize(tokenizer, responses, special=False), strict=True
+    for index, (prompt, response) in enumerate(
+        zip(prompts, tokenize(tokenizer, responses, special=False), strict=True)
     ):
-        tokens = (*prompt, *response, eos)
+        ended = end_response(response, is_unfinished=index in unfinished, eos_id=eos)
+        tokens = (*prompt, *ended)
         surplus = max(0, len(tokens) - max_tokens)
         # One prompt token must stay: the first response token needs something that predicts it.
         length = max(1, len(prompt) - surplus)

@@ -13,6 +13,7 @@ from trainer import data, forward, language_loss, models, rundir, shared_prompt,
 from trainer.running import optimization
 from trainer.running.lineage import model_sha256
 from trainer.running.schedule import plan_batches
+from trainer.sft import selection
 from trainer.sft.demonstrations import split_demonstrations
 from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
 
@@ -319,6 +320,34 @@ def test_the_saved_model_is_the_one_that_the_reward_model_scores_best(tmp_path, 
     held = encode(make_tokenizer(), [(f"Say {n}", f"{n} it is") for n in (6, 7)])
     loss = language_loss.mean_loss(saved, held, tokens_per_forward=256)
     assert loss == pytest.approx(losses[best], abs=1e-6)
+
+
+def test_an_answer_that_was_cut_is_scored_without_eos(tmp_path, base, monkeypatch):
+    """As a reward model learns to read such an answer, and as PPO shows it one."""
+    monkeypatch.setattr(selection, "ANSWER_TOKENS", 12)
+    policy, tokenizer = models.load_policy(Path(base), seed=0), make_tokenizer()
+    prompts = [[Message(role="user", content=f"Say {n}")] for n in range(64)]
+    judge = save_judge(tmp_path / "judge")
+    chosen = selection.open_selection(judge, policy, tokenizer, prompts, SFTSettings(seed=4))
+    drawn, draw = [], selection.draw_responses
+
+    def draw_and_note(*arguments, **options):
+        drawn.extend(draw(*arguments, **options))
+        return drawn
+
+    monkeypatch.setattr(selection, "draw_responses", draw_and_note)
+
+    score = chosen.consider(policy, step=0)
+
+    assert {one.finish for one in drawn} == {"stop", "length"}
+    texts = [tokenizer.decode(one.tokens, skip_special_tokens=True) for one in drawn]
+    examples = encode(tokenizer, [(f"Say {n}", text) for n, text in enumerate(texts)])
+    trees = [
+        shared_prompt.Tree(one.prompt, (one.response[: None if of.finish == "stop" else -1],))
+        for one, of in zip(examples, drawn, strict=True)
+    ]
+    expected = forward.scores(chosen.judge.model, shared_prompt.pack_shared(trees))
+    assert score == pytest.approx(expected.mean().item(), abs=1e-5)
 
 
 def test_a_reward_model_without_scores_ends_the_run_and_is_named(tmp_path, base, train):

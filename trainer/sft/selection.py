@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import data, forward, limits, models
 from trainer.architecture.adapters import trainable_parameters
 from trainer.errors import RunDivergedError, RunRefusedError
-from trainer.generate import Draw, draw_responses
+from trainer.generate import Draw, Drawn, draw_responses
 from trainer.rundir import Metrics
 from trainer.running.seeds import derive_seed
 from trainer.running.trained import JSON
@@ -50,24 +50,26 @@ class Judge:
     def mean_score(self, policy: PreTrainedModel, *, watch: Watch = iter) -> float:
         """Sample one answer for each prompt, with the same seeds every time, and score them."""
         answers = self._sample(policy, watch)
+        decode = self.policy_tokenizer.decode
         examples = data.encode_examples(
             self.tokenizer,
             self.prompts,
-            answers,
+            [str(decode(one.tokens, skip_special_tokens=True)) for one in answers],
             max_tokens=limits.longest_sequence(self.model.config, self.settings.max_tokens),
+            unfinished={place for place, one in enumerate(answers) if one.finish == "length"},
         )
         trees = [example.tree() for example in examples]
         tokens = self.settings.tokens_per_forward
         scores = forward.scores_of(self.model, trees, tokens=tokens, watch=watch)
         return float(scores.double().mean())
 
-    def _sample(self, policy: PreTrainedModel, watch: Watch) -> list[str]:
+    def _sample(self, policy: PreTrainedModel, watch: Watch) -> list[Drawn]:
         limit = limits.longest_sequence(policy.config, self.settings.max_tokens)
         longest = min(ANSWER_TOKENS, limit // 2)
         prompts = data.encode_prompts(
             self.policy_tokenizer, self.prompts, max_tokens=limit - longest
         )
-        drawn = draw_responses(
+        return draw_responses(
             policy,
             [
                 Draw(prompt.tokens, derive_seed(self.settings.seed, "answer", index))
@@ -79,8 +81,6 @@ class Judge:
             max_new_tokens=longest,
             watch=watch,
         )
-        decode = self.policy_tokenizer.decode
-        return [str(decode(one.tokens, skip_special_tokens=True)) for one in drawn]
 
 
 @dataclass
