@@ -103,11 +103,12 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
     if isinstance(error, RunRefusedError | RunDivergedError):
         reason, code = str(error), error.exit_code
     elif _is_lost_peer(error):
+        # The library cannot tell a rank that ended from a link or a GPU that failed here.
+        _say(_first_line(error.__cause__ or error))
         reason, code = PEER_LOST, 1
     else:
         traceback.print_exception(error)
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        code = 1
+        reason, code = _first_line(error), 1
     steps = rundir.checkpoint_steps(run_dir)
     # Before the first step is done the only checkpoint is what the run started from.
     if steps and rundir.read_metrics_from(run_dir, 0).rows:
@@ -115,6 +116,10 @@ def _fail(kind: RunKind, run_dir: Path, error: Exception) -> int:
     _record(kind, run_dir, reason, error)
     _say(f"error: {reason}")
     return code
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _record(kind: RunKind, run_dir: Path, reason: str, error: Exception) -> None:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import accelerate
 import psutil
 import pytest
 import torch
@@ -616,6 +617,35 @@ def test_what_ended_one_rank_is_said_instead_of_that_it_was_lost(tmp_path, share
     # The first rank has nothing to add but that, without the words of the library beneath.
     lost = stderr_of(run_dir, 0).splitlines()[-1]
     assert lost.startswith("error: another rank has ended or does not answer; its own last line")
+
+
+def fail_in_the_library(*_, **__):
+    raise RuntimeError("NCCL error: unhandled system error\nLast error: no route to host")
+
+
+def train_where_ranks_do_not_find_each_other(run_dir):
+    accelerate.PartialState = fail_in_the_library
+    return train("sft", run_dir)
+
+
+def train_where_numbers_do_not_arrive(run_dir):
+    torch.distributed.all_reduce = fail_in_the_library
+    return train("sft", run_dir)
+
+
+@pytest.mark.parametrize(
+    "train_badly", [train_where_ranks_do_not_find_each_other, train_where_numbers_do_not_arrive]
+)
+def test_the_log_says_what_the_library_said_of_a_lost_rank(tmp_path, shared, start, train_badly):
+    """When all ranks say that another one has ended, none of them would say why."""
+    run_dir = make(tmp_path / "run", "sft", shared)
+
+    assert end(start(train_badly, run_dir)) == [1, 1]
+    for rank in (0, 1):
+        said, last = stderr_of(run_dir, rank).splitlines()[-2:]
+        assert said == "RuntimeError: NCCL error: unhandled system error"
+        assert last.startswith("error: another rank has ended or does not answer")
+    assert rundir.read_failure(run_dir).error.startswith("another rank has ended")
 
 
 def train_on_a_full_disk(run_dir):
