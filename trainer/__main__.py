@@ -1,10 +1,10 @@
 """One run, from files: `python -m trainer {sample,sft,reward,dpo,ppo} RUN_DIR`.
 
 Exit code 0 means that `result.json` is valid, 2 that the run was refused as specified, 1 that it
-failed, 75 that the disk is full, 143 that SIGTERM or Ctrl-C stopped it; the last line on stderr
-says why. Unless it was stopped so does `error` in `result.json`, where the disk has room for it. A
-run that is started again goes on from its last checkpoint. On Linux the run ends with the process
-that started it.
+failed, 69 that another process works in the directory, 75 that the disk is full, 143 that SIGTERM
+or Ctrl-C stopped it; the last line on stderr says why. Unless it was stopped or another process is
+at work so does `error` in `result.json`, where the disk has room for it. A run that is started
+again goes on from its last checkpoint. On Linux the run ends with the process that started it.
 
 Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`, see
 `running/parallel.py`.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 # EX_TEMPFAIL of sysexits.h: the same run may succeed later, without a change.
 DISK_FULL_EXIT_CODE = 75
+# EX_UNAVAILABLE: the run directory is another process's.
+BUSY_EXIT_CODE = 69
 
 # What a rank knows that has lost another one; that one's reason, if it left any, counts more.
 PEER_LOST = (

@@ -102,7 +102,10 @@ CANCEL = text(
 REQUEUE = text(f"update runs set status = 'queued', error = :reason {FENCE} returning id")  # noqa: S608
 # Being asked to stop is no fault of the run: the attempt does not count.
 HAND_BACK = text(
-    f"update runs set status = 'queued', max_attempts = max_attempts + 1 {FENCE} returning id"  # noqa: S608
+    f"""
+update runs set status = 'queued', max_attempts = max_attempts + 1, error = :reason
+{FENCE} returning id
+"""  # noqa: S608 - a constant
 )
 WAIT_FOR_DISK = text(
     f"""
@@ -303,9 +306,9 @@ async def retry_run(tx: AsyncSession, run: StartedRun, reason: str) -> None:
     await enqueue_again(tx, run.id, run.kind)
 
 
-async def hand_back_run(tx: AsyncSession, run: StartedRun) -> None:
-    """Queue the run again because its worker was asked to stop."""
-    await _fenced(tx, HAND_BACK, run)
+async def hand_back_run(tx: AsyncSession, run: StartedRun, reason: str | None = None) -> None:
+    """Queue the run again: its worker was asked to stop, or `reason` says what it waits for."""
+    await _fenced(tx, HAND_BACK, run, reason=None if reason is None else _one_line(reason))
     await enqueue_again(tx, run.id, run.kind)
 
 

@@ -5,9 +5,10 @@ import contextlib
 import logging
 import time
 from asyncio.subprocess import Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +33,7 @@ from app.jobs.process import (
     cap_log,
     failure_of,
     start_trainer,
+    stop_other_trainers,
     stop_trainer,
     trainer_command,
     trainer_environment,
@@ -113,12 +115,16 @@ async def _attempt(runner: Runner, run: StartedRun) -> None:
         if failure.needs_disk_bytes is not None:
             await wait_for_disk(tx, run, failure.reason, needs_disk_bytes=failure.needs_disk_bytes)
             return
+        if failure.is_waiting:
+            await hand_back_run(tx, run, failure.reason)
+            return
         end = retry_run if failure.is_retryable else fail_run
         await end(tx, run, failure.reason)
 
 
 async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
     """Run the trainer to its end and return its exit code; None when the run was cancelled."""
+    await _while_beating(runner, run, stop_other_trainers(run.kind, run_dir))
     process = await start_trainer(
         runner.trainer or trainer_command(run.kind, runner.settings),
         run.kind,
@@ -129,17 +135,17 @@ async def _train(runner: Runner, run: StartedRun, run_dir: Path) -> int | None:
     try:
         return await _follow(runner, run, run_dir, process)
     finally:
-        await asyncio.shield(_stop(runner, run, process))
+        await asyncio.shield(_while_beating(runner, run, stop_trainer(process)))
 
 
-async def _stop(runner: Runner, run: StartedRun, process: Process) -> None:
-    """Stop the trainer; while it writes its checkpoint, no other worker may take the run over."""
-    stopping = asyncio.create_task(stop_trainer(process))
-    while not (await asyncio.wait({stopping}, timeout=HEARTBEAT_SECONDS))[0]:
+async def _while_beating(runner: Runner, run: StartedRun, work: Coroutine[Any, Any, None]) -> None:
+    """Do work that may take longer than a run may be silent; no other worker takes it over."""
+    working = asyncio.create_task(work)
+    while not (await asyncio.wait({working}, timeout=HEARTBEAT_SECONDS))[0]:
         with contextlib.suppress(StaleAttemptError, OperationalError, InterfaceError):
             async with transaction(runner.engine) as tx:
                 await record_progress(tx, run, [])
-    await stopping
+    await working
 
 
 async def _follow(runner: Runner, run: StartedRun, run_dir: Path, process: Process) -> int | None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import shlex
 import shutil
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +22,10 @@ from app.errors import UnavailableError
 from app.jobs.disk import free_disk_bytes, needed_disk_bytes
 from app.settings import Settings
 from trainer import rundir
-from trainer.errors import DISK_FULL_EXIT_CODE, say_disk_full
+from trainer.errors import BUSY_EXIT_CODE, DISK_FULL_EXIT_CODE, say_disk_full
 from trainer.spec import RunKind
+
+logger = logging.getLogger(__name__)
 
 TRAINER = (sys.executable, "-m", "trainer")
 # The trainer gets these and nothing else: above all not the database URL and not the secret key.
@@ -31,6 +35,8 @@ INHERITED_PREFIXES = (
     "TORCHINDUCTOR_",
 )  # fmt: skip
 TERM_GRACE_SECONDS = 20.0  # long enough to write a checkpoint
+KILL_SECONDS = 5.0
+POLL_SECONDS = 0.1
 LOG_BYTES, KEPT_LOG_BYTES = 10_000_000, 1_000_000
 KILLED_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ATTEMPT_LINE = "--- attempt"
@@ -45,11 +51,13 @@ class Failure:
     Attributes:
         reason: one line.
         is_retryable: at once.
+        is_waiting: for another process to leave the run directory; it is no fault of the run.
         needs_disk_bytes: another attempt may fare better when so much is free.
     """
 
     reason: str
     is_retryable: bool
+    is_waiting: bool = False
     needs_disk_bytes: int | None = None
 
 
@@ -112,6 +120,44 @@ async def stop_trainer(process: Process) -> None:
     await process.wait()
 
 
+async def stop_other_trainers(kind: RunKind, run_dir: Path) -> None:
+    """Stop what an earlier attempt left at work in the directory, as when its worker hangs.
+
+    It is known by its command line, so only trainers of this machine are found.
+    """
+    others = await asyncio.to_thread(_trainers_in, kind, run_dir)
+    if not others:
+        return
+    logger.warning("jobs.run.left_trainer run_dir=%s processes=%s", run_dir, others)
+    for number, seconds in ((signal.SIGTERM, TERM_GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        for process_id in others:
+            _signal_all(process_id, number)
+        deadline = time.monotonic() + seconds
+        while others and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            others = await asyncio.to_thread(_trainers_in, kind, run_dir)
+
+
+def _trainers_in(kind: RunKind, run_dir: Path) -> list[int]:
+    # Each argument is followed by a zero byte.
+    ending = [kind.encode(), os.fsencode(run_dir), b""]
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            if path.read_bytes().split(b"\0")[-3:] == ending:
+                found.append(int(path.parent.name))
+    return found
+
+
+def _signal_all(process_id: int, number: signal.Signals) -> None:
+    """Signal the process, and all of the group that it leads."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpgid(process_id) == process_id:
+            os.killpg(process_id, number)
+        else:
+            os.kill(process_id, number)
+
+
 def trainer_environment(kind: RunKind, settings: Settings) -> dict[str, str]:
     """What the trainer may know: a server and its key only when this kind of run samples there."""
     environment = {
@@ -143,6 +189,8 @@ def failure_of(exit_code: int, run_dir: Path, *, is_out_of_memory: bool = False)
         needs = needed_disk_bytes(run_dir)
         reason = say_disk_full(needs, free_disk_bytes(run_dir))
         return Failure(reason, is_retryable=True, needs_disk_bytes=needs)
+    if exit_code == BUSY_EXIT_CODE:
+        return Failure(_last_words(exit_code, run_dir), is_retryable=True, is_waiting=True)
     if exit_code in KILLED_CODES:
         reason = "killed by signal 9; most often the machine ran out of memory"
         if is_out_of_memory:

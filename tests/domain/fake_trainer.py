@@ -43,6 +43,9 @@ if end == "killed":
 if end == "refused":
     sys.stderr.write("error: base_model has no tokenizer\n")
     sys.exit(2)
+if end == "busy":
+    sys.stderr.write("error: another process works in the directory\n")
+    sys.exit(69)
 if end == "explained":
     result = {"kind": kind, "metrics": {}, "rows": {}, "versions": {}, "error": "all ranks tie"}
     (run_dir / "result.json").write_text(json.dumps(result))

@@ -1,6 +1,8 @@
 """Resuming a run that was cancelled or failed, with a real Postgres and real processes."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.errors import ConflictError, NotFoundError
+from app.jobs import process
 from app.jobs.commands import (
     Step,
     fail_run,
@@ -35,6 +38,7 @@ AN_HOUR_AGO = text("""
 update runs set started_at = now() - interval '62 minutes', finished_at = now() - interval '1 hour'
 where id = :id
 """)
+SILENT = text("update runs set heartbeat_at = now() - interval '1 minute' where id = :id")
 RESULT = RunResult(kind="sft", metrics={"loss/train": 0.5}, rows={}, versions={})
 
 
@@ -112,6 +116,63 @@ async def test_a_cancelled_run_goes_on_from_its_checkpoint(
         losses = [(row.step, round(row.values["loss/train"], 3)) for row in rows]
     # What came after the checkpoint is replaced: those of the second try are twice as large.
     assert losses == [(1, 1.0), (2, 0.5), (3, 0.667), (4, 0.5), (5, 0.4), (6, 0.333)]
+
+
+@pytest.mark.parametrize("state", ["stopped", "stubborn"])
+async def test_a_trainer_that_a_hung_worker_left_is_ended_before_the_run_goes_on(
+    runner, engine, queued, resumed, tmp_path, monkeypatch, state
+):
+    """Design rule 12: the worker that started it answers no more, and its trainer does not end."""
+    monkeypatch.setattr(process, "TERM_GRACE_SECONDS", 3)
+    run_id = await queued(end="hang", bad_tries=1, stubborn=state == "stubborn")
+    async with transaction(engine) as tx:
+        run = await start_attempt(tx, run_id, code_version=None)
+    run_dir = tmp_path / "runs" / str(run_id)
+    run_dir.mkdir(parents=True)
+    await SettingsHandler().prepare(engine, run, run_dir)
+    left = await process.start_trainer(
+        FAKE_TRAINER, "sft", run_dir, environment=dict(os.environ), attempt=1
+    )
+    async with asyncio.timeout(20):
+        while not (run_dir / "tries").exists():
+            await asyncio.sleep(0.05)
+    if state == "stopped":
+        os.killpg(left.pid, signal.SIGSTOP)
+    async with transaction(engine) as tx:
+        await tx.execute(SILENT, {"id": run_id})
+        assert await request_cancel(tx, run_id) == "cancelled"
+    (run_dir / "checkpoints" / "step-00000002").mkdir(parents=True)
+    await resumed(run_id)
+
+    try:
+        await execute_run(runner, run_id)
+        async with asyncio.timeout(5):
+            code = await left.wait()
+    finally:
+        await process.stop_trainer(left)
+
+    done = await read(engine, run_id)
+    assert code == -signal.SIGKILL
+    assert (done.status, done.attempt, done.error) == ("succeeded", 2, None)
+    # While the old one was given time, the run's heartbeat kept other workers away.
+    assert (done.finished_at - done.heartbeat_at).total_seconds() < 2.5
+
+
+async def test_a_directory_where_another_process_works_is_waited_for_and_fails_no_run(
+    runner, engine, queued
+):
+    run_id = await queued(end="busy", bad_tries=4)
+
+    for _ in range(4):
+        await execute_run(runner, run_id)
+        waiting = await read(engine, run_id)
+        assert (waiting.status, waiting.error) == (
+            "queued",
+            "another process works in the directory",
+        )
+    await execute_run(runner, run_id)
+
+    assert (await read(engine, run_id)).status == "succeeded"
 
 
 async def test_a_failed_run_forgets_its_error_and_the_pause(engine, queued, resumed, tmp_path):

@@ -223,7 +223,7 @@ def test_a_second_process_leaves_a_run_directory_as_it_is(tmp_path, train, monke
     kept = rundir.read_result(run_dir)
     third = train("sft", run_dir)
 
-    assert second.returncode == 2
+    assert second.returncode == 69
     assert second.stderr.splitlines()[-1] == (
         f"error: another process works in {run_dir}; wait until it has ended, or end it"
     )

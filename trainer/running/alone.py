@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainer.errors import BUSY_EXIT_CODE
+
 log = logging.getLogger(__name__)
 
 # An attempt that was told to stop may still be writing its checkpoint when the next one starts.
@@ -18,7 +20,7 @@ POLL_SECONDS = 0.1
 class BusyError(Exception):
     """Another process works in the run directory, in which nothing was touched."""
 
-    exit_code = 2
+    exit_code = BUSY_EXIT_CODE
 
 
 @contextlib.contextmanager
