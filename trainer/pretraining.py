@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from trainer import data
 from trainer.data import Example
 from trainer.running.endless import order_between
-from trainer.running.rows import open_rows, refused_line
+from trainer.running.rows import read_lines, refused_line
 from trainer.running.seeds import derive_seed
 from trainer.spec import PretrainingRow
 
@@ -65,12 +65,11 @@ def open_texts(
 def _lines_with_text(path: Path) -> Iterator[int]:
     at = number = 0
     try:
-        with open_rows(path) as file:
-            for line in file:
-                number += 1
-                # An empty text has no token that could be predicted.
-                if line.strip() and PretrainingRow.model_validate_json(line).text:
-                    yield at
-                at += len(line)
+        for line in read_lines(path):
+            number += 1
+            # An empty text has no token that could be predicted.
+            if line.strip() and PretrainingRow.model_validate_json(line).text:
+                yield at
+            at += len(line)
     except ValidationError as error:
         raise refused_line(path, number, error) from None

@@ -11,8 +11,10 @@ import os
 import platform
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, get_args
@@ -120,16 +122,27 @@ def read_spec(run_dir: Path, kind: RunKind) -> RunSpec:
     if not run_dir.is_dir():
         raise RunRefusedError(f"{run_dir} is not a folder; a run directory holds a {SPEC_FILE}")
     try:
-        spec = run_spec_adapter.validate_json(path.read_bytes(), strict=True)
+        content = path.read_bytes()
+        spec = run_spec_adapter.validate_json(content, strict=True)
     except FileNotFoundError:
         raise RunRefusedError(f"{path} does not exist; a run directory needs a spec.json") from None
     except OSError as error:
         raise RunRefusedError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise RunRefusedError(f"{path}: {first_error(error)}") from None
+    # Pydantic takes the last one.
+    json.loads(content, object_pairs_hook=partial(_require_one_of_each, path))
     if spec.kind != kind:
         raise RunRefusedError(f"{path} is for a {spec.kind} run, but {kind} was asked for")
     return spec
+
+
+def _require_one_of_each(path: Path, pairs: list[tuple[str, Any]]) -> None:
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise RunRefusedError(
+                f"{path}: the key {name!r} is there {count} times; remove all but one"
+            )
 
 
 def first_error(error: ValidationError) -> str:

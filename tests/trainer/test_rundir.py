@@ -135,6 +135,19 @@ def test_a_spec_that_is_refused_is_told_what_is_wrong_with_it(tmp_path, name):
     assert str(refused.value).startswith(f"{tmp_path / 'spec.json'}: {cause}")
 
 
+@pytest.mark.parametrize("name", ["base_model", "epochs"])
+def test_a_key_that_is_in_a_spec_twice_is_named(tmp_path, name):
+    text = SFTSpec(base_model="b", settings=SFTSettings()).model_dump_json()
+    (tmp_path / "spec.json").write_text(text.replace(f'"{name}"', f'"{name}":null,"{name}"'))
+
+    with pytest.raises(RunRefusedError) as refused:
+        rundir.read_spec(tmp_path, "sft")
+
+    assert str(refused.value) == (
+        f"{tmp_path / 'spec.json'}: the key {name!r} is there 2 times; remove all but one"
+    )
+
+
 def test_a_run_directory_that_is_a_file_or_whose_spec_is_a_folder_is_refused(tmp_path, train):
     (tmp_path / "file").write_text("hello")
     (tmp_path / "run" / "spec.json").mkdir(parents=True)
@@ -270,6 +283,26 @@ def test_a_line_that_is_no_json_is_named_with_what_it_should_be(tmp_path, name):
 
     assert str(refused.value).startswith(f"{tmp_path / 'texts.jsonl'} line 1: it is not JSON")
     assert str(refused.value).endswith("; each line of a .jsonl file is one JSON object, in UTF-8")
+
+
+def test_a_line_of_200_megabytes_is_refused_unread(tmp_path):
+    with (tmp_path / "texts.jsonl").open("wb") as file:
+        file.write(b'{"text": "x"}\n{"text": "')
+        file.truncate(200_000_000)
+
+    with pytest.raises(RunRefusedError) as refused:
+        read_rows(tmp_path / "texts.jsonl", PretrainingRow)
+
+    assert str(refused.value).startswith(
+        f"{tmp_path / 'texts.jsonl'} line 2 has more than 16 MiB; shorten its texts"
+    )
+
+
+def test_a_line_may_be_as_long_as_nine_of_the_longest_responses(tmp_path):
+    line = json.dumps({"text": "x" * (9 * 131072 * 4)})
+    (tmp_path / "texts.jsonl").write_text(line)
+
+    assert len(read_rows(tmp_path / "texts.jsonl", PretrainingRow)) == 1
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "."])

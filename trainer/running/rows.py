@@ -1,5 +1,6 @@
 """Reading the `.jsonl` files of a run; needs no torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -9,6 +10,9 @@ from trainer.errors import RunRefusedError
 from trainer.rundir import first_error
 
 Row = TypeVar("Row", bound=BaseModel)
+# Nine responses of 131072 tokens have a quarter of it; the tokens of a text take a hundred times
+# its memory before they are cut.
+MAX_LINE_BYTES = 2**24
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
@@ -29,11 +33,10 @@ def read_numbered_rows(path: Path, row_type: type[Row]) -> dict[int, Row]:
     rows: dict[int, Row] = {}
     number = 0
     try:
-        with open_rows(path) as file:
-            for line in file:
-                number += 1
-                if line.strip():
-                    rows[number] = row_type.model_validate_json(line)
+        for line in read_lines(path):
+            number += 1
+            if line.strip():
+                rows[number] = row_type.model_validate_json(line)
     except ValidationError as error:
         raise refused_line(path, number, error) from None
     return rows
@@ -47,12 +50,25 @@ def refused_line(path: Path, number: int, error: ValidationError) -> RunRefusedE
     return RunRefusedError(f"{path} line {number}: {said}")
 
 
-def open_rows(path: Path) -> IO[bytes]:
-    """Open a `.jsonl` file.
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a `.jsonl` file.
 
     Raises:
-        RunRefusedError: when it is missing or no file that can be read.
+        RunRefusedError: when it is missing, no file that can be read, or a line is too long.
     """
+    with _open_rows(path) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise RunRefusedError(
+                    f"{path} line {number} has more than {MAX_LINE_BYTES >> 20} MiB; shorten its "
+                    "texts, of which a run reads no more than max_tokens, or split the line"
+                )
+            yield line
+
+
+def _open_rows(path: Path) -> IO[bytes]:
     try:
         return _open_file(path)
     except FileNotFoundError:
