@@ -3,7 +3,7 @@
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -114,7 +114,8 @@ def tokenize_prompts(
     Without a template a prompt begins as the tokenizer begins texts.
 
     Raises:
-        RunRefusedError: when the template refuses a conversation or makes nothing of it.
+        RunRefusedError: when the template refuses a conversation or makes nothing of it, or a
+            conversation cannot be told from special tokens.
     """
     rendered = tokenize(
         tokenizer, [render_prompt(tokenizer, messages) for messages in conversations], special=True
@@ -152,9 +153,17 @@ def _tokenize_guarded(
 ) -> list[int]:
     """Render with a private character in place of each special token that a person wrote."""
     contents = "\n".join(message.content for message in messages)
-    free = (chr(code) for code in PRIVATE_USE if chr(code) not in contents)
-    found = {text for message in messages for text in spelled.findall(message.content)}
-    guard_of = {text: next(free) for text in sorted(found)}
+    found = sorted({text for message in messages for text in spelled.findall(message.content)})
+    free = list(
+        islice((chr(code) for code in PRIVATE_USE if chr(code) not in contents), len(found))
+    )
+    if len(free) < len(found):
+        raise RunRefusedError(
+            f"a conversation spells {len(found)} special tokens, such as {found[0]!r}, and has all "
+            f"but {len(free)} of the characters U+E000 to U+F8FF, which would stand for them; "
+            "remove some of these"
+        )
+    guard_of = dict(zip(found, free, strict=False))
     written_by = {guard: text for text, guard in guard_of.items()}
     rendered = render_prompt(
         tokenizer,

@@ -71,6 +71,14 @@ def test_private_characters_beside_a_written_special_token_are_kept(tokenizer):
     assert list(prompt.tokens) == [0, *ids_of(tokenizer, text), END, ASSISTANT]
 
 
+def test_a_conversation_of_all_private_characters_and_a_special_token_is_refused(tokenizer):
+    text = "".join(map(chr, range(0xE000, 0xF8FF))) + "<|end|>"
+    assert len(data.tokenize_prompts(tokenizer, [conversation(text)])) == 1
+
+    with pytest.raises(RunRefusedError, match=r"spells 1 special tokens, such as '<\|end\|>'"):
+        data.tokenize_prompts(tokenizer, [conversation(text + "\uf8ff")])
+
+
 def test_examples_of_demonstrations_keep_written_special_tokens_as_text():
     tokenizer = make_tokenizer()
 
