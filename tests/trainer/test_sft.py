@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, save_base, user
 from tests.trainer.test_adapters import save_family
 from trainer import data, forward, language_loss, models, rundir, shared_prompt, train_sft
+from trainer.errors import RunRefusedError
 from trainer.running import optimization
 from trainer.running.lineage import model_sha256
 from trainer.running.schedule import plan_batches
@@ -82,6 +83,34 @@ def ready_for_one_step(base, rows, **settings):
         [DemonstrationRow.model_validate(row) for row in rows], tokenizer, max_tokens=256
     )
     return policy, demonstrations, chosen
+
+
+def test_demonstrations_of_which_no_prompt_is_left_are_refused(tokenizer):
+    rows = [{"prompt_id": "p", "messages": user("Hi"), "response": "r" * 12}] * 2
+    rows = [DemonstrationRow.model_validate(row) for row in rows]
+    # <|user|> H i <|end|> <|assistant|> are 5 tokens, the response with its EOS 13.
+    assert len(split_demonstrations(rows, tokenizer, max_tokens=15).train) == 2
+
+    with pytest.raises(RunRefusedError) as refused:
+        split_demonstrations(rows, tokenizer, max_tokens=14)
+
+    assert str(refused.value) == (
+        "cut to max_tokens 14, no demonstration has more than one token of its prompt; raise "
+        "max_tokens, or take a model with more positions"
+    )
+
+
+def test_it_is_said_when_most_demonstrations_are_cut(tokenizer, caplog):
+    rows = [
+        DemonstrationRow.model_validate({"prompt_id": "p", "messages": user("Hi"), "response": r})
+        for r in ("r" * 12, "r" * 12, "r")
+    ]
+
+    split_demonstrations(rows[1:], tokenizer, max_tokens=16)
+    assert caplog.text == ""
+    split_demonstrations(rows, tokenizer, max_tokens=16)
+
+    assert "2 of the 3 demonstrations to train on are cut to max_tokens 16; raise" in caplog.text
 
 
 def ragged_rows():

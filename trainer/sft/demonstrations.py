@@ -1,5 +1,6 @@
 """The rows of an SFT run: which are trained on, which are held out, which are left out and why."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from trainer.running.lineage import RowUse, unique_ids
 from trainer.spec import DemonstrationRow, Message
 
 TRAIN = "train"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def split_demonstrations(
     """Turn rows into examples; one without a response is left out.
 
     Raises:
-        RunRefusedError: when nothing is left to train on.
+        RunRefusedError: when nothing is left to train on, or no prompt to answer.
     """
     examples = data.encode_examples(
         tokenizer,
@@ -68,4 +71,25 @@ def split_demonstrations(
             f"no row of the split {TRAIN!r} has a response: nothing to train on "
             f"({len(rows)} demonstrations, {len(split.held)} held out); write some"
         )
+    _require_prompts(split.train, max_tokens=max_tokens)
     return split
+
+
+def _require_prompts(train: Sequence[Example], *, max_tokens: int) -> None:
+    """Refuse demonstrations that are cut to ends of responses, and log when most are cut."""
+    advice = "raise max_tokens, or take a model with more positions"
+    # One token always stays.
+    if all(example.is_cut and example.prompt_length == 1 for example in train):
+        raise RunRefusedError(
+            f"cut to max_tokens {max_tokens}, no demonstration has more than one token of its "
+            f"prompt; {advice}"
+        )
+    cut = sum(example.is_cut for example in train)
+    if cut > len(train) / 2:
+        log.warning(
+            "%d of the %d demonstrations to train on are cut to max_tokens %d; %s",
+            cut,
+            len(train),
+            max_tokens,
+            advice,
+        )
