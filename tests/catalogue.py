@@ -110,6 +110,7 @@ TABLES = (
     new_run_form.OTHER_LABELS,
     setting_words.WORDS,
     setting_words.OTHER_WORDS,
+    setting_words.SAMPLING_WORDS,
     setting_words.UNITS,
     setting_words.CHOICES,
     [name for _, name in new_run_form.KINDS],

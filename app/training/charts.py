@@ -90,9 +90,9 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "sft": (
         Chart(
             "Loss",
-            "",
+            "of the responses",
             (Series("loss/sft", "train"), Series("loss/validation", "validation")),
-            unit="nats per response token",
+            unit="nats per token",
         ),
         Chart(
             "Score",

@@ -3,7 +3,7 @@
 from app.training.charts import Quantity, Series, quantities_of
 from app.training.closing_words import METRICS, ROWS
 from app.training.queries import RunView
-from app.training.setting_words import CHOICES, UNITS, WORDS
+from app.training.setting_words import CHOICES, SAMPLING_WORDS, UNITS, WORDS
 from app.training.settings import TrainingKind
 from app.training.units import unit_words, written
 from app.web.formats import duration, number, plain
@@ -117,9 +117,7 @@ def shown_settings(run: RunView) -> list[tuple[str, str]]:
     shown = []
     # The database keeps no order of keys.
     for name, value in sorted(run.settings.items(), key=lambda item: _place(item[0])):
-        label = gettext(WORDS[name][0]) if name in WORDS else _spoken(name).capitalize()
-        unit = gettext(UNITS[name]) if name in UNITS and isinstance(value, int | float) else None
-        shown.append((label, " ".join(filter(None, [_text(value), unit]))))
+        shown.append((_label(name), _with_unit(name, value)))
     return shown
 
 
@@ -129,7 +127,18 @@ def elapsed_text(run: RunView) -> str:
 
 
 def _place(name: str) -> int:
-    return list(WORDS).index(name) if name in WORDS else len(WORDS)
+    known = [*WORDS, *SAMPLING_WORDS]
+    return known.index(name) if name in known else len(known)
+
+
+def _label(name: str) -> str:
+    known = {key: label for key, (label, _) in WORDS.items()} | SAMPLING_WORDS
+    return gettext(known[name]) if name in known else _spoken(name).capitalize()
+
+
+def _with_unit(name: str, value: object) -> str:
+    has_unit = name in UNITS and isinstance(value, int | float)
+    return f"{_text(value)} {gettext(UNITS[name])}" if has_unit else _text(value)
 
 
 def _spoken(name: str) -> str:
@@ -145,9 +154,8 @@ def _text(value: object) -> str:
         return plain(value)
     if isinstance(value, dict):
         given = {key: one for key, one in value.items() if one is not None}
-        return ", ".join(f"{_spoken(key)} {_text(one)}" for key, one in given.items()) or gettext(
-            "all"
-        )
+        parts = [f"{_label(key)} {_with_unit(key, one)}" for key, one in given.items()]
+        return ", ".join(parts) or gettext("all")
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     return gettext(CHOICES[str(value)]) if str(value) in CHOICES else str(value)

@@ -39,7 +39,7 @@ def offer_for(point: ResumePoint, kind: str, *, has_failed: bool) -> ResumeOffer
     elif kind == "sample":
         text = gettext("Resumed, it samples what is still missing.")
     elif point.step is None:
-        text = gettext("Resumed, it starts from the beginning: it has no checkpoint.")
+        text = gettext("Resumed, it starts from the beginning: no checkpoint has a finished step.")
     else:
         text = gettext(
             "Resumed, it goes on from step %(step)s, where its last checkpoint is, to the numbers "

@@ -81,6 +81,15 @@ OTHER_WORDS: Final[dict[tuple[str, str], str]] = {
     ("ppo", "learning_rate"): "of AdamW, constant after the warm-up",
     ("ppo", "warmup_steps"): "iterations until the full learning rate",
 }
+# What the settings of a sampling run are called, beside those that training has, too.
+SAMPLING_WORDS: Final[dict[str, str]] = {
+    "models": "Models",
+    "prompts": "Prompts",
+    "sampling": "Sampling",
+    "top_p": "Top p",
+    "split": "Split",
+    "limit": "At most",
+}
 # What a number on a run's page is counted in, where its label does not say it.
 UNITS: Final[dict[str, str]] = {
     "kl_target_nats": "nats",

@@ -156,6 +156,26 @@ def test_settings_have_the_decimal_sign_of_the_page():
         speak_as_before(before)
 
 
+def test_settings_of_sampling_are_shown_in_the_language_of_the_page():
+    settings = {
+        "models": ["a", "b"], "prompts": {"limit": 9, "split": None}, "responses_per_prompt": 5,
+        "sampling": {"seed": 1, "top_p": 0.95, "temperature": 0.9, "max_new_tokens": 96},
+    }  # fmt: skip
+
+    before = speak("de")
+    try:
+        shown = shown_settings(run(kind="sample", settings=settings))
+    finally:
+        speak_as_before(before)
+
+    assert shown == [
+        ("Antworten je Prompt", "5"),
+        ("Modelle", "a, b"),
+        ("Prompts", "Höchstens 9"),
+        ("Erzeugen", "Startwert 1, Top p 0,95, Temperatur 0,9, Längste Antwort 96 Tokens"),
+    ]
+
+
 def test_settings_are_shown_with_their_units():
     settings = {"max_tokens": 256, "kl_target_nats": None, "checkpoint_minutes": 0.5}
 
@@ -202,8 +222,10 @@ def test_closing_numbers_of_ppo_are_counted_in_its_units():
     }  # fmt: skip
 
     before = speak("de")
-    german = closing_numbers(run(result={"metrics": metrics, "rows": {"episodes": 12_800}}))
-    speak_as_before(before)
+    try:
+        german = closing_numbers(run(result={"metrics": metrics, "rows": {"episodes": 12_800}}))
+    finally:
+        speak_as_before(before)
 
     assert german == [
         ("KL", "12,346 Nats je Antwort"),
@@ -211,7 +233,7 @@ def test_closing_numbers_of_ppo_are_counted_in_its_units():
         ("Begrenzt", "1,2\u00a0%"),
         ("Vortrainingsverlust", "–"),
         ("Zeit je Iteration: Erzeugen", "1,24 s"),
-        ("Entropie ganzer Antworten", "81,260 Nats je Antwort"),
+        ("Entropie ganzer Antworten", "81,260 Nats"),
         ("Episoden", "12.800"),
     ]
 
