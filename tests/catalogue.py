@@ -24,6 +24,7 @@ from app.rounds import pages as rounds_pages
 from app.training import (
     charts,
     closing_words,
+    curves,
     display,
     enough_data,
     evaluation,
@@ -85,7 +86,7 @@ TABLES = (
     display.KIND_NAMES,
     display.EXPLANATIONS,
     [one.label for series in display.NUMBERS.values() for one in series],
-    charts.KL_LINES,
+    curves.KL_LINES,
     [(one.title, one.detail or ()) for drawn in charts.CHARTS.values() for one in drawn],
     list(units.DIGITS),
     [

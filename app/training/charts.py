@@ -1,17 +1,11 @@
-"""The curves of a run: which numbers belong together, and what they are seen against. Pure."""
+"""The numbers of a run: which belong together, and what they are seen against. Pure."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from app.training.queries import MetricsRow
-from app.training.units import Unit, unit_words, written
-from app.web.formats import percent, plain
+from app.training.units import Unit
 from app.web.translation import gettext
-
-TABLE_ROWS = 6
 
 
 @dataclass(frozen=True)
@@ -50,18 +44,6 @@ class Chart:
     unit: Unit = ""
     references: tuple[Reference, ...] = ()
     band: Band | None = None
-
-
-@dataclass(frozen=True)
-class DrawnChart:
-    """A chart with the last values for its table; `drawing` is what the script reads."""
-
-    title: str
-    detail: str
-    headers: list[tuple[str, str]]
-    legend: list[tuple[str, str]]
-    drawing: str
-    rows: list[tuple[int, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -264,9 +246,6 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
     "sample": (),
 }
 
-# Settings that the KL is seen against.
-KL_LINES = {"kl_target_nats": "target", "kl_limit_nats": "limit, ends the run"}
-
 
 def quantities_of(kind: str) -> dict[str, Quantity]:
     """What the numbers of the curves are outside of them, in the order of the curves."""
@@ -277,64 +256,3 @@ def quantities_of(kind: str) -> dict[str, Quantity]:
             name = title if len(chart.series) == 1 else f"{title}: {gettext(one.label)}"
             quantities[one.key] = Quantity(name, chart.unit)
     return quantities
-
-
-def charts_of(
-    kind: str,
-    settings: Mapping[str, Any],
-    metrics: Sequence[MetricsRow],
-    *,
-    agreement: Band | None,
-) -> list[DrawnChart]:
-    """The curves of a run, each with its references and its last rows.
-
-    Args:
-        kind: of run.
-        settings: the run's, which some references come from.
-        metrics: the last rows.
-        agreement: of labelers, which accuracy is seen against; None when it is not known.
-    """
-    return [_drawn(_referenced(chart, settings, agreement), metrics) for chart in CHARTS[kind]]
-
-
-def _referenced(chart: Chart, settings: Mapping[str, Any], agreement: Band | None) -> Chart:
-    if chart is ACCURACY:
-        return replace(chart, band=agreement)
-    if chart.title != "KL":
-        return chart
-    lines = [
-        Reference(f"{plain(value)}: {gettext(meaning)}", value)
-        for name, meaning in KL_LINES.items()
-        if (value := settings.get(name)) is not None
-    ]
-    return replace(chart, references=(*chart.references, *lines))
-
-
-def _drawn(chart: Chart, metrics: Sequence[MetricsRow]) -> DrawnChart:
-    keys = [one.key for one in chart.series]
-    rows = [row for row in metrics if any(row.values.get(key) is not None for key in keys)]
-    series = [replace(one, label=gettext(one.label)) for one in chart.series]
-    references = [replace(one, label=gettext(one.label)) for one in chart.references]
-    legend = [("line", reference.label) for reference in references]
-    band = None if chart.band is None else replace(chart.band, label=gettext(chart.band.label))
-    if band is not None:
-        ends = gettext("%(low)s to %(high)s", low=percent(band.low), high=percent(band.high))
-        legend.append(("band", f"{ends}: {band.label}"))
-    return DrawnChart(
-        title=gettext(chart.title),
-        detail=", ".join(filter(None, [gettext(chart.detail), unit_words(chart.unit)])),
-        headers=[(one.label, "number") for one in series],
-        legend=legend,
-        drawing=json.dumps(
-            {
-                "series": [asdict(one) for one in series],
-                "references": [asdict(one) for one in references],
-                "band": None if band is None else asdict(band),
-                "isShare": chart.unit == "%",
-            }
-        ),
-        rows=[
-            (row.step, [written(row.values.get(key), chart.unit) for key in keys])
-            for row in rows[-TABLE_ROWS:]
-        ],
-    )

@@ -13,8 +13,9 @@ from app.errors import DomainError, NotFoundError
 from app.jobs.commands import request_cancel
 from app.jobs.resuming import resume_run
 from app.projects.queries import ProjectView, project_for
-from app.training.charts import TABLE_ROWS, Band, charts_of
+from app.training.charts import Band
 from app.training.commands import start_run
+from app.training.curves import TABLE_ROWS, charts_of
 from app.training.display import (
     KIND_NAMES,
     closing_numbers,

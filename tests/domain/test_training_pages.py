@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.training.charts import Band, charts_of
+from app.training.charts import Band
+from app.training.curves import charts_of
 from app.training.display import (
     closing_numbers,
     is_closing,
