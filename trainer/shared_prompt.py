@@ -105,7 +105,7 @@ class Packed:
         before_once: (at most r,) int64, the same places, each once; a prompt's last token stands
             before the first one of each of its responses.
         targets: (r,) int64, the response tokens themselves.
-        owner: (r,) int64, which of the n responses each belongs to.
+        lengths: how many of them each of the n responses has.
         ends: (n,) int64, place in the flattened rows of the last token of each response.
     """
 
@@ -115,7 +115,7 @@ class Packed:
     before: Tensor
     before_once: Tensor
     targets: Tensor
-    owner: Tensor
+    lengths: tuple[int, ...]
     ends: Tensor
 
 
@@ -138,7 +138,7 @@ def pack_shared(trees: Sequence[Tree], *, device: torch.device | str = "cpu") ->
     positions: list[int] = []
     before: list[int] = []
     targets: list[int] = []
-    owner: list[int] = []
+    lengths: list[int] = []
     ends: list[int] = []
     spans: list[Span] = []
     for tree in trees:
@@ -149,7 +149,7 @@ def pack_shared(trees: Sequence[Tree], *, device: torch.device | str = "cpu") ->
         for response in tree.responses:
             at = len(tokens)
             before += [start + prompt - 1, *range(at, at + len(response) - 1)]
-            owner += [len(ends)] * len(response)
+            lengths.append(len(response))
             targets += response
             tokens += response
             positions += range(prompt, prompt + len(response))
@@ -161,7 +161,7 @@ def pack_shared(trees: Sequence[Tree], *, device: torch.device | str = "cpu") ->
         before=torch.tensor(before, device=device),
         before_once=torch.tensor(list(dict.fromkeys(before)), device=device),
         targets=torch.tensor(targets, device=device),
-        owner=torch.tensor(owner, device=device),
+        lengths=tuple(lengths),
         ends=torch.tensor(ends, device=device),
     )
 
@@ -177,12 +177,12 @@ def pack_separately(trees: Sequence[Tree], *, device: torch.device | str = "cpu"
     tokens = torch.full((len(rows), width), PAD_ID)
     before: list[int] = []
     targets: list[int] = []
-    owner: list[int] = []
+    lengths: list[int] = []
     ends: list[int] = []
     for at, (prompt, row) in enumerate(rows):
         tokens[at, : len(row)] = torch.tensor(row)
         before += range(at * width + prompt - 1, at * width + len(row) - 1)
-        owner += [at] * (len(row) - prompt)
+        lengths.append(len(row) - prompt)
         targets += row[prompt:]
         ends.append(at * width + len(row) - 1)
     return Packed(
@@ -192,7 +192,7 @@ def pack_separately(trees: Sequence[Tree], *, device: torch.device | str = "cpu"
         before=torch.tensor(before, device=device),
         before_once=torch.tensor(list(dict.fromkeys(before)), device=device),
         targets=torch.tensor(targets, device=device),
-        owner=torch.tensor(owner, device=device),
+        lengths=tuple(lengths),
         ends=torch.tensor(ends, device=device),
     )
 

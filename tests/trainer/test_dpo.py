@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.trainer.conftest import make_run
 from tests.trainer.test_reward import cut, prompts_of, ranking, rankings_by_share_of_a
@@ -135,6 +136,22 @@ def test_the_prompt_and_each_response_are_forwarded_once_a_step(base, tokenizer)
     accumulate_loss(policy, references, prompts, settings)
 
     assert forwarded == [sum(prompt.tree.tokens for prompt in prompts)]
+
+
+def test_no_sum_over_a_response_depends_on_the_order_that_a_gpu_adds_in(base, tokenizer):
+    """E1: CUDA adds to places that are named twice in any order."""
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> object:
+            called.add(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    called: set[str] = set()
+    with Recorder(), torch.no_grad():
+        dpo_step.response_sums(load(base), prompts_of(tokenizer, *ROWS))
+
+    assert "logsumexp" in called
+    assert called.isdisjoint(("index_add", "index_add_", "scatter_add", "scatter_add_"))
 
 
 def test_before_the_first_step_the_loss_is_ln_2(base, tokenizer):

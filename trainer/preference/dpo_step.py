@@ -35,7 +35,8 @@ def response_sums(policy: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> T
     """Return the log-probability of every whole response, EOS included, in order: (n,)."""
     packed = pack(policy, [prompt.tree for prompt in prompts])
     logprobs = forward.response_logprobs(policy, packed)  # (r,)
-    return logprobs.new_zeros(len(packed.ends)).index_add(0, packed.owner, logprobs)
+    # On a GPU index_add adds to one place in any order: a resumed run would end otherwise.
+    return torch.stack([part.sum() for part in torch.split(logprobs, list(packed.lengths))])
 
 
 def read_references(
