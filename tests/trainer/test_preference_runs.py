@@ -1,9 +1,11 @@
 """Reward and DPO runs that are stopped, killed, or given what cannot work."""
 
+import gc
 import json
 import math
 import os
 import signal
+import weakref
 
 import pytest
 import torch
@@ -491,6 +493,31 @@ def test_each_group_of_labelers_is_held_out_once(tmp_path, base, train):
     assert [row.get("fold") for row in steps] == [1] * 4 + [2] * 4 + [3] * 4 + [None] * 6
     assert [row["progress"] for row in steps] == sorted(row["progress"] for row in steps)
     assert steps[-1]["progress"] == 1
+
+
+def test_the_model_of_a_fold_is_gone_before_the_next_is_loaded(tmp_path, base, train, monkeypatch):
+    """The estimate of memory counts one; a GPU that is full does not look for cycles."""
+    load, loaded, alive = reward_step.load_trainable, [], []
+
+    def watched(*args):
+        alive.append(sum(model() is not None for model in loaded))
+        model = load(*args)
+        loaded.append(weakref.ref(model.base_model))
+        return model
+
+    monkeypatch.setattr(reward_step, "load_trainable", watched)
+    settings = {"labeler_folds": 3, "precision": "bfloat16"}
+    run_dir = make_preference_run(tmp_path / "run", "reward", base, **settings)
+
+    often = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        assert train("reward", run_dir).returncode == 0
+    finally:
+        gc.set_threshold(*often)
+
+    # The run's own waits for its turn.
+    assert alive == [0, 1, 1, 1]
 
 
 def test_a_labeler_of_held_out_prompts_alone_is_in_no_group_of_a_fold(tmp_path, base, train):

@@ -5,6 +5,7 @@ held-out prompts, for the labelers that it knew and for those that it did not (a
 section 4.1).
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def run_folds(
             )
         )
         del model, score
+        # What changes its forward pass refers back to a model, and a full GPU collects nothing.
+        gc.collect()
     return folds
 
 
