@@ -11,6 +11,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,10 +49,29 @@ class Draw:
 
 @dataclass
 class Drawn:
-    """One response as tokens, the EOS included when it was sampled."""
+    """One response, the EOS included when it was sampled.
+
+    Attributes:
+        tokens: of the response.
+        logprobs: of each of them, as in `Picked`; empty where another rank has sampled it.
+        finish: why it ended.
+    """
 
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     finish: Finish = "length"
+
+
+class Picked(NamedTuple):
+    """Tokens as they are drawn, one of each row.
+
+    Attributes:
+        tokens: (b,) int64; `NO_TOKEN` where a logit is not a number or infinite.
+        logprobs: (b,) float64, of these tokens at the temperature, before any truncation.
+    """
+
+    tokens: Tensor
+    logprobs: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,9 +122,17 @@ def draw_responses(
     places = [place for place in range(len(draws)) if place // neighbors % here.count == here.rank]
     with sharding.whole_weights(model):
         own = _draw_own(model, [draws[place] for place in places], choice, iter)
-    tokens = {place: one.tokens for place, one in zip(places, own, strict=True)}
-    drawn = parallel.collect_sequences(tokens, count=len(draws), longest=max_new_tokens)
-    return [Drawn(list(one), "stop" if one[-1] == eos_id else "length") for one in drawn]
+    sampled = dict(zip(places, own, strict=True))
+    together = parallel.collect_sequences(
+        {place: one.tokens for place, one in sampled.items()},
+        count=len(draws),
+        longest=max_new_tokens,
+    )
+    return [
+        sampled.get(place)
+        or Drawn(list(tokens), finish="stop" if tokens[-1] == eos_id else "length")
+        for place, tokens in enumerate(together)
+    ]
 
 
 def _draw_own(
@@ -180,9 +208,10 @@ def _draw_in_flight(
             top_p=choice.top_p,
         )
         ended = []
-        for row, token in enumerate(_read(chosen, model)):
+        for row, (token, logprob) in enumerate(_read(chosen, model)):
             one = drawn[flight.who[row]]
             one.tokens.append(token)
+            one.logprobs.append(logprob)
             flight.last[row] = token
             flight.fed[row] += 1
             if token == choice.eos_id:
@@ -207,7 +236,7 @@ def _by_length(draw: Draw) -> tuple[int, tuple[int, ...]]:
 # --- choosing tokens -----------------------------------------------------------------------------
 
 
-def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float) -> Tensor:
+def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float) -> Picked:
     """Invert the cumulative distribution at the given numbers.
 
     Args:
@@ -215,44 +244,43 @@ def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: f
         numbers: (b,) float64 in [0, 1).
         temperature: divides the logits.
         top_p: only the most likely tokens that together reach this probability are drawn.
-
-    Returns:
-        (b,) int64 tokens; `NO_TOKEN` where a logit is not a number or infinite.
     """
     rows = max(1, MAX_PROBABILITIES // logits.shape[-1])
-    return torch.cat(
-        [
-            _pick(part, own, temperature, top_p)
-            for part, own in zip(torch.split(logits, rows), torch.split(numbers, rows), strict=True)
-        ]
-    )
+    parts = [
+        _pick(part, own, temperature, top_p)
+        for part, own in zip(torch.split(logits, rows), torch.split(numbers, rows), strict=True)
+    ]
+    return Picked(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def _pick(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Tensor:
+def _pick(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Picked:
     probabilities = torch.softmax(logits.double() / temperature, -1)
-    # One such logit makes all probabilities of its row so.
-    is_lost = probabilities[:, 0].isnan()  # (b,)
     if top_p >= 1:
-        return _invert(probabilities, numbers).masked_fill(is_lost, NO_TOKEN)
-    ordered, tokens = probabilities.sort(-1, descending=True)
-    before = ordered.cumsum(-1) - ordered  # (b, v), the probability of what is more likely
-    place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
-    return tokens.gather(-1, place[:, None]).squeeze(-1).masked_fill(is_lost, NO_TOKEN)
+        tokens = _invert(probabilities, numbers)
+    else:
+        ordered, by_rank = probabilities.sort(-1, descending=True)
+        before = ordered.cumsum(-1) - ordered  # (b, v), the probability of what is more likely
+        place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
+        tokens = by_rank.gather(-1, place[:, None]).squeeze(-1)  # (b,)
+    logprobs = probabilities.gather(-1, tokens[:, None]).squeeze(-1).log()
+    # One such logit makes all probabilities of its row so.
+    return Picked(tokens.masked_fill(logprobs.isnan(), NO_TOKEN), logprobs)
 
 
-def _read(chosen: Tensor, model: PreTrainedModel) -> list[int]:
-    """Return the chosen tokens, (b,), as numbers; the only wait for a GPU in a decoding step.
+def _read(chosen: Picked, model: PreTrainedModel) -> list[tuple[int, float]]:
+    """Return each row's token and its log-probability; the only wait for a GPU in a decoding step.
 
     Raises:
         RunDivergedError: when there is no token, since the logits are not finite.
     """
-    tokens: list[int] = chosen.tolist()
+    # As one tensor; float64 holds every token exactly.
+    tokens, logprobs = torch.stack([chosen.tokens.double(), chosen.logprobs]).tolist()
     if NO_TOKEN in tokens:
         raise RunDivergedError(
             f"{type(model).__name__} gives no probabilities for the next token: its logits are not "
             "finite; choose another model, or train it again with a lower learning rate"
         )
-    return tokens
+    return list(zip(map(int, tokens), logprobs, strict=True))
 
 
 def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
@@ -286,24 +314,28 @@ def _draw_chunk(
         chosen = pick_tokens(
             logits, numbers[alive, step], temperature=choice.temperature, top_p=choice.top_p
         )
+        tokens = chosen.tokens
         going_on = _record(drawn, alive, _read(chosen, model), choice.eos_id)
         if not going_on or step == choice.max_new_tokens - 1:
             break
         if len(going_on) < len(alive):
             keep = torch.tensor(going_on, device=model.device)
             cache.batch_select_indices(keep)
-            chosen, is_token = chosen[keep], is_token[keep]
+            tokens, is_token = tokens[keep], is_token[keep]
             alive = [alive[row] for row in going_on]
         is_token = torch.nn.functional.pad(is_token, (0, 1), value=1)
-        logits = _next_logits(model, chosen[:, None], is_token, cache)
+        logits = _next_logits(model, tokens[:, None], is_token, cache)
     return drawn
 
 
-def _record(drawn: list[Drawn], alive: list[int], chosen: list[int], eos_id: int) -> list[int]:
+def _record(
+    drawn: list[Drawn], alive: list[int], chosen: list[tuple[int, float]], eos_id: int
+) -> list[int]:
     """Append the chosen tokens and return the rows of the batch that go on."""
     going_on = []
-    for row, (index, token) in enumerate(zip(alive, chosen, strict=True)):
+    for row, (index, (token, logprob)) in enumerate(zip(alive, chosen, strict=True)):
         drawn[index].tokens.append(token)
+        drawn[index].logprobs.append(logprob)
         if token == eos_id:
             drawn[index].finish = "stop"
         else:

@@ -209,7 +209,7 @@ def iterate(
     )
     if iteration == 0:
         check_first_kl(rollouts)
-    metrics |= describe(rollouts) | check_sampler(episodes, rollouts)
+    metrics |= describe(rollouts) | check_sampler(episodes, rollouts, settings)
     kl_nats = float(metrics["objective/kl"] or 0)
     check_kl_limit(kl_nats, limit_nats=settings.kl_limit_nats, iteration=iteration)
     metrics["objective/kl_coefficient"] = trainee.kl_coefficient

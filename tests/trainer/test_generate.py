@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.testing import assert_close
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -330,24 +331,27 @@ def test_tokens_are_drawn_with_their_probability():
     logits = torch.tensor([0.5, 0.3, 0.2]).log().expand(10_000, 3)
     numbers = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
 
-    tokens = pick_tokens(logits, numbers, temperature=1.0, top_p=1.0)
+    tokens, logprobs = pick_tokens(logits, numbers, temperature=1.0, top_p=1.0)
 
     assert torch.bincount(tokens).tolist() == [5000, 3000, 2000]
+    assert_close(logprobs, logits[0].double()[tokens])
 
 
 def test_top_p_draws_only_the_most_likely_tokens_that_reach_it():
     logits = torch.tensor([0.2, 0.5, 0.3]).log().expand(10_000, 3)
     numbers = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
 
-    tokens = pick_tokens(logits, numbers, temperature=1.0, top_p=0.6)
+    tokens, logprobs = pick_tokens(logits, numbers, temperature=1.0, top_p=0.6)
 
     assert torch.bincount(tokens, minlength=3).tolist() == [0, 6250, 3750]
+    assert_close(logprobs, logits[0].double()[tokens])
 
 
 def test_temperature_sharpens_the_distribution():
     logits = torch.tensor([0.6, 0.4]).log().expand(10_000, 2)
     numbers = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
 
-    tokens = pick_tokens(logits, numbers, temperature=0.5, top_p=1.0)
+    tokens, logprobs = pick_tokens(logits, numbers, temperature=0.5, top_p=1.0)
 
     assert torch.bincount(tokens).tolist() == [6923, 3077]  # 0.36 / (0.36 + 0.16)
+    assert sorted(set(logprobs.exp().tolist())) == pytest.approx([0.16 / 0.52, 0.36 / 0.52])

@@ -1,9 +1,9 @@
-"""How far a rollout server computes something else than the trainer, and how far it may.
+"""How far what samples computes something else than the trainer, and how far a server may.
 
-Shapes: t tokens, v vocabulary entries, r response tokens of all responses.
+Shapes: b responses, t tokens, v vocabulary entries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from trainer.architecture.compute import product_dtype
 from trainer.errors import RunDivergedError
 from trainer.generate import Draw
 from trainer.ppo.rollout_server import RolloutServer, Served
+from trainer.running import parallel
 from trainer.running.watch import Watch
 
 GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16
@@ -24,7 +25,7 @@ MEAN_GAP_NATS, MAX_GAP_NATS = 0.1, 5.0
 
 @dataclass(frozen=True)
 class EngineGap:
-    """How far the log-probabilities of server and trainer are apart, in nats a token."""
+    """How far the log-probabilities of sampler and trainer are apart, in nats a token."""
 
     mean: float
     maximum: float
@@ -72,16 +73,24 @@ def require_same_greedy(
         )
 
 
-def engine_gap(served: Sequence[Served], logprobs: Tensor) -> EngineGap:
-    """Compare the server's log-probabilities with the trainer's own.
+def engine_gap(sampled: Mapping[int, Sequence[float]], logprobs: Tensor) -> EngineGap:
+    """Compare the sampler's log-probabilities with the trainer's own, over all ranks.
 
     Args:
-        served: responses.
-        logprobs: (r,) of their tokens under the policy, one response after the other.
+        sampled: the sampler's, of the responses that this rank has them of, by their place.
+        logprobs: (b, t) of the tokens of all responses under the policy.
     """
-    theirs = torch.tensor([value for one in served for value in one.logprobs])
-    apart = (theirs - logprobs.float().cpu()).abs()
-    return EngineGap(float(apart.mean()), float(apart.max()))
+    own = logprobs.cpu()
+    apart = torch.cat(
+        [own.new_zeros(0, dtype=torch.float64)]
+        + [
+            (torch.tensor(theirs, dtype=torch.float64) - own[place, : len(theirs)]).abs()
+            for place, theirs in sampled.items()
+        ]
+    )
+    tokens = parallel.total_of(len(apart))
+    maximum = parallel.largest_of(float(apart.max()) if len(apart) else 0.0)
+    return EngineGap(parallel.total_of(float(apart.sum())) / tokens, maximum)
 
 
 def require_small_gap(gap: EngineGap) -> None:

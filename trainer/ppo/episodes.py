@@ -1,7 +1,7 @@
 """The episodes of PPO: a prompt and a response each, sampled here or by a rollout server."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer import models
 from trainer.architecture import sharding
 from trainer.data import Example
-from trainer.generate import Draw, draw_responses
+from trainer.generate import Draw, Drawn, draw_responses
 from trainer.ppo import rollout_server
 from trainer.ppo.engine_gap import engine_gap, require_same_greedy, require_small_gap
 from trainer.ppo.rollout_server import RolloutServer, Served
@@ -30,11 +30,12 @@ class Episodes:
 
     Attributes:
         examples: a response keeps a sampled EOS.
-        served: what a server said of each response; None when they were sampled here.
+        logprobs: what the sampler says of the tokens of each response that this rank sampled or
+            was served, by its place.
     """
 
     examples: list[Example]
-    served: list[Served] | None
+    logprobs: Mapping[int, Sequence[float]]
 
 
 @contextlib.contextmanager
@@ -87,7 +88,7 @@ def sample_episodes(
         Draw(prompt.tokens, derive_seed(settings.seed, iteration, episode))
         for episode, prompt in enumerate(prompts)
     ]
-    served: list[Served] | None = None
+    drawn: Sequence[Drawn | Served] = []
     if settings.rollouts == "local":
         drawn = draw_responses(
             policy,
@@ -110,34 +111,37 @@ def sample_episodes(
                 if compares_greedy:
                     compared = [draw.prompt for draw in draws]
                     require_same_greedy(server, policy, compared, eos_id=eos_id, watch=watch)
-                served = server.draw(
+                drawn = server.draw(
                     draws,
                     eos_id=eos_id,
                     temperature=settings.temperature,
                     max_new_tokens=settings.max_new_tokens,
                     watch=watch,
                 )
-        own = {place: one.tokens for place, one in enumerate(served or [])}
         responses = parallel.collect_sequences(
-            own, count=len(draws), longest=settings.max_new_tokens
+            {place: one.tokens for place, one in enumerate(drawn)},
+            count=len(draws),
+            longest=settings.max_new_tokens,
         )
     return Episodes(
         [
             Example((*prompt.tokens, *response), prompt.prompt_length)
             for prompt, response in zip(prompts, responses, strict=True)
         ],
-        served,
+        {place: one.logprobs for place, one in enumerate(drawn) if one.logprobs},
     )
 
 
-def check_sampler(episodes: Episodes, rollouts: Rollouts) -> Metrics:
-    """Return how far a server's log-probabilities are from the trainer's; nothing without one.
+def check_sampler(episodes: Episodes, rollouts: Rollouts, settings: PPOSettings) -> Metrics:
+    """Return how far the sampler's log-probabilities are from the trainer's.
+
+    Also here the sampler takes another way to them: keys and values from a cache, a token at a
+    time.
 
     Raises:
-        RunDivergedError: when they are too far apart.
+        RunDivergedError: when those of a server are too far apart.
     """
-    if episodes.served is None:
-        return {}
-    gap = engine_gap(episodes.served, rollouts.logprobs[rollouts.is_response_token])
-    require_small_gap(gap)
+    gap = engine_gap(episodes.logprobs, rollouts.logprobs)
+    if settings.rollouts == "server":
+        require_small_gap(gap)
     return {"sampler/logprob_gap_mean": gap.mean, "sampler/logprob_gap_max": gap.maximum}

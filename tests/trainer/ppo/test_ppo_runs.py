@@ -106,6 +106,8 @@ def test_a_ppo_run_saves_a_policy_that_the_plain_class_loads(make, spawn):
         "policy/clipfrac",
         "policy/approxkl",
         "policy/log_ratio_max",
+        "sampler/logprob_gap_mean",
+        "sampler/logprob_gap_max",
         "loss/policy",
         "loss/value",
         "loss/ptx",

@@ -18,7 +18,7 @@ from tests.trainer.ppo.conftest import (
     spec_of,
 )
 from tests.trainer.test_rollout_server import StandIn
-from trainer import rundir
+from trainer import generate, rundir
 from trainer.errors import RunDivergedError, RunRefusedError
 from trainer.ppo import episodes as ppo_episodes
 from trainer.ppo.episodes import check_sampler, open_server, sample_episodes
@@ -89,7 +89,7 @@ def test_a_server_samples_what_this_process_would_with_the_weights_it_was_sent(
         served = sample(loaded, tokenizer, settings=SERVED, server=server, compares_greedy=True)
 
     assert served.examples == sample(loaded, tokenizer).examples
-    gap = check_sampler(served, assess(loaded, served.examples))
+    gap = check_sampler(served, assess(loaded, served.examples), SERVED)
     assert 0 < gap["sampler/logprob_gap_mean"] <= gap["sampler/logprob_gap_max"] < 1e-5
     assert stand_in.calls[:2] == ["/collective_rpc", "/reset_prefix_cache"]
     assert not (tmp_path / "rollout-weights").exists()
@@ -105,7 +105,7 @@ def test_a_policy_in_bfloat16_may_differ_from_its_server_by_rounding(
     with open_server(SERVED, tmp_path) as server:
         served = sample(loaded, tokenizer, settings=SERVED, server=server, compares_greedy=True)
 
-    gap = check_sampler(served, assess(loaded, served.examples, settings))
+    gap = check_sampler(served, assess(loaded, served.examples, settings), settings)
     assert 1e-4 < gap["sampler/logprob_gap_mean"] < 0.1
 
 
@@ -123,7 +123,7 @@ def test_a_server_that_keeps_old_weights_stops_the_run(loaded, tokenizer, stand_
 
     rolled = assess(loaded, served.examples)
     with pytest.raises(RunDivergedError, match="log-probabilities of the rollout server"):
-        check_sampler(served, rolled)
+        check_sampler(served, rolled, SERVED)
 
 
 def test_sigterm_ends_a_run_whose_server_does_not_answer_and_it_goes_on_afterwards(
@@ -150,10 +150,23 @@ def test_sigterm_ends_a_run_whose_server_does_not_answer_and_it_goes_on_afterwar
     assert [row["step"] for row in rundir.read_metrics_from(run_dir, 0).rows] == [0, 1]
 
 
-def test_episodes_of_this_process_report_no_gap(loaded, tokenizer):
-    episodes = sample(loaded, tokenizer)
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize(("precision", "largest"), [("float32", 1e-5), ("bfloat16", 0.05)])
+def test_the_gap_of_this_process_is_that_of_its_other_way_to_attend(
+    load, tokenizer, monkeypatch, is_shared, precision, largest
+):
+    """P30: with prompts in a shared cache, and with the cache of transformers."""
+    monkeypatch.setattr(generate, "is_exact_for", lambda *_: is_shared)
+    settings = settings_with(precision=precision, temperature=0.7)
+    loaded = load(settings)
+    episodes = sample(loaded, tokenizer, settings=settings)
+    rolled = assess(loaded, episodes.examples, settings)
 
-    assert check_sampler(episodes, assess(loaded, episodes.examples)) == {}
+    gap = check_sampler(episodes, rolled, settings)
+
+    lengths = rolled.is_response_token.sum(1).tolist()
+    assert [len(episodes.logprobs[row]) for row in range(6)] == lengths
+    assert 0 < gap["sampler/logprob_gap_mean"] <= gap["sampler/logprob_gap_max"] < largest
 
 
 def test_a_run_that_names_a_server_without_one_is_refused(tmp_path, monkeypatch):
@@ -182,10 +195,10 @@ def test_served_log_probabilities_are_compared_token_by_token(
     with open_server(SERVED, tmp_path) as server:
         served = sample(loaded, tokenizer, settings=SERVED, server=server)
     rolled = assess(loaded, served.examples)
-    first = served.served[0]
-    wrong = dataclasses.replace(first, logprobs=(first.logprobs[0] - 0.5, *first.logprobs[1:]))
+    first, *others = served.logprobs[0]
+    wrong = dataclasses.replace(served, logprobs={**served.logprobs, 0: (first - 0.5, *others)})
 
-    gap = check_sampler(dataclasses.replace(served, served=[wrong, *served.served[1:]]), rolled)
+    gap = check_sampler(wrong, rolled, SERVED)
 
     tokens = int(rolled.is_response_token.sum())
     assert gap["sampler/logprob_gap_max"] == pytest.approx(0.5, abs=1e-5)
