@@ -48,6 +48,19 @@ class Step:
     nth: Tensor
 
 
+@dataclass(frozen=True)
+class Fill:
+    """Where the prompts of a forward pass go.
+
+    Attributes:
+        places: (n,) int64, of the pool.
+        used: how many places the pool has to have for them.
+    """
+
+    places: Tensor
+    used: int
+
+
 @dataclass
 class KeysAndValues:
     """Two tensors of (rows, k, columns, d) for each layer; both grow when they must."""
@@ -88,12 +101,12 @@ class SharedCache:
     Attributes:
         pool: of prompts.
         own: of what the rows added.
-        now: the places that prompts go to, or the step of the rows.
+        now: where prompts go, or the step of the rows.
     """
 
     pool: KeysAndValues = field(default_factory=KeysAndValues)
     own: KeysAndValues = field(default_factory=KeysAndValues)
-    now: Tensor | Step | None = None
+    now: Fill | Step | None = None
 
     def fill(
         self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], places: Sequence[int]
@@ -102,7 +115,8 @@ class SharedCache:
         width = max(map(len, prompts))
         tokens = torch.tensor([[*prompt, *[PAD_ID] * (width - len(prompt))] for prompt in prompts])
         positions = torch.arange(width).expand(len(prompts), width)
-        self.now = torch.tensor(places, device=model.device)
+        # The number as the host knows it: asked of the tensor, each layer would wait for a GPU.
+        self.now = Fill(torch.tensor(places, device=model.device), max(places) + 1)
         self._forward(model, tokens.to(model.device), positions.to(model.device))
 
     def step(self, model: PreTrainedModel, tokens: Tensor, positions: Tensor, step: Step) -> Tensor:
@@ -130,9 +144,9 @@ class SharedCache:
         if isinstance(self.now, Step):
             return self._attend_rows(layer, query, key, value, scaling, self.now)
         assert self.now is not None
-        width = key.shape[2]
-        keys, values = self.pool.room(layer, key, int(self.now.max()) + 1, width)
-        keys[self.now, :, :width], values[self.now, :, :width] = key, value
+        width, places = key.shape[2], self.now.places
+        keys, values = self.pool.room(layer, key, self.now.used, width)
+        keys[places, :, :width], values[places, :, :width] = key, value
         groups = query.shape[1] // key.shape[1]
         output = functional.scaled_dot_product_attention(
             query, repeat_kv(key, groups), repeat_kv(value, groups), is_causal=True, scale=scaling
