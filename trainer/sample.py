@@ -9,8 +9,9 @@ import contextlib
 import hashlib
 import importlib
 import unicodedata
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,10 +35,9 @@ from trainer.spec import (
     Sampling,
 )
 
-# Small batches: the first slates are there within seconds, also on two slow cores.
-PROMPTS_AT_ONCE = 4
-ENDPOINT_PROMPTS_AT_ONCE = 8
-ENDPOINT_THREADS = 16
+# An engine is fast as long as many sequences are under way. As many slates at least keep it so,
+# also while each has one response left.
+ENDPOINT_REQUESTS = ENDPOINT_SLATES = 64
 SHOWN_TEXTS = 8
 # The sha256 of the spec and the prompts that responses.jsonl is of.
 SOURCE_FILE = "responses.sha256"
@@ -73,19 +73,19 @@ def run(spec: SampleSpec, run_dir: Path) -> None:
         waiting = [prompt for prompt in prompts if prompt.prompt_id not in slates]
         samplers = _open_samplers(spec, stack) if waiting else {}
         turn = {prompt.prompt_id: at for at, prompt in enumerate(prompts)}
-        at_once = ENDPOINT_PROMPTS_AT_ONCE if _asks_only_endpoint(spec) else PROMPTS_AT_ONCE
-        for start in range(0, len(waiting), at_once):
-            batch = waiting[start : start + at_once]
-            for slate in fill_slates(
-                spec, batch, samplers, turns=[turn[prompt.prompt_id] for prompt in batch]
-            ):
+        counted = _count(slates.values())
+        for filled in stack.enter_context(
+            contextlib.closing(_fill_all(spec, waiting, samplers, turn))
+        ):
+            for slate in filled:
                 rundir.append_line(file, slate.model_dump())
                 slates[slate.prompt_id] = slate
+            counted.update(_count(filled))
             rundir.append_metrics(
                 metrics_file,
                 step=len(slates),
                 progress=len(slates) / len(prompts),
-                metrics=_count(list(slates.values())),
+                metrics={**counted},
             )
     complete = [slates[prompt.prompt_id] for prompt in prompts]
     texts = [response.text for slate in complete for response in slate.responses]
@@ -94,13 +94,44 @@ def run(spec: SampleSpec, run_dir: Path) -> None:
         run_dir,
         RunResult(
             kind="sample",
-            metrics=_count(complete),
+            metrics={**counted},
             rows={"prompts": len(complete), "responses": len(texts), "cut": len(cut)},
             rows_cut=cut,
             texts=texts[:SHOWN_TEXTS],
             versions=rundir.versions(),
         ),
     )
+
+
+def _fill_all(
+    spec: SampleSpec,
+    prompts: Sequence[PromptRow],
+    samplers: dict[str, Sampler],
+    turn: Mapping[str, int],
+) -> Generator[list[SampledSlate]]:
+    """Yield slates as soon as they are complete.
+
+    An endpoint answers for many at a time, and none of them waits for a slower one. A model on
+    this machine samples for one batch of prompts after the other.
+    """
+
+    def fill(batch: Sequence[PromptRow]) -> list[SampledSlate]:
+        turns = [turn[prompt.prompt_id] for prompt in batch]
+        return fill_slates(spec, batch, samplers, turns=turns)
+
+    if not prompts:
+        return
+    if any(model.path is not None for model in spec.models):
+        at_once = importlib.import_module("trainer.sample_local").prompts_at_once()
+        for start in range(0, len(prompts), at_once):
+            yield fill(prompts[start : start + at_once])
+        return
+    pool = ThreadPoolExecutor(ENDPOINT_SLATES)
+    try:
+        for filled in as_completed([pool.submit(fill, [prompt]) for prompt in prompts]):
+            yield filled.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def fill_slates(
@@ -249,7 +280,7 @@ def _open_samplers(spec: SampleSpec, stack: contextlib.ExitStack) -> dict[str, S
 @contextlib.contextmanager
 def _endpoint_sampler(model: SampledModel, sampling: Sampling) -> Iterator[Sampler]:
     with endpoint.connect() as client:
-        pool = ThreadPoolExecutor(ENDPOINT_THREADS)
+        pool = ThreadPoolExecutor(ENDPOINT_REQUESTS)
 
         def ask(request: Request) -> Sampled:
             answer = endpoint.ask(
@@ -267,16 +298,14 @@ def _endpoint_sampler(model: SampledModel, sampling: Sampling) -> Iterator[Sampl
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _asks_only_endpoint(spec: SampleSpec) -> bool:
-    return all(model.path is None for model in spec.models)
-
-
-def _count(slates: Sequence[SampledSlate]) -> rundir.Metrics:
+def _count(slates: Collection[SampledSlate]) -> Counter[str]:
     responses = [response for slate in slates for response in slate.responses]
-    return {
-        "sampled/prompts": len(slates),
-        "sampled/responses": len(responses),
-        "sampled/resampled": sum(response.attempts > 1 for response in responses),
-        "sampled/empty": sum(response.problem == "empty" for response in responses),
-        "sampled/duplicate": sum(response.problem == "duplicate" for response in responses),
-    }
+    return Counter(
+        {
+            "sampled/prompts": len(slates),
+            "sampled/responses": len(responses),
+            "sampled/resampled": sum(response.attempts > 1 for response in responses),
+            "sampled/empty": sum(response.problem == "empty" for response in responses),
+            "sampled/duplicate": sum(response.problem == "duplicate" for response in responses),
+        }
+    )

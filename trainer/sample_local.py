@@ -9,6 +9,9 @@ from trainer.generate import Draw, draw_responses
 from trainer.sampling.sampler import Request, Sampled, Sampler
 from trainer.spec import Sampling
 
+# Few on a CPU: the first slates are there within seconds, also on two slow cores. What a GPU needs
+# for a token is mostly the time to read the weights, whatever the number of rows.
+CPU_PROMPTS_AT_ONCE, GPU_PROMPTS_AT_ONCE = 4, 128
 # A model whose config names no limit is taken to read this much.
 DEFAULT_CONTEXT_TOKENS = 131_072
 
@@ -50,6 +53,11 @@ def open_sampler(location: str, sampling: Sampling) -> Sampler:
         ]
 
     return sample
+
+
+def prompts_at_once() -> int:
+    """Return for how many prompts responses are sampled together."""
+    return GPU_PROMPTS_AT_ONCE if torch.cuda.is_available() else CPU_PROMPTS_AT_ONCE
 
 
 def _dtype() -> torch.dtype:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.trainer.conftest import environment, make_run, save_base, user
-from trainer import rundir, sample
+from trainer import rundir, sample, sample_local
 from trainer.sampling.sampler import Sampled
 from trainer.spec import PromptRow, SampledModel, SampleSpec, Sampling
 
@@ -47,6 +47,13 @@ def test_a_sample_run_gives_each_prompt_its_slate_with_seeds(tmp_path, base, tra
     assert all(response.text.strip() and response.problem is None for response in responses)
     assert rundir.read_result(run_dir).metrics["sampled/responses"] == 40
     assert [row["progress"] for row in rundir.read_metrics_from(run_dir, 0).rows] == [0.4, 0.8, 1]
+
+
+@pytest.mark.parametrize(("has_gpu", "prompts"), [(False, 4), (True, 128)])
+def test_a_gpu_samples_for_many_prompts_at_a_time(monkeypatch, has_gpu, prompts):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: has_gpu)
+
+    assert sample_local.prompts_at_once() == prompts
 
 
 def test_two_models_of_one_name_are_refused(base):
@@ -204,6 +211,7 @@ class FakeServer(ThreadingHTTPServer):
     """A real HTTP server that speaks the chat completions of an OpenAI-compatible server."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -211,6 +219,7 @@ class FakeServer(ThreadingHTTPServer):
         self.failures: list[int] = []
         self.is_stuck = False
         self.lock = threading.Lock()
+        self.slow, self.requests_first, self.gave_up = "", 0, False
 
     def handle_error(self, *_: object):
         """A client that goes away is no reason to write to this process's stderr."""
@@ -226,13 +235,22 @@ class Handler(BaseHTTPRequestHandler):
             status = self.server.failures.pop(0) if self.server.failures else 200
         while self.server.is_stuck:
             time.sleep(0.05)
-        text = f"{body['messages'][-1]['content']} {body['seed']}"
+        if self.server.slow in (asked := body["messages"][-1]["content"]):
+            self.wait_for(self.server.requests_first)
+        text = f"{asked} {body['seed']}"
         choice = {"message": {"content": text}, "finish_reason": "stop"}
         answer = json.dumps({"choices": [choice]}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def wait_for(self, requests):
+        """Answer only when so many requests have come, or nothing comes any more."""
+        deadline = time.monotonic() + 10
+        while len(self.server.requests) < requests and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.server.gave_up |= time.monotonic() >= deadline
 
     def log_message(self, *_: object):
         pass
@@ -275,6 +293,32 @@ def test_an_endpoint_is_sampled_with_key_seed_and_settings(tmp_path, server, tra
         for response in slate.responses:
             assert response.text.endswith(str(response.seed))
             assert response.model == "big"
+
+
+@pytest.mark.parametrize(
+    ("slow", "requests_first"), [("", 64), ("Question 0.", 160)], ids=["many", "slow prompt"]
+)
+def test_an_endpoint_has_many_requests_at_a_time_and_waits_for_no_slow_prompt(
+    tmp_path, server, train, slow, requests_first
+):
+    """An engine is fast with many sequences under way, and a slate does not hold up the others."""
+    prompts = [{"prompt_id": f"p{n}", "messages": user(f"Question {n:02}")} for n in range(40)]
+    prompts[0] = {"prompt_id": "p0", "messages": user("Question 0.")}
+    model = SampledModel(name="big", endpoint_model="big")
+    run_dir = make_run(tmp_path / "run", spec_of(model), prompts=prompts)
+    server.slow, server.requests_first = slow, requests_first
+
+    done = train("sample", run_dir, PODIUM_SAMPLER_URL=url_of(server))
+
+    assert done.returncode == 0, done.stderr
+    assert not server.gave_up
+    assert len(slates_of(run_dir)) == 40
+    steps = rundir.read_metrics_from(run_dir, 0).rows
+    assert [row["step"] for row in steps] == list(range(1, 41))
+    assert steps[-1]["sampled/responses"] == 160
+    result = rundir.read_result(run_dir)
+    assert result.metrics["sampled/responses"] == 160
+    assert result.texts[0].startswith("Question 0.")
 
 
 def test_an_endpoint_that_refuses_ends_the_run_with_its_words(tmp_path, server, train):
