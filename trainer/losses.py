@@ -118,6 +118,22 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: flo
     Returns:
         (), a sum: divide by the number of response tokens of the whole minibatch.
     """
+    return 0.5 * torch.maximum(*_value_errors(values, old_values, returns, clip)).sum()
+
+
+@torch.no_grad()
+def clipped_values(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: float) -> Tensor:
+    """Return where the clipped error is the larger one, so that it has no gradient: (r,) bool.
+
+    The share of these is `val/clipfrac` of openai/lm-human-preferences. The arguments are those of
+    `value_loss`.
+    """
+    plain, clipped = _value_errors(values, old_values, returns, clip)
+    return clipped > plain
+
+
+def _value_errors(
+    values: Tensor, old_values: Tensor, returns: Tensor, clip: float
+) -> tuple[Tensor, Tensor]:
     clipped = old_values + (values - old_values).clamp(-clip, clip)
-    errors = torch.maximum((values - returns).square(), (clipped - returns).square())
-    return 0.5 * errors.sum()
+    return (values - returns).square(), (clipped - returns).square()

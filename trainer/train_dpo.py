@@ -154,7 +154,7 @@ def train_policy(
                 )
                 metrics = {
                     "loss/dpo": loss,
-                    **dpo_step.describe(rewards.tolist(), plan[step], settings),
+                    **dpo_step.describe(rewards.tolist(), plan[step], references, settings),
                     "gradient/norm": norm,
                     "learning_rate": settings.learning_rate * share,
                     **pace.advance(tokens[step]),

@@ -182,6 +182,7 @@ def train_reward(
                 metrics = {
                     "loss/reward": loss,
                     "accuracy/train": pairwise_accuracy(judged).value,
+                    **reward_step.describe(scores, plan[step], settings.ties),
                     "gradient/norm": norm,
                     "learning_rate": rate,
                     **pace.advance(tokens[at]),

@@ -102,6 +102,15 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
         ),
         ACCURACY,
         Chart(
+            "Scores",
+            "of the responses of a step, before the bias",
+            (
+                Series("reward/mean", "mean"),
+                Series("reward/std", "spread"),
+                Series("reward/margin", "margin"),
+            ),
+        ),
+        Chart(
             "Loss of the labeler folds",
             "each fold is a training of its own, one after the other, before that of the model",
             (Series("loss/fold", "train"),),
@@ -132,6 +141,12 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "beta times the log-probability gained on the reference model",
             (Series("rewards/chosen", "chosen"), Series("rewards/rejected", "rejected")),
             references=(Reference("0: reference model", 0.0),),
+        ),
+        Chart(
+            "Log-probability",
+            "of the ranked responses under the policy",
+            (Series("logps/chosen", "chosen"), Series("logps/rejected", "rejected")),
+            unit="nats per response",
         ),
         Chart(
             "KL",
@@ -185,7 +200,12 @@ CHARTS: Mapping[str, tuple[Chart, ...]] = {
             "times the KL is taken off the score",
             (Series("objective/kl_coefficient", "coefficient"),),
         ),
-        Chart("Clipped", "share of tokens", (Series("policy/clipfrac", "clipped"),), unit="%"),
+        Chart(
+            "Clipped",
+            "share of tokens",
+            (Series("policy/clipfrac", "policy"), Series("value/clipfrac", "value model")),
+            unit="%",
+        ),
         Chart(
             "Step size",
             "half the mean squared log-ratio to the policy that sampled",

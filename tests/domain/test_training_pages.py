@@ -231,7 +231,7 @@ def test_closing_numbers_of_ppo_are_counted_in_its_units():
     assert german == [
         ("KL", "12,346 Nats je Antwort"),
         ("Länge", "45,7 Tokens je Antwort"),
-        ("Begrenzt", "1,2\u00a0%"),
+        ("Begrenzt: Policy", "1,2\u00a0%"),
         ("Vortrainingsverlust", "–"),
         ("Zeit je Iteration: Erzeugen", "1,24 s"),
         ("Entropie ganzer Antworten", "81,260 Nats"),

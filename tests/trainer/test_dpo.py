@@ -184,12 +184,19 @@ def test_what_is_reported_weighs_comparisons_as_the_loss_does(tokenizer):
         ranking("q", ["c", "d", "e"], [1, 2, 2]),
     )
 
-    metrics = dpo_step.describe([1.0, 0.5, 0.0, 0.4, -0.9], prompts, DPOSettings(beta=0.1))
+    references = {"p": torch.tensor([-9.0, -8.0]), "q": torch.tensor([-7.0, -6.0, -5.0])}
+
+    metrics = dpo_step.describe(
+        [1.0, 0.5, 0.0, 0.4, -0.9], prompts, references, DPOSettings(beta=0.1)
+    )
 
     assert metrics["accuracy/train"] == pytest.approx(2 / 3)
     assert metrics["rewards/chosen"] == pytest.approx((1.0 + 0.0) / 2)
     assert metrics["rewards/rejected"] == pytest.approx((0.5 + (0.4 - 0.9) / 2) / 2)
     assert metrics["rewards/margin"] == pytest.approx(0.5 - 0.125)
+    # What the reference says and a tenfold reward: 1, -3, -7, -2, -14.
+    assert metrics["logps/chosen"] == pytest.approx((1 - 7) / 2)
+    assert metrics["logps/rejected"] == pytest.approx((-3 + (-2 - 14) / 2) / 2)
     assert metrics["objective/forward_kl"] == pytest.approx(-0.2 / 0.1)
 
 

@@ -290,6 +290,20 @@ def test_the_prompt_and_each_response_are_forwarded_once_however_many_rank_them(
     assert loss == pytest.approx((softplus(gaps).mean() + of_q).item() / 2, abs=1e-6)
 
 
+def test_what_is_reported_of_scores_is_their_scale_and_the_margin_as_the_loss_weighs_it(tokenizer):
+    prompts = prompts_of(
+        tokenizer,
+        ranking("p", ["a", "b"], [1, 2]),
+        ranking("q", ["c", "d", "e"], [1, 2, 2]),
+    )
+
+    metrics = reward_step.describe(torch.tensor([3.0, 1.0, 2.0, 0.0, -1.0]), prompts, "drop")
+
+    assert metrics["reward/mean"] == pytest.approx(1.0)
+    assert metrics["reward/std"] == pytest.approx(2**0.5)
+    assert metrics["reward/margin"] == pytest.approx((2 + (2 + 3) / 2) / 2)
+
+
 def test_a_ranking_of_ties_leaves_its_weight_to_the_others_of_its_slate(tokenizer):
     """R8."""
     (prompt,) = prompts_of(
@@ -593,6 +607,7 @@ def test_a_reward_run_learns_a_rule_and_centers_demonstrations(tmp_path, base, t
     assert result.metrics["accuracy/validation_low"] > 0.7
     assert result.rows["prompts_without_comparison"] == 1
     assert result.rows["prompts_validation"] == 20
+    assert result.metrics["reward/margin"] > result.metrics["reward/std"] > 0
     steps = rundir.read_metrics_from(run_dir, 0).rows
     assert steps[0]["loss/reward"] > steps[-1]["loss/reward"]
     model = models.load_reward_model(run_dir / "model", seed=0)

@@ -92,6 +92,7 @@ class Sums:
     absolute_log_ratio: float = 0.0
     squared_log_ratio: float = 0.0
     clipped: float = 0.0
+    clipped_values: float = 0.0
     max_log_ratio: float = 0.0
 
 
@@ -112,9 +113,10 @@ def update(
     Losses are means over the response tokens of the minibatch. `policy/approxkl` is half the mean
     squared log-ratio to the policy that sampled; `policy/clipfrac` the share of tokens whose ratio
     is outside of the clipping range, on either side, as in openai/baselines `ppo2/model.py`;
-    `policy/log_ratio_max` the largest absolute log-ratio of a token;
-    `gradient/policy`, `gradient/value` and `gradient/ptx` are norms before clipping, each of its
-    loss alone.
+    `policy/log_ratio_max` the largest absolute log-ratio of a token; `value/clipfrac` the share
+    whose value has no gradient, as it is clipped. `gradient/policy`, `gradient/value` and
+    `gradient/ptx` are norms before clipping, each of its loss alone, that of the pretraining mix
+    times its coefficient.
 
     Args:
         models: of which policy and value model change.
@@ -161,6 +163,7 @@ def update(
             "policy/approxkl": 0.5 * sums.squared_log_ratio / sums.tokens,
             "policy/clipfrac": sums.clipped / sums.tokens,
             "policy/log_ratio_max": sums.max_log_ratio,
+            "value/clipfrac": sums.clipped_values / sums.tokens,
             "gradient/policy": policy_norm,
             "gradient/value": value_norm,
             "gradient/ptx": mix.gradient_norm,
@@ -213,15 +216,13 @@ def accumulate_gradients(
             logprobs, old_logprobs, rollouts.advantages[rows][is_response], clip=settings.clip
         )
         (policy_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
-        value_loss = part.weight * losses.value_loss(
-            forward.state_values(models.value, packed),
-            rollouts.values[rows][is_response],
-            rollouts.returns[rows][is_response],
-            clip=settings.value_clip,
-        )
+        values = forward.state_values(models.value, packed)
+        learnt = values, rollouts.values[rows][is_response], rollouts.returns[rows][is_response]
+        value_loss = part.weight * losses.value_loss(*learnt, clip=settings.value_clip)
+        clipped = part.weight * losses.clipped_values(*learnt, clip=settings.value_clip).sum()
         (value_loss / sums.tokens).backward()  # type: ignore[no-untyped-call]
         log_ratio = part.weight * (logprobs - old_logprobs).detach()
-        _add(sums, policy_loss, value_loss, log_ratio, clip=settings.clip)
+        _add(sums, policy_loss, value_loss, log_ratio, clipped, clip=settings.clip)
     parallel.sum_gradients(models.policy.parameters())
     parallel.sum_gradients(models.value.parameters())
     return _over_ranks(sums)
@@ -257,17 +258,24 @@ def _require_finite(numbers: Iterable[float], iteration: int) -> None:
 
 
 def _add(
-    sums: Sums, policy_loss: Tensor, value_loss: Tensor, log_ratio: Tensor, *, clip: float
+    sums: Sums,
+    policy_loss: Tensor,
+    value_loss: Tensor,
+    log_ratio: Tensor,
+    clipped_values: Tensor,
+    *,
+    clip: float,
 ) -> None:
     is_clipped = (log_ratio.exp() - 1).abs() > clip
     largest = log_ratio.abs().max()
-    policy, value, absolute, squared, clipped, most = torch.stack(
+    policy, value, absolute, squared, clipped, of_values, most = torch.stack(
         [
             policy_loss.detach(),
             value_loss.detach(),
             log_ratio.abs().sum(),
             log_ratio.square().sum(),
             is_clipped.sum(),
+            clipped_values,
             largest,
         ]
     ).tolist()
@@ -276,6 +284,7 @@ def _add(
     sums.absolute_log_ratio += absolute
     sums.squared_log_ratio += squared
     sums.clipped += clipped
+    sums.clipped_values += of_values
     sums.max_log_ratio = max(sums.max_log_ratio, most)
 
 
@@ -287,5 +296,6 @@ def _over_ranks(sums: Sums) -> Sums:
         absolute_log_ratio=parallel.total_of(sums.absolute_log_ratio),
         squared_log_ratio=parallel.total_of(sums.squared_log_ratio),
         clipped=parallel.total_of(sums.clipped),
+        clipped_values=parallel.total_of(sums.clipped_values),
         max_log_ratio=parallel.largest_of(sums.max_log_ratio),
     )

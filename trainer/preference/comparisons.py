@@ -89,6 +89,22 @@ def collate(prompts: Sequence[RankedPrompt], ties: Ties, device: torch.device) -
     )
 
 
+def means_of(numbers: Tensor, prompts: Sequence[RankedPrompt], ties: Ties) -> tuple[float, float]:
+    """Return the mean over comparisons, weighed as in the loss, of the chosen and of the rejected.
+
+    Args:
+        numbers: (n,) on the CPU, one for each response, in order.
+        prompts: each with a comparison.
+        ties: what a tied pair gives.
+    """
+    compared = collate(prompts, ties, numbers.device)
+    shares = compared.weights / compared.weights.sum()
+    chosen, rejected = (
+        float((shares * numbers[places]).sum()) for places in (compared.chosen, compared.rejected)
+    )
+    return chosen, rejected
+
+
 def tokens_of(prompts: Sequence[RankedPrompt]) -> int:
     """Return how many tokens it takes to forward each prompt with its responses once."""
     return sum(prompt.tree.tokens for prompt in prompts)

@@ -81,23 +81,29 @@ def check_start(loss: float, settings: DPOSettings, device: torch.device) -> Non
 
 
 def describe(
-    rewards: Sequence[float], prompts: Sequence[RankedPrompt], settings: DPOSettings
+    rewards: Sequence[float],
+    prompts: Sequence[RankedPrompt],
+    references: References,
+    settings: DPOSettings,
 ) -> Metrics:
     """Return what is reported of implicit rewards.
 
+    `logps/chosen` and `logps/rejected` are log-probabilities of whole responses under the policy,
+    in nats: while the margin grows that of the chosen ones may fall, which is how DPO fails.
     `objective/forward_kl` is the mean over responses of log reference - log policy, in nats: it
     estimates KL(reference || policy) as far as the reference wrote the responses. PPO's
     `objective/kl` is the other way round.
     """
-    compared = comparisons.collate(prompts, settings.ties, torch.device("cpu"))
     reward = torch.tensor(rewards)
-    shares = compared.weights / compared.weights.sum()
-    chosen = float((shares * reward[compared.chosen]).sum())
-    rejected = float((shares * reward[compared.rejected]).sum())
+    chosen, rejected = comparisons.means_of(reward, prompts, settings.ties)
+    expected = torch.cat([references[prompt.prompt_id] for prompt in prompts]).cpu()
+    logprobs = comparisons.means_of(expected + reward / settings.beta, prompts, settings.ties)
     return {
         "accuracy/train": pairwise_accuracy(comparisons.judge(prompts, rewards)).value,
         "rewards/chosen": chosen,
         "rewards/rejected": rejected,
         "rewards/margin": chosen - rejected,
+        "logps/chosen": logprobs[0],
+        "logps/rejected": logprobs[1],
         "objective/forward_kl": -float(reward.mean()) / settings.beta,
     }

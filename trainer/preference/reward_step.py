@@ -11,10 +11,12 @@ from trainer import forward, models
 from trainer.architecture import reward_head
 from trainer.data import Example
 from trainer.errors import RunDivergedError
+from trainer.preference import comparisons
 from trainer.preference.rankings import RankedPrompt
+from trainer.rundir import Metrics
 from trainer.running.watch import Watch
 from trainer.shared_prompt import pack
-from trainer.spec import RewardSettings
+from trainer.spec import RewardSettings, Ties
 
 
 def load_trainable(
@@ -35,6 +37,26 @@ def load_trainable(
 def score_prompts(model: PreTrainedModel, prompts: Sequence[RankedPrompt]) -> Tensor:
     """Score every response of the prompts once, in order: (n,) float32 with gradients."""
     return forward.scores(model, pack(model, [prompt.tree for prompt in prompts]))
+
+
+def describe(scores: Tensor, prompts: Sequence[RankedPrompt], ties: Ties) -> Metrics:
+    """Return what is reported of the scores of a batch, before the bias.
+
+    `reward/mean` and `reward/std` are over its responses; PPO's KL coefficient is chosen for a
+    scale of scores. `reward/margin` is chosen minus rejected, weighed as in the loss.
+
+    Args:
+        scores: (n,) of all responses, in order.
+        prompts: each with a comparison.
+        ties: what a tied pair gives.
+    """
+    scores = scores.float().cpu()
+    chosen, rejected = comparisons.means_of(scores, prompts, ties)
+    return {
+        "reward/mean": float(scores.mean()),
+        "reward/std": float(scores.std(correction=0)),
+        "reward/margin": chosen - rejected,
+    }
 
 
 def center(

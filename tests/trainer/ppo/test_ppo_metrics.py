@@ -72,14 +72,21 @@ def test_the_entropy_is_that_of_what_was_sampled_from(loaded, tokenizer):
 @pytest.mark.parametrize("tokens_per_forward", [256, 8])
 def test_the_metrics_of_a_step_are_those_of_its_ratios(loaded, tokens_per_forward):
     """In one forward pass and in two."""
-    settings = settings_with(clip=0.2, tokens_per_forward=tokens_per_forward)
+    settings = settings_with(clip=0.2, value_clip=0.2, tokens_per_forward=tokens_per_forward)
     examples = [Example((*PROMPT, 50, 51, EOS), 4), Example((*PROMPT, 52, EOS), 4)]
     ratios = torch.tensor([[1.0, 1.1, 1.3], [0.85, 0.75, 1.0]])
     rolled = assess(loaded, examples, settings)
     rolled = dataclasses.replace(rolled, logprobs=rolled.logprobs - ratios.log())
+
+    # So far a value has moved since the rollout, and so far it still is from its return.
+    moved = torch.tensor([[0.05, -0.05, 0.3], [0.3, -0.3, 0.0]])
+    left = torch.tensor([[1.0, 1.0, -1.0], [1.0, -1.0, 0.0]])
+    rolled = dataclasses.replace(rolled, values=rolled.values - moved, returns=rolled.values + left)
 
     [step] = update(loaded, rolled, settings, checks_ratio=False)
 
     # Half the mean of 0, 0.0953, 0.2624, 0.1625 and 0.2877 squared; 1.3 and 0.75 are outside.
     assert step["policy/approxkl"] == pytest.approx(0.018709, rel=1e-3)
     assert step["policy/clipfrac"] == pytest.approx(2 / 5)
+    # Those of the second response were clipped on the way to their returns.
+    assert step["value/clipfrac"] == pytest.approx(2 / 5)

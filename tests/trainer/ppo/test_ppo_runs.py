@@ -113,6 +113,7 @@ def test_a_ppo_run_saves_a_policy_that_the_plain_class_loads(make, spawn):
         "loss/ptx",
         "response/length",
         "response/no_eos",
+        "value/clipfrac",
         "value/explained_variance",
         "gradient/policy",
         "gradient/ptx",
