@@ -88,7 +88,7 @@ def scores_of(
 
     Args:
         model: a reward model.
-        trees: the same on all ranks, at least one.
+        trees: the same on all ranks.
         tokens: that a forward pass may hold.
         watch: goes through the passes and may end the run between two of them.
     """

@@ -68,4 +68,4 @@ def score_all(
     """
     micro_batches = comparisons.micro_batches(model, prompts, tokens=settings.tokens_per_forward)
     scored = [(part, score(own)) for part, own in watch(micro_batches)]
-    return comparisons.collect(scored, prompts) if scored else torch.empty(0)
+    return comparisons.collect(scored, prompts)

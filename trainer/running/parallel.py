@@ -151,6 +151,8 @@ def collect(done: Sequence[tuple[Part, Tensor]], lengths: Sequence[int]) -> Tens
     Returns:
         (sum of lengths,), the same on all ranks.
     """
+    if not done:
+        return torch.empty(0)
     if ranks().count == 1:
         return torch.cat([numbers for _, numbers in done])
     starts = [0, *accumulate(lengths)]
