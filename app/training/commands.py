@@ -275,8 +275,11 @@ async def _require_rank(settings: TrainingSettings, trained: list[ModelView]) ->
     if largest is not None and settings.lora_rank > largest:
         raise refused_setting(
             "lora_rank",
-            f"must be at most {largest}: the linear layers have no larger rank, so that beyond it "
-            "an adapter adds nothing",
+            gettext(
+                "must be at most %(largest)s: the linear layers have no larger rank, so that "
+                "beyond it an adapter adds nothing",
+                largest=largest,
+            ),
             code="rank_too_large",
         )
 

@@ -515,7 +515,7 @@ async def test_a_rank_that_no_layer_has_is_refused_before_a_run_is_queued(
     large = await admin.post(RUNS, json=ppo_run(dataset, settings={"lora_rank": largest + 1}))
     fitting = await admin.post(RUNS, json=ppo_run(dataset, settings={"lora_rank": largest}))
     form = reward_form(dataset, **{"base_model": "tuned", "settings.lora_rank": "513"})
-    page = await admin_browser.post(PAGES, data=form)
+    page = await admin_browser.post(PAGES, data=form, headers={"accept-language": "de"})
 
     assert large.status_code == 422
     assert large.json()["code"] == "rank_too_large"
@@ -528,7 +528,7 @@ async def test_a_rank_that_no_layer_has_is_refused_before_a_run_is_queued(
     ]
     assert fitting.status_code == 202
     assert page.status_code == 422
-    assert "the linear layers have no larger rank" in page.text
+    assert "die linearen Schichten haben keinen größeren Rang" in page.text
 
 
 async def test_a_reward_model_with_another_vocabulary_is_refused_where_it_reads_tokens(
