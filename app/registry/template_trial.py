@@ -99,6 +99,8 @@ def _now(pattern: str) -> str:
 
 def _said(error: Exception) -> str:
     words = " ".join(str(error).split())[:200] or type(error).__name__
+    # What a template raises is shown to people.
+    words = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
     line = getattr(error, "lineno", None)
     return words if line is None else f"{words} (line {line})"
 

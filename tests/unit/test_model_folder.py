@@ -417,6 +417,8 @@ def test_a_chat_template_that_writes_a_conversation_is_accepted(template, folder
     [
         ("{% for m in messages %}", "does not compile: Unexpected end of template"),
         ("{{ raise_exception('I write\n no chats') }}", "user: I write no chats"),
+        ("{{ raise_exception('\\ud800\\x1b[2Jx\\x00') }}", "user: \ufffd\ufffd\\[2Jx\ufffd"),
+        ("{{ 9 ** (9 ** 9) }}", "more time or memory"),
         ("{{ messages[1].content }}", "refuses a conversation of user"),
         ("{{ messages[0].content + 1 }}", "refuses a conversation of user"),
         (
