@@ -15,6 +15,8 @@ from trainer.spec import Message
 
 NOTHING = r"(?!)"
 PRIVATE_USE = range(0xE000, 0xF900)
+# Tokenizing takes a hundred times the memory, before anything is cut; a row's line is no longer.
+MAX_PROMPT_CHARACTERS = 2**24
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     The tokenizer's chat template decides; without one, turns are written as `User: ...`.
 
     Raises:
-        RunRefusedError: when the template does: some take no system message, or no two users.
+        RunRefusedError: when the template does: some take no system message, or no two users. Or
+            when it writes far too much.
     """
     if tokenizer.chat_template is None:
         turns = [f"{message.role.capitalize()}: {message.content}\n\n" for message in messages]
         return "".join(turns) + "Assistant:\n"
     written = [message.model_dump() for message in messages]
     try:
-        return str(
+        text = str(
             tokenizer.apply_chat_template(written, tokenize=False, add_generation_prompt=True)
         )
     # A template is a program of the model's makers, and raises what it likes.
@@ -86,6 +89,12 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
             f"the chat template refuses a conversation with the roles {roles}: {error}; "
             "change the data or the template"
         ) from error
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        raise RunRefusedError(
+            f"the chat template writes {len(text):,} characters for a conversation of "
+            f"{sum(len(message.content) for message in messages):,}; correct it"
+        )
+    return text
 
 
 def tokenize(

@@ -53,6 +53,13 @@ def test_a_conversation_that_the_chat_template_refuses_is_shown_with_its_roles(
         data.tokenize_prompts(tokenizer, [messages])
 
 
+def test_a_chat_template_that_writes_far_too_much_is_refused_before_it_is_tokenized(tokenizer):
+    tokenizer.chat_template = "{{ 'a' * 20000000 }}"
+
+    with pytest.raises(RunRefusedError, match=r"writes 20,000,000 characters for a .* of 2; corr"):
+        data.tokenize_prompts(tokenizer, [conversation("Hi")])
+
+
 @pytest.mark.parametrize("text", ["", "Hi there", "\ue000 private \ue001", "ends with <|en", "é"])
 def test_ordinary_prompts_are_tokenized_as_the_rendered_text(tokenizer, text):
     messages = conversation(text, "and <b>more</b>")
