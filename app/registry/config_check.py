@@ -57,6 +57,12 @@ def check_config(content: bytes) -> None:
             f"The model_type of config.json must be one of {', '.join(sorted(MODEL_TYPES))}.",
             code="unknown_architecture",
         )
+    if config.get("quantization_config") is not None:
+        raise InvalidError(
+            "config.json has a quantization_config; only the model that the quantized one was made "
+            "from can be trained and sampled here.",
+            code="quantized",
+        )
     _check_keys("config.json", config)
 
 

@@ -64,6 +64,16 @@ def test_a_config_without_a_known_architecture_is_refused(tmp_path, config):
         models.resolve_folder(str(tmp_path))
 
 
+def test_a_quantized_model_is_refused(tmp_path):
+    folder = Path(save_base(tmp_path / "base"))
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(RunRefusedError, match=r"config\.json: the model is quantized \(quant"):
+        models.load_policy(folder, seed=0)
+
+
 def test_weights_of_another_size_than_the_config_says_are_refused_with_both_sizes(tmp_path):
     folder = Path(save_base(tmp_path / "base"))
     config = json.loads((folder / "config.json").read_text())

@@ -229,6 +229,7 @@ def test_code_and_pickled_files_are_refused_by_name(name, folder, root):
         ({"model_type": "unheard_of"}, "unknown_architecture"),
         ({"model_type": ["llama"]}, "unknown_architecture"),
         ({"auto_map": {"AutoModel": "x.Y"}}, "remote_code"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized"),
         ({"trust_remote_code": True}, "remote_code"),
         ({"a": {"b": {"_attn_implementation_internal": "evil/kernel"}}}, "unknown_implementation"),
         ({"a": [{"_attn_implementation": "evil/kernel"}]}, "unknown_implementation"),

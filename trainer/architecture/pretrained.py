@@ -27,12 +27,17 @@ UNBUILDABLE = (
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a model folder that could run code, is damaged or has no known architecture.
+    """Refuse a model folder that could run code, is damaged, quantized or of no known architecture.
 
     Raises:
         RunRefusedError: with the name of the file or key.
     """
     config = read_config(folder)
+    if config.get("quantization_config") is not None:
+        raise RunRefusedError(
+            f"{folder / 'config.json'}: the model is quantized (quantization_config); take the one "
+            "that it was made from"
+        )
     require_data_only(folder)
     require_all_weights(folder)
     model_type = config.get("model_type")
