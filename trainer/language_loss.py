@@ -6,6 +6,7 @@ SFT trains on it, and PPO's pretraining mix is the same loss on plain texts.
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from trainer import forward
@@ -24,10 +25,19 @@ def mean_loss(
     watch: Watch = iter,
 ) -> float:
     """Return the mean loss over the response tokens of held-out examples."""
-    total = 0.0
-    for weight, packed in watch(packed_batches(policy, examples, tokens_per_forward)):
-        total += weight * float(forward.text_loss(policy, packed))
-    return parallel.total_of(total) / response_tokens_of(examples)
+    losses = [
+        weight * forward.text_loss(policy, packed)
+        for weight, packed in watch(packed_batches(policy, examples, tokens_per_forward))
+    ]
+    return sum_of(losses) / response_tokens_of(examples)
+
+
+def sum_of(losses: Sequence[Tensor]) -> float:
+    """Return the sum over ranks of what the forward passes gave, () each.
+
+    They are read once: every reading waits for the GPU.
+    """
+    return parallel.total_of(sum(torch.stack(list(losses)).tolist()) if losses else 0.0)
 
 
 def response_tokens_of(examples: Sequence[Example]) -> int:

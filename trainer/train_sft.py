@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from trainer import forward, limits, models, rundir
 from trainer.architecture import sharding
 from trainer.data import Example
-from trainer.language_loss import mean_loss, packed_batches, response_tokens_of
+from trainer.language_loss import mean_loss, packed_batches, response_tokens_of, sum_of
 from trainer.preview import sample_texts
 from trainer.result import Lineage, RunResult
 from trainer.running import optimization, parallel
@@ -207,14 +207,14 @@ def accumulate_losses(
     counts = response_tokens_of(batch), response_tokens_of(texts)
     shares = []
     for examples in (batch, texts):
-        total = 0.0
+        losses = []
         for weight, packed in checkpoints.until_stopped(
             packed_batches(policy, examples, settings.tokens_per_forward)
         ):
             loss = weight * forward.text_loss(policy, packed) / sum(counts)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        shares.append(parallel.total_of(total))
+            losses.append(loss.detach())
+        shares.append(sum_of(losses))
     parallel.sum_gradients(policy.parameters())
     own, of_texts = (
         share * (sum(counts) / count) if count else None

@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
@@ -89,6 +90,16 @@ def checksum(model: PreTrainedModel) -> str:
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a tensor is asked for its number, which waits for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> object:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
 
 
 def shorten_texts(patched: pytest.MonkeyPatch) -> None:

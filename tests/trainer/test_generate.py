@@ -23,11 +23,12 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from tests.trainer.conftest import Reads
 from trainer import generate, models
 from trainer.errors import RunDivergedError
 from trainer.generate import Draw, draw_responses, pick_tokens
 from trainer.sampling.flight import Flight
-from trainer.sampling.shared_cache import KeysAndValues, shared_attention
+from trainer.sampling.shared_cache import KeysAndValues, SharedCache, shared_attention
 from trainer.spec import ComputeSettings
 
 PROMPTS = [(0, 100, 101, 2, 1), (0, 50, 2, 1), (0, *range(60, 80), 2, 1)]
@@ -264,6 +265,14 @@ def test_a_gpu_gives_the_same_room_whatever_small_things_lie_on_it(
 
     assert generate.cache_budget(torch.device("cuda")) == expected
     assert generate.cache_budget(torch.device("cpu")) == generate.CACHE_BYTES
+
+
+@torch.no_grad()
+def test_no_layer_of_a_prefill_asks_the_gpu_where_prompts_go(policy):
+    with shared_attention(policy), Reads() as reads:
+        SharedCache().fill(policy, [PROMPTS[0], PROMPTS[1]], [3, 1])
+
+    assert reads.count == 0
 
 
 @torch.inference_mode()

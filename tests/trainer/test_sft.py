@@ -2,12 +2,13 @@
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.trainer.conftest import lineage_of, make_run, make_tokenizer, save_base, user
+from tests.trainer.conftest import Reads, lineage_of, make_run, make_tokenizer, save_base, user
 from tests.trainer.test_adapters import save_family
 from trainer import data, forward, language_loss, models, rundir, shared_prompt, train_sft
 from trainer.errors import RunRefusedError
@@ -419,3 +420,23 @@ def test_a_selection_that_cannot_work_is_refused(
 
     assert done.returncode == 2
     assert complaint in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("tokens_per_forward", [16, 4096])
+def test_the_losses_of_a_step_are_read_once_however_many_forward_passes_it_has(
+    base, tokenizer, tokens_per_forward
+):
+    policy = models.load_policy(Path(base), seed=0)
+    texts = data.encode_texts(tokenizer, ["some text", "another", "a third one"], max_tokens=32)
+    settings = SFTSettings().model_copy(update={"tokens_per_forward": tokens_per_forward})
+
+    with Reads() as training:
+        losses = train_sft.accumulate_losses(
+            policy, texts, [], settings, SimpleNamespace(until_stopped=iter)
+        )
+    with Reads() as measuring:
+        loss = language_loss.mean_loss(policy, texts, tokens_per_forward=tokens_per_forward)
+
+    assert losses.demonstrations == pytest.approx(loss, rel=1e-6)
+    assert training.count == 2  # and the sum over no texts
+    assert measuring.count == 1

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from trainer import forward
 from trainer.architecture.adapters import trainable_parameters
 from trainer.data import Example
-from trainer.language_loss import packed_batches, response_tokens_of
+from trainer.language_loss import packed_batches, response_tokens_of, sum_of
 from trainer.running import optimization, parallel
 from trainer.running.watch import Watch
 from trainer.spec import PPOSettings
@@ -61,19 +61,19 @@ def add_mix_gradient(
     of_ppo = [parameter.grad for parameter in parameters]
     policy.zero_grad(set_to_none=True)
     targets = response_tokens_of(examples)
-    loss = 0.0
+    losses = []
     with torch.set_grad_enabled(coefficient > 0):
         for weight, packed in watch(packed_batches(policy, examples, settings.tokens_per_forward)):
             part = weight * forward.text_loss(policy, packed) / targets
             if coefficient > 0:
                 (coefficient * part).backward()  # type: ignore[no-untyped-call]
-            loss += part.item()
+            losses.append(part.detach())
     parallel.sum_gradients(parameters)
     norm = optimization.gradient_norm(parameters) if coefficient > 0 else None
     for parameter, gradient in zip(parameters, of_ppo, strict=True):
         _add_gradient(parameter, gradient)
     return Mix(
-        parallel.total_of(loss),
+        sum_of(losses),
         norm,
         texts=len(examples),
         tokens=sum(len(example.tokens) for example in examples),
