@@ -25,7 +25,6 @@ from trainer.running import optimization, parallel
 from trainer.running.checkpoints import Checkpointer
 from trainer.running.lineage import describe_lineage
 from trainer.running.pace import Pace
-from trainer.running.watch import Watch
 from trainer.spec import PPOSettings, PPOSpec
 
 
@@ -119,11 +118,10 @@ def train_policy(
                     trainee,
                     inputs,
                     settings,
+                    checkpoints,
                     iteration=iteration,
                     is_first=iteration == resumed.step,
                     server=server,
-                    before_a_step=checkpoints.until_stopped,
-                    between_steps=checkpoints.until_abandoned,
                 )
                 tokens = int(metrics["tokens"] or 0)
                 pace.planned = (pace.done + tokens) * settings.steps // (iteration + 1)
@@ -157,12 +155,11 @@ def iterate(
     trainee: Trainee,
     inputs: Inputs,
     settings: PPOSettings,
+    checkpoints: Checkpointer,
     *,
     iteration: int,
     is_first: bool,
     server: RolloutServer | None,
-    before_a_step: Watch,
-    between_steps: Watch,
 ) -> tuple[Metrics, list[Metrics]]:
     """Do one iteration: sample, read the four models, update, adapt the KL coefficient.
 
@@ -171,11 +168,10 @@ def iterate(
         trainee: what else changes.
         inputs: of the run.
         settings: of the run.
+        checkpoints: may end the run before the first optimizer step and between two of them.
         iteration: 0 .. steps - 1.
         is_first: of this process, so that what must hold at the start is checked.
         server: samples instead of this process.
-        before_a_step: passed what is done before the first optimizer step; may end the run.
-        between_steps: the same for what is done between two steps of the iteration.
 
     Returns:
         The metrics of the iteration and those of each optimizer step.
@@ -195,7 +191,7 @@ def iterate(
         iteration=iteration,
         server=server,
         compares_greedy=is_first,
-        watch=before_a_step,
+        watch=checkpoints.until_stopped,
     )
     metrics: Metrics = {"seconds/rollout": stopwatch.lap()}
 
@@ -205,7 +201,7 @@ def iterate(
         settings,
         eos_id=inputs.eos_id,
         kl_coefficient=trainee.kl_coefficient,
-        watch=before_a_step,
+        watch=checkpoints.until_stopped,
     )
     if iteration == 0:
         check_first_kl(rollouts)
@@ -225,8 +221,8 @@ def iterate(
             settings,
             iteration=iteration,
             checks_ratio=is_first,
-            before_a_step=before_a_step,
-            between_steps=between_steps,
+            until_stopped=checkpoints.until_stopped,
+            until_abandoned=checkpoints.until_abandoned,
         )
     )
     metrics |= means(steps)

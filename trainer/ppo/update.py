@@ -105,8 +105,8 @@ def update(
     *,
     iteration: int,
     checks_ratio: bool,
-    before_a_step: Watch,
-    between_steps: Watch,
+    until_stopped: Watch,
+    until_abandoned: Watch,
 ) -> Iterator[Metrics]:
     """Train policy and value model on a batch of episodes; yield the metrics of each step.
 
@@ -126,14 +126,15 @@ def update(
         settings: of the run.
         iteration: seeds the order of the episodes.
         checks_ratio: whether the ratio of the first minibatch must be 1.
-        before_a_step: passed the micro-batches before the first optimizer step; may end the run.
-        between_steps: passed those of the other steps.
+        until_stopped: goes through the forward passes before the first optimizer step and may end
+            the run between two of them.
+        until_abandoned: goes through those of the other steps.
 
     Raises:
         RunDivergedError: when the first ratio is not 1 or a number stops being finite.
     """
     for number, minibatch in enumerate(minibatches(len(rollouts.examples), settings, iteration)):
-        watch = between_steps if number else before_a_step
+        watch = until_abandoned if number else until_stopped
         sums = accumulate_gradients(models, rollouts, minibatch, settings, watch=watch)
         if checks_ratio and number == 0:
             device_type = models.policy.device.type

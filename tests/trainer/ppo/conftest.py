@@ -131,8 +131,8 @@ def update(
         settings,
         iteration=iteration,
         checks_ratio=checks_ratio,
-        before_a_step=iter,
-        between_steps=iter,
+        until_stopped=iter,
+        until_abandoned=iter,
     )
     return list(steps)
 
