@@ -36,7 +36,7 @@ from trainer.data import eos_id_of
 from trainer.errors import DiskFullError, RunRefusedError, first_line, is_disk_full
 from trainer.model_folders import has_weights
 from trainer.running.tensor_file import size_of
-from trainer.shared_prompt import use_tree_attention
+from trainer.shared_prompt import keep_tree_attention, use_tree_attention
 from trainer.spec import ComputeSettings
 
 log = logging.getLogger(__name__)
@@ -253,8 +253,7 @@ def _ready(model: PreTrainedModel) -> PreTrainedModel:
         torch.set_num_threads(1)
     # Dropout stays off: the old and the new log-probabilities of PPO must agree.
     model.eval()  # type: ignore[no-untyped-call]
-    model.to(device())  # type: ignore[arg-type]
-    use_tree_attention(model)  # which tries the attention of the device
+    use_tree_attention(model)
     return model
 
 
@@ -276,6 +275,8 @@ def _to_read(model: PreTrainedModel, compute: ComputeSettings) -> PreTrainedMode
 
 def _placed(model: PreTrainedModel) -> PreTrainedModel:
     model.to(device())  # type: ignore[arg-type]
+    if device().type == "cuda":
+        keep_tree_attention(model)  # the attention of a GPU is another one
     return model
 
 

@@ -36,6 +36,8 @@ PADDED: Final = frozenset(
         "recurrent_gemma", "rwkv", "stablelm", "xglm", "xlstm",
     )
 )  # fmt: skip
+# What attention raises that cannot follow a layout, or cannot be compiled.
+UNSUITABLE = (ValueError, TypeError, RuntimeError, KeyError)
 # Rounding that two ways of computing the same may differ by: in half precision, in float32.
 HALF_ERROR, FLOAT_ERROR = 5e-2, 1e-4
 
@@ -117,6 +119,10 @@ class Packed:
     targets: Tensor
     lengths: tuple[int, ...]
     ends: Tensor
+
+
+# What both ways are compared on.
+TRIED = Tree((1, 2, 3, 4), ((3, 1), (2, 4, 1)))
 
 
 def pack(model: PreTrainedModel, trees: Sequence[Tree], *others: PreTrainedModel) -> Packed:
@@ -204,24 +210,55 @@ def use_tree_attention(model: PreTrainedModel) -> None:
     comparing both ways on a few tokens; such a model keeps one padded row per response.
     """
     name = model.config.get_text_config()._attn_implementation  # noqa: SLF001 - kept nowhere else
-    tree = Tree((1, 2, 3, 4), ((3, 1), (2, 4, 1)))
-    stock = _states_of(model, pack_separately([tree], device=model.device))
-    why = ""
+    stock = _states_of(model, pack_separately([TRIED], device=model.device))
     try:
         model.set_attn_implementation(ATTENTION)
         compute_only_read(model)
-        ours = _states_of(model, pack_shared([tree], device=model.device))
-    except (ValueError, TypeError, RuntimeError, KeyError) as error:
-        ours, why = torch.zeros_like(stock), f" ({type(error).__name__}: {first_line(error)})"
-    tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
-    is_capped = _is_capped(model.config.get_text_config())
-    if is_capped or float((ours - stock).abs().max()) > tolerance * float(stock.abs().max()):
-        model.set_attn_implementation(name)
-        log.warning(
-            "%s cannot share a prompt exactly%s: each response is computed with its own prompt",
-            type(model).__name__,
-            why,
-        )
+    except UNSUITABLE as error:
+        fault = _said(error)
+    else:
+        exact = model.dtype == torch.float32
+        fault = _fault(model, stock, tolerance=FLOAT_ERROR if exact else HALF_ERROR)
+    if _is_capped(model.config.get_text_config()):
+        fault = "it caps the weights of its attention"
+    if fault:
+        _pad(model, name, fault)
+
+
+def keep_tree_attention(model: PreTrainedModel) -> None:
+    """Let a model share prompts only if it also does so on its device, with what compute it has.
+
+    A GPU's attention is another one: what it cannot take, such as heads that are too narrow, or
+    what cannot be compiled, is computed with one padded row per response.
+    """
+    if reach_of(model) > 0:
+        stock = _states_of(model, pack_separately([TRIED], device=model.device))
+        fault = _fault(model, stock, tolerance=HALF_ERROR)
+        if fault:
+            _pad(model, "sdpa", fault)
+
+
+def _fault(model: PreTrainedModel, stock: Tensor, *, tolerance: float) -> str:
+    """Say why a packed forward is not what separate rows give; empty when it is."""
+    try:
+        ours = _states_of(model, pack_shared([TRIED], device=model.device))
+    except UNSUITABLE as error:
+        return _said(error)
+    apart, largest = float((ours - stock).abs().max()), float(stock.abs().max())
+    return f"{apart:.1g} apart in {largest:.1g}" if apart > tolerance * largest else ""
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _pad(model: PreTrainedModel, attention: str, fault: str) -> None:
+    model.set_attn_implementation(attention)
+    log.warning(
+        "%s cannot share a prompt exactly (%s): each response is computed with its own prompt",
+        type(model).__name__,
+        fault,
+    )
 
 
 @torch.no_grad()

@@ -39,6 +39,7 @@ from trainer.shared_prompt import (
     Tree,
     expected_reach,
     hidden_states,
+    keep_tree_attention,
     pack,
     pack_separately,
     pack_shared,
@@ -250,6 +251,24 @@ def test_what_cannot_be_shared_exactly_is_found_and_padded(name, caplog):
 
     assert pack(model, TREES).layout is None
     assert "cannot share a prompt exactly" in caplog.text
+
+
+def test_what_the_attention_of_a_device_cannot_take_is_padded_there(monkeypatch, caplog):
+    model = policy_of(CONFIGS["qwen2"](), shared=True)
+    keep_tree_attention(model)
+    assert pack(model, TREES).layout is not None
+
+    def refuse(*_, **__):
+        raise NotImplementedError("head width 8 is less than 16")
+
+    monkeypatch.setattr(tree_attention, "_attend_in_blocks", refuse)
+    keep_tree_attention(model)
+
+    packed = pack(model, TREES)
+    assert packed.layout is None
+    assert "(NotImplementedError: head width 8 is less than 16)" in caplog.text
+    expected = forward.response_logprobs(policy_of(CONFIGS["qwen2"](), shared=False), packed)
+    torch.testing.assert_close(forward.response_logprobs(model, packed), expected)
 
 
 def test_a_row_longer_than_the_sliding_window_is_padded():
