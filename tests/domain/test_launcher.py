@@ -126,7 +126,7 @@ async def test_a_run_of_two_ranks_is_cancelled_resumed_and_finished(engine, run_
     # What every rank knows is said once.
     last = log.rpartition(ATTEMPT_LINE)[2]
     assert last.count("starting at the beginning") == 1
-    assert last.count("INFO trainer.models: needs about") == 1
+    assert last.count("INFO trainer.limits: needs about") == 1
 
 
 def test_sampling_and_an_empty_setting_use_this_interpreter():
