@@ -156,7 +156,8 @@ def update(
         mix = add_mix_gradient(models.policy, examples, settings, watch=watch)
         trainee.passes = passes
         _require_finite([sums.policy_loss, sums.value_loss, policy_norm, value_norm], iteration)
-        step(models, trainee, settings, sums=sums, iteration=iteration)
+        norms = policy_norm if mix.gradient_norm is None else None, value_norm
+        step(models, trainee, settings, sums=sums, norms=norms, iteration=iteration)
         yield {
             "loss/policy": sums.policy_loss / sums.tokens,
             "loss/value": sums.value_loss / sums.tokens,
@@ -230,12 +231,27 @@ def accumulate_gradients(
 
 
 def step(
-    models: PPOModels, trainee: Trainee, settings: PPOSettings, *, sums: Sums, iteration: int
+    models: PPOModels,
+    trainee: Trainee,
+    settings: PPOSettings,
+    *,
+    sums: Sums,
+    norms: tuple[float | None, float | None],
+    iteration: int,
 ) -> None:
-    """Make one optimizer step of both models and let the average follow."""
-    for optimizer, model, loss in (
-        (trainee.policy_optimizer, models.policy, sums.policy_loss),
-        (trainee.value_optimizer, models.value, sums.value_loss),
+    """Make one optimizer step of both models and let the average follow.
+
+    Args:
+        models: with gradients.
+        trainee: optimizers and average.
+        settings: of the run.
+        sums: of the minibatch.
+        norms: of both gradients; None where the mix has added to it.
+        iteration: for the message.
+    """
+    for optimizer, model, loss, norm in (
+        (trainee.policy_optimizer, models.policy, sums.policy_loss, norms[0]),
+        (trainee.value_optimizer, models.value, sums.value_loss, norms[1]),
     ):
         optimization.guarded_step(
             optimizer,
@@ -243,6 +259,7 @@ def step(
             loss=loss,
             step=iteration,
             max_norm=settings.max_gradient_norm,
+            norm=norm,
         )
     if settings.ema_decay is not None:
         for name, parameter in trainable_parameters(models.policy).items():

@@ -68,6 +68,7 @@ def guarded_step(
     loss: float,
     step: int,
     max_norm: float | None,
+    norm: float | None = None,
 ) -> float:
     """Clip the gradient, step, clear the gradient and return its norm before clipping.
 
@@ -77,12 +78,13 @@ def guarded_step(
         loss: of the step.
         step: its number, for the message.
         max_norm: to which a gradient of a larger 2-norm is scaled down; None: never.
+        norm: of the gradient, where it is known; to compute it reads every gradient.
 
     Raises:
         RunDivergedError: when the loss or the gradient is not finite.
     """
     trained = list(parameters)
-    norm = gradient_norm(trained)
+    norm = gradient_norm(trained) if norm is None else norm
     if not (math.isfinite(loss) and math.isfinite(norm)):
         advice = (
             "the step was not applied; lower the learning rate and look at the data"

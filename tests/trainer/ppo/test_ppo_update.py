@@ -24,6 +24,7 @@ from trainer.ppo import update as ppo_update
 from trainer.ppo.mix import add_mix_gradient, texts_due
 from trainer.ppo.update import Trainee
 from trainer.pretraining import open_texts
+from trainer.running import optimization
 from trainer.shared_prompt import pack
 
 
@@ -226,6 +227,23 @@ def test_both_gradients_are_clipped_at_the_norm_of_the_settings(load, tokenizer,
     usual, clipped = distances
     assert usual > 1e-6
     assert clipped < usual / 1000
+
+
+@pytest.mark.parametrize(("coefficient", "expected"), [(0.0, 2), (1.0, 4)])
+def test_the_norm_of_a_gradient_is_computed_again_only_where_the_mix_changed_it(
+    loaded, tokenizer, texts, monkeypatch, coefficient, expected
+):
+    settings = settings_with(ptx_coefficient=coefficient, minibatch_size=8)
+    rolled, computed, norm = roll_out(loaded, tokenizer), [], optimization.gradient_norm
+    monkeypatch.setattr(
+        optimization, "gradient_norm", lambda parameters: computed.append(1) or norm(parameters)
+    )
+
+    [step] = update(loaded, rolled, settings, texts=texts)
+
+    # Of policy, value model and mix, and of policy and mix together.
+    assert len(computed) == expected
+    assert step["ptx/texts"] > 0
 
 
 def test_gradients_of_ppo_and_pretraining_are_added_before_one_step(loaded, tokenizer, texts):
