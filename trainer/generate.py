@@ -11,16 +11,15 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from trainer.architecture import sharding
-from trainer.errors import RunDivergedError
 from trainer.running import parallel
 from trainer.running.watch import Watch
+from trainer.sampling.choosing import pick_tokens, read_picked
 from trainer.sampling.flight import Flight, Layout, uniform_numbers
 from trainer.sampling.shared_cache import bytes_per_token, is_exact_for, shared_attention
 from trainer.shared_prompt import PAD_ID
@@ -34,9 +33,6 @@ CACHE_BYTES = 2**31
 CACHE_SHARE = 0.5
 # A freed row waits until this share of the rows is free: prompts are computed better together.
 REFILL_SHARE = 1 / 8
-MAX_PROBABILITIES = 2**26
-# Stands for the token of a row whose logits are not finite.
-NO_TOKEN = -1
 
 
 @dataclass(frozen=True)
@@ -53,25 +49,13 @@ class Drawn:
 
     Attributes:
         tokens: of the response.
-        logprobs: of each of them, as in `Picked`; empty where another rank has sampled it.
+        logprobs: of each of them, as `Picked` has them; empty where another rank has sampled it.
         finish: why it ended.
     """
 
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish: Finish = "length"
-
-
-class Picked(NamedTuple):
-    """Tokens as they are drawn, one of each row.
-
-    Attributes:
-        tokens: (b,) int64; `NO_TOKEN` where a logit is not a number or infinite.
-        logprobs: (b,) float64, of these tokens at the temperature, before any truncation.
-    """
-
-    tokens: Tensor
-    logprobs: Tensor
 
 
 @dataclass(frozen=True)
@@ -208,7 +192,7 @@ def _draw_in_flight(
             top_p=choice.top_p,
         )
         ended = []
-        for row, (token, logprob) in enumerate(_read(chosen, model)):
+        for row, (token, logprob) in enumerate(read_picked(chosen, model)):
             one = drawn[flight.who[row]]
             one.tokens.append(token)
             one.logprobs.append(logprob)
@@ -231,63 +215,6 @@ def _steps(waiting: Sequence[int], flight: Flight) -> Iterator[None]:
 
 def _by_length(draw: Draw) -> tuple[int, tuple[int, ...]]:
     return len(draw.prompt), draw.prompt
-
-
-# --- choosing tokens -----------------------------------------------------------------------------
-
-
-def pick_tokens(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float) -> Picked:
-    """Invert the cumulative distribution at the given numbers.
-
-    Args:
-        logits: (b, v).
-        numbers: (b,) float64 in [0, 1).
-        temperature: divides the logits.
-        top_p: only the most likely tokens that together reach this probability are drawn.
-    """
-    rows = max(1, MAX_PROBABILITIES // logits.shape[-1])
-    parts = [
-        _pick(part, own, temperature, top_p)
-        for part, own in zip(torch.split(logits, rows), torch.split(numbers, rows), strict=True)
-    ]
-    return Picked(*map(torch.cat, zip(*parts, strict=True)))
-
-
-def _pick(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Picked:
-    probabilities = torch.softmax(logits.double() / temperature, -1)
-    if top_p >= 1:
-        tokens = _invert(probabilities, numbers)
-    else:
-        ordered, by_rank = probabilities.sort(-1, descending=True)
-        before = ordered.cumsum(-1) - ordered  # (b, v), the probability of what is more likely
-        place = _invert(torch.where(before < top_p, ordered, 0.0), numbers)
-        tokens = by_rank.gather(-1, place[:, None]).squeeze(-1)  # (b,)
-    logprobs = probabilities.gather(-1, tokens[:, None]).squeeze(-1).log()
-    # One such logit makes all probabilities of its row so.
-    return Picked(tokens.masked_fill(logprobs.isnan(), NO_TOKEN), logprobs)
-
-
-def _read(chosen: Picked, model: PreTrainedModel) -> list[tuple[int, float]]:
-    """Return each row's token and its log-probability; the only wait for a GPU in a decoding step.
-
-    Raises:
-        RunDivergedError: when there is no token, since the logits are not finite.
-    """
-    # As one tensor; float64 holds every token exactly.
-    tokens, logprobs = torch.stack([chosen.tokens.double(), chosen.logprobs]).tolist()
-    if NO_TOKEN in tokens:
-        raise RunDivergedError(
-            f"{type(model).__name__} gives no probabilities for the next token: its logits are not "
-            "finite; choose another model, or train it again with a lower learning rate"
-        )
-    return list(zip(map(int, tokens), logprobs, strict=True))
-
-
-def _invert(weights: Tensor, numbers: Tensor) -> Tensor:
-    cumulative = weights.cumsum(-1)
-    wanted = (numbers * cumulative[:, -1])[:, None]
-    place = torch.searchsorted(cumulative, wanted, right=True).squeeze(-1)
-    return place.clamp(max=weights.shape[-1] - 1)
 
 
 # --- architectures whose layers do not all attend to everything ----------------------------------
@@ -315,7 +242,7 @@ def _draw_chunk(
             logits, numbers[alive, step], temperature=choice.temperature, top_p=choice.top_p
         )
         tokens = chosen.tokens
-        going_on = _record(drawn, alive, _read(chosen, model), choice.eos_id)
+        going_on = _record(drawn, alive, read_picked(chosen, model), choice.eos_id)
         if not going_on or step == choice.max_new_tokens - 1:
             break
         if len(going_on) < len(alive):

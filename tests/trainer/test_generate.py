@@ -26,7 +26,8 @@ from transformers import (
 from tests.trainer.conftest import Reads
 from trainer import generate, models
 from trainer.errors import RunDivergedError
-from trainer.generate import Draw, draw_responses, pick_tokens
+from trainer.generate import Draw, draw_responses
+from trainer.sampling.choosing import pick_tokens
 from trainer.sampling.flight import Flight
 from trainer.sampling.shared_cache import KeysAndValues, SharedCache, shared_attention
 from trainer.spec import ComputeSettings
