@@ -39,6 +39,7 @@ from trainer.errors import (
 )
 from trainer.running.alone import BusyError, alone_in
 from trainer.spec import RunKind
+from trainer.spec_file import read_spec
 
 MODULES: dict[RunKind, str] = {
     "sample": "trainer.sample",
@@ -152,7 +153,7 @@ def _run(kind: RunKind, run_dir: Path) -> None:
         rundir.require_places(run_dir)
         rundir.require_writable(run_dir)
         (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
-    spec = rundir.read_spec(run_dir, kind)
+    spec = read_spec(run_dir, kind)
     if kind == "sample" and _ranks() > 1:
         raise RunRefusedError("a sample run uses one process; start it without a launcher")
     beating = threading.Event()

@@ -34,6 +34,7 @@ from trainer.spec import (
     SampleSpec,
     Sampling,
 )
+from trainer.spec_file import first_error
 
 # An engine is fast as long as many sequences are under way. As many slates at least keep it so,
 # also while each has one response left.
@@ -252,7 +253,7 @@ def _read_slates(run_dir: Path) -> dict[str, SampledSlate]:
     except ValidationError as error:
         raise RunRefusedError(
             f"{run_dir / rundir.RESPONSES_FILE} holds a line that is no slate: "
-            f"{rundir.first_error(error)}; remove that line or the file"
+            f"{first_error(error)}; remove that line or the file"
         ) from None
 
 

@@ -22,8 +22,8 @@ from app.rounds.queries import round_of, slates_of
 from app.rounds.sampling import SampleHandler
 from app.settings import Settings
 from trainer.result import RunResult
-from trainer.rundir import read_spec
 from trainer.spec import SampleSpec, Sampling
+from trainer.spec_file import read_spec
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_new_tokens=32, seed=5)
 RESULT = RunResult(kind="sample", metrics={}, rows={}, versions={})

@@ -28,7 +28,6 @@ from app.training.log_tail import log_tail
 from app.training.queries import run_for
 from tests.labeled_project import Given, GivenSlate, Seeded, seed
 from trainer.result import RunResult
-from trainer.rundir import read_spec
 from trainer.spec import (
     DPOSettings,
     DPOSpec,
@@ -39,6 +38,7 @@ from trainer.spec import (
     SFTSettings,
     SFTSpec,
 )
+from trainer.spec_file import read_spec
 
 HEADER = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 WEIGHTS = struct.pack("<Q", len(HEADER)) + HEADER + struct.pack("<f", 0.5)

@@ -27,6 +27,7 @@ from trainer.errors import DISK_FULL_EXIT_CODE
 from trainer.running import checkpoints, tensor_file
 from trainer.running.checkpoints import Checkpointer
 from trainer.spec import SFTSettings, SFTSpec
+from trainer.spec_file import read_spec
 
 STEPS = 6
 ROWS = [
@@ -70,7 +71,7 @@ def make_sft(run_dir, shared, **changes):
 @pytest.fixture(scope="module")
 def uninterrupted(shared):
     run_dir = make_sft(shared / "uninterrupted", shared)
-    train_sft.run(rundir.read_spec(run_dir, "sft"), run_dir)
+    train_sft.run(read_spec(run_dir, "sft"), run_dir)
     return outcome(run_dir)
 
 

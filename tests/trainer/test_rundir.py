@@ -20,6 +20,7 @@ from trainer.result import RunResult
 from trainer.running import alone, pace
 from trainer.running.rows import read_rows
 from trainer.spec import PretrainingRow, SFTSettings, SFTSpec
+from trainer.spec_file import read_spec
 
 RESULT = RunResult(kind="sft", metrics={"loss/sft": 1.5}, rows={"train": 3}, versions={})
 
@@ -130,7 +131,7 @@ def test_a_spec_that_is_refused_is_told_what_is_wrong_with_it(tmp_path, name):
     (tmp_path / "spec.json").write_bytes(content)
 
     with pytest.raises(RunRefusedError) as refused:
-        rundir.read_spec(tmp_path, "sft")
+        read_spec(tmp_path, "sft")
 
     assert str(refused.value).startswith(f"{tmp_path / 'spec.json'}: {cause}")
 
@@ -141,7 +142,7 @@ def test_a_key_that_is_in_a_spec_twice_is_named(tmp_path, name):
     (tmp_path / "spec.json").write_text(text.replace(f'"{name}"', f'"{name}":null,"{name}"'))
 
     with pytest.raises(RunRefusedError) as refused:
-        rundir.read_spec(tmp_path, "sft")
+        read_spec(tmp_path, "sft")
 
     assert str(refused.value) == (
         f"{tmp_path / 'spec.json'}: the key {name!r} is there 2 times; remove all but one"

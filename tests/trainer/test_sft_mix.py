@@ -18,6 +18,7 @@ from trainer.running.trained import Trained
 from trainer.sft.demonstrations import split_demonstrations
 from trainer.sft.mix import open_mix
 from trainer.spec import DemonstrationRow, Message, SFTSettings, SFTSpec
+from trainer.spec_file import read_spec
 
 SHARE, STEPS = 0.4, 6
 ROWS = [
@@ -68,7 +69,7 @@ def make(tmp_path, base):
 
 def open_run(run_dir):
     """What a run reads, and a checkpointer that never saves."""
-    spec = rundir.read_spec(run_dir, "sft")
+    spec = read_spec(run_dir, "sft")
     tokenizer = make_tokenizer()
     demonstrations = split_demonstrations(
         [DemonstrationRow.model_validate(row) for row in ROWS], tokenizer, max_tokens=MAX_TOKENS

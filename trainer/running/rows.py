@@ -7,7 +7,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from trainer.errors import RunRefusedError
-from trainer.rundir import first_error
+from trainer.spec_file import first_error
 
 Row = TypeVar("Row", bound=BaseModel)
 # Nine responses of 131072 tokens have a quarter of it; the tokens of a text take a hundred times
