@@ -57,8 +57,7 @@ def _logprobs(policy: PreTrainedModel, answers: Answers, folder: Path) -> list[f
     for tree in _trees(answers, folder):
         packed = pack(policy, [tree])
         logprobs = forward.response_logprobs(policy, packed)
-        sums = torch.zeros(len(tree.responses)).index_add(0, packed.owner, logprobs)
-        found += sums.tolist()
+        found += [float(own.sum()) for own in torch.split(logprobs, list(packed.lengths))]
     return found
 
 
