@@ -34,9 +34,9 @@ from trainer.architecture.pretrained import (
 from trainer.architecture.reward_head import HEAD_WEIGHT, head_of
 from trainer.data import eos_id_of
 from trainer.errors import DiskFullError, RunRefusedError, first_line, is_disk_full
+from trainer.exactness import keep_tree_attention, use_tree_attention
 from trainer.model_folders import has_weights
 from trainer.running.tensor_file import size_of
-from trainer.shared_prompt import keep_tree_attention, use_tree_attention
 from trainer.spec import ComputeSettings
 
 log = logging.getLogger(__name__)

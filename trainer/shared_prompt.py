@@ -10,7 +10,6 @@ one, so that sampling with a cache works as ever.
 Shapes: b rows, t tokens, h heads, d head width, n responses, r response tokens of all of them.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +19,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from trainer.errors import RunRefusedError, first_line
-from trainer.last_layer import READ_PLACES, compute_only_read
+from trainer.last_layer import READ_PLACES
 from trainer.tree_attention import ATTENTION, Layout, Span, make_layout
 
-log = logging.getLogger(__name__)
-
 PAD_ID = 0
-# Families that `use_tree_attention` finds to be different: recurrent, biased by distance, or with
-# attention code of their own.
+# Families that `use_tree_attention` of exactness.py finds to be different: recurrent, biased by
+# distance, or with attention code of their own.
 PADDED: Final = frozenset(
     (
         "bloom", "falcon", "falcon_h1", "falcon_mamba", "jamba", "mamba", "mamba2", "minimax",
@@ -36,10 +32,6 @@ PADDED: Final = frozenset(
         "recurrent_gemma", "rwkv", "stablelm", "xglm", "xlstm",
     )
 )  # fmt: skip
-# What attention raises that cannot follow a layout, or cannot be compiled.
-UNSUITABLE = (ValueError, TypeError, RuntimeError, KeyError)
-# Rounding that two ways of computing the same may differ by: in half precision, in float32.
-HALF_ERROR, FLOAT_ERROR = 5e-2, 1e-4
 
 
 @dataclass(frozen=True)
@@ -121,10 +113,6 @@ class Packed:
     ends: Tensor
 
 
-# What both ways are compared on.
-TRIED = Tree((1, 2, 3, 4), ((3, 1), (2, 4, 1)))
-
-
 def pack(model: PreTrainedModel, trees: Sequence[Tree], *others: PreTrainedModel) -> Packed:
     """Pack trees into one row, or pad one row per response where the architecture needs that.
 
@@ -203,69 +191,6 @@ def pack_separately(trees: Sequence[Tree], *, device: torch.device | str = "cpu"
     )
 
 
-def use_tree_attention(model: PreTrainedModel) -> None:
-    """Let the model's attention follow layouts, unless that would change its numbers.
-
-    Recurrent layers, biases by distance and other attention of the model's own are found by
-    comparing both ways on a few tokens; such a model keeps one padded row per response.
-    """
-    name = model.config.get_text_config()._attn_implementation  # noqa: SLF001 - kept nowhere else
-    stock = _states_of(model, pack_separately([TRIED], device=model.device))
-    try:
-        model.set_attn_implementation(ATTENTION)
-        compute_only_read(model)
-    except UNSUITABLE as error:
-        fault = _said(error)
-    else:
-        exact = model.dtype == torch.float32
-        fault = _fault(model, stock, tolerance=FLOAT_ERROR if exact else HALF_ERROR)
-    if _is_capped(model.config.get_text_config()):
-        fault = "it caps the weights of its attention"
-    if fault:
-        _pad(model, name, fault)
-
-
-def keep_tree_attention(model: PreTrainedModel) -> None:
-    """Let a model share prompts only if it also does so on its device, with what compute it has.
-
-    A GPU's attention is another one: what it cannot take, such as heads that are too narrow, or
-    what cannot be compiled, is computed with one padded row per response.
-    """
-    if reach_of(model) > 0:
-        stock = _states_of(model, pack_separately([TRIED], device=model.device))
-        fault = _fault(model, stock, tolerance=HALF_ERROR)
-        if fault:
-            _pad(model, "sdpa", fault)
-
-
-def _fault(model: PreTrainedModel, stock: Tensor, *, tolerance: float) -> str:
-    """Say why a packed forward is not what separate rows give; empty when it is."""
-    try:
-        ours = _states_of(model, pack_shared([TRIED], device=model.device))
-    except UNSUITABLE as error:
-        return _said(error)
-    apart, largest = float((ours - stock).abs().max()), float(stock.abs().max())
-    return f"{apart:.1g} apart in {largest:.1g}" if apart > tolerance * largest else ""
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
-
-
-def _pad(model: PreTrainedModel, attention: str, fault: str) -> None:
-    model.set_attn_implementation(attention)
-    log.warning(
-        "%s cannot share a prompt exactly (%s): each response is computed with its own prompt",
-        type(model).__name__,
-        fault,
-    )
-
-
-@torch.no_grad()
-def _states_of(model: PreTrainedModel, packed: Packed) -> Tensor:
-    return hidden_states(model, packed, read=packed.before_once)[packed.before].float()
-
-
 def sizes_of(trees: Sequence[Tree], *readers: PreTrainedModel) -> list[Size]:
     """Return what each tree takes in the forward passes of models that read the same trees."""
     reach = min(map(reach_of, readers))
@@ -286,7 +211,7 @@ def reach_of(model: PreTrainedModel) -> float:
 def expected_reach(config: PreTrainedConfig) -> float:
     """Return `reach_of` before the model of a config is loaded, for the families known here."""
     text: Any = config.get_text_config()
-    is_padded = text.model_type in PADDED or _is_capped(text)
+    is_padded = text.model_type in PADDED or is_capped(text)
     return 0 if is_padded else _window_of(text)
 
 
@@ -296,7 +221,8 @@ def _window_of(config: Any) -> float:  # noqa: ANN401 - of any family
     return min((tokens for tokens in windows if tokens is not None), default=math.inf)
 
 
-def _is_capped(config: Any) -> bool:  # noqa: ANN401 - of any family
+def is_capped(config: Any) -> bool:  # noqa: ANN401 - of any family
+    """Tell whether the weights of its attention are capped, which no kernel here does."""
     return getattr(config, "attn_logit_softcapping", None) is not None
 
 
@@ -336,21 +262,3 @@ def logits_of(model: PreTrainedModel, hidden: Tensor) -> Tensor:
         logits = logits * scale
     cap = getattr(config, "final_logit_softcapping", None)
     return logits if cap is None else cap * torch.tanh(logits / cap)
-
-
-@torch.no_grad()
-def require_known_logits(model: PreTrainedModel) -> None:
-    """Make sure that what is trained are the logits that the model samples from.
-
-    Raises:
-        RunRefusedError: when its own forward does something else to them than `logits_of`.
-    """
-    packed = pack_separately([Tree((1, 2, 3, 4), ((3, 1),))], device=model.device)
-    ours = logits_of(model, hidden_states(model, packed, read=packed.before_once)).float()
-    own = model(packed.tokens, use_cache=False).logits.flatten(0, 1).float()
-    tolerance = FLOAT_ERROR if model.dtype == torch.float32 else HALF_ERROR
-    if float((ours - own).abs().max()) > tolerance * float(own.abs().max()):
-        raise RunRefusedError(
-            f"{type(model).__name__} changes its logits in a way of its own, which the trainer "
-            "does not know; take another architecture"
-        )

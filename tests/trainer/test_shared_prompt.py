@@ -34,18 +34,17 @@ from transformers import (
 )
 
 from trainer import data, forward, logprobs, tree_attention
+from trainer.exactness import keep_tree_attention, use_tree_attention
 from trainer.losses import comparisons_of, kwise_loss
 from trainer.shared_prompt import (
     Tree,
     expected_reach,
     hidden_states,
-    keep_tree_attention,
     pack,
     pack_separately,
     pack_shared,
     reach_of,
     sizes_of,
-    use_tree_attention,
 )
 from trainer.tree_attention import Span
 

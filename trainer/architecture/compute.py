@@ -21,9 +21,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from trainer.architecture import adapters
+from trainer.exactness import require_known_logits
 from trainer.logprobs import float32_logits
 from trainer.memory import is_half as is_half  # noqa: PLC0414 - the loops ask for it here
-from trainer.shared_prompt import require_known_logits
 from trainer.spec import ComputeSettings
 
 Forward = Callable[..., Any]
