@@ -11,9 +11,10 @@ import importlib
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from pydantic import ValidationError
 
@@ -39,6 +40,8 @@ from trainer.spec_file import first_error
 # An engine is fast as long as many sequences are under way. As many slates at least keep it so,
 # also while each has one response left.
 ENDPOINT_REQUESTS = ENDPOINT_SLATES = 64
+# How long a signal to end can go unseen while all slates wait for an endpoint.
+SIGNAL_SECONDS = 0.5
 SHOWN_TEXTS = 8
 # The sha256 of the spec and the prompts that responses.jsonl is of.
 SOURCE_FILE = "responses.sha256"
@@ -127,12 +130,21 @@ def _fill_all(
         for start in range(0, len(prompts), at_once):
             yield fill(prompts[start : start + at_once])
         return
-    pool = ThreadPoolExecutor(ENDPOINT_SLATES)
+    pool, done = ThreadPoolExecutor(ENDPOINT_SLATES), SimpleQueue[Future[list[SampledSlate]]]()
     try:
-        for filled in as_completed([pool.submit(fill, [prompt]) for prompt in prompts]):
-            yield filled.result()
+        for prompt in prompts:
+            pool.submit(fill, [prompt]).add_done_callback(done.put)
+        for _ in prompts:
+            yield _next_of(done).result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _next_of(done: SimpleQueue[Future[list[SampledSlate]]]) -> Future[list[SampledSlate]]:
+    # A signal that another thread catches does not wake this one, whose turn it is to handle it.
+    while True:
+        with contextlib.suppress(Empty):
+            return done.get(timeout=SIGNAL_SECONDS)
 
 
 def fill_slates(

@@ -1,11 +1,14 @@
 """The sample run: slates, resampling, resuming, and an OpenAI-compatible endpoint."""
 
+import ctypes
 import json
+import signal
 import subprocess
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -363,7 +366,8 @@ def test_sampling_from_an_endpoint_loads_no_torch(tmp_path, server):
     assert done.stdout.split() == ["0", "False"]
 
 
-def test_sigterm_ends_a_run_that_waits_for_an_endpoint_at_once(tmp_path, server, spawn):
+@pytest.mark.parametrize("catcher", ["the main thread", "another thread"])
+def test_sigterm_ends_a_run_that_waits_for_an_endpoint_at_once(tmp_path, server, spawn, catcher):
     model = SampledModel(name="big", endpoint_model="big")
     run_dir = make_run(tmp_path / "run", spec_of(model), prompts=PROMPTS[:1])
     server.is_stuck = True
@@ -372,7 +376,9 @@ def test_sigterm_ends_a_run_that_waits_for_an_endpoint_at_once(tmp_path, server,
     while not server.requests and time.monotonic() < deadline:
         time.sleep(0.05)
 
-    process.terminate()
+    threads = {int(entry.name) for entry in Path(f"/proc/{process.pid}/task").iterdir()}
+    thread = process.pid if catcher == "the main thread" else max(threads - {process.pid})
+    ctypes.CDLL(None).tgkill(process.pid, thread, signal.SIGTERM)
     _, stderr = process.communicate(timeout=30)
 
     assert process.returncode == 143
