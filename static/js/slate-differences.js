@@ -1,5 +1,6 @@
 // Marks what differs in two texts as they are read, where a page lists it word by word for those without scripts.
 import { markDifferences } from "./labeling/difference-marks.js";
+import { setMath } from "./set-math.js";
 
 const KINDS = { del: "deleted", ins: "inserted", mark: "moved" };
 
@@ -27,6 +28,7 @@ function toggle() {
   button.setAttribute("aria-pressed", String(unmarked !== null));
 }
 
+await Promise.all(texts.map(setMath)); // A formula is marked as a whole.
 listed.hidden = true;
 button.hidden = false;
 button.addEventListener("click", toggle);

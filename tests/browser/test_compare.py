@@ -1,5 +1,6 @@
 """Comparing two responses beside each other; what is said of two is stored as it was said."""
 
+import asyncio
 import re
 
 from playwright.async_api import expect
@@ -153,6 +154,35 @@ async def test_differences_are_marked_in_the_text_as_it_is_read(open_page, engin
         ) == await page.locator("[data-body]").first.evaluate(
             "text => getComputedStyle(text).fontSize"
         )
+
+
+async def test_formulas_that_are_set_late_are_set_and_marked_in_the_comparison_too(
+    open_page, engine
+):
+    texts = ("Each has $x^2$ craters.", "Each has $x^3$ craters.", "Something else.", "No.")
+    place = await make_place(engine, texts=texts)
+    page = await open_page(place.labeler_id)
+    is_free = asyncio.Event()
+
+    async def hold(route):
+        await is_free.wait()
+        await route.continue_()
+
+    await page.route("**/katex.min*.js", hold)
+    screen = Screen(page)
+    await screen.open(place.label)
+    for letter in "ABCD":
+        if "craters" in await screen.card(letter).inner_text():
+            await page.keyboard.press(letter.lower())
+            await page.keyboard.press("p")
+    await page.keyboard.press("m")
+    layer = page.get_by_role("dialog", name="Compare two")
+    await expect(layer).to_contain_text("x^2")
+    is_free.set()
+
+    left, right = (layer.locator(f'[data-pair-side="{side}"]') for side in ("left", "right"))
+    for column, mark in ((left, "del"), (right, "ins")):
+        await expect(column.locator(f"{mark} > .math.is-set")).to_have_count(1)
 
 
 async def test_a_link_that_leads_elsewhere_is_a_difference(open_page, engine):

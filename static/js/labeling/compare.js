@@ -20,6 +20,7 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
   let answered = null; // Of this pair, in this visit.
   let askedAt = 0;
   let isMarking = false;
+  let marking = null; // Only what was asked last is marked.
   let move = null;
 
   const named = (id) => letters.get(id);
@@ -68,11 +69,11 @@ export function createCompare({ taskId, root, board, cards, rules, store, cardVi
   async function mark() {
     find("differences").setAttribute("aria-pressed", String(isMarking));
     layer.restore();
+    const asked = marking = {};
     if (isMarking) {
-      const asked = pair;
-      const found = await differencesOf(taskId, ...asked);
-      if (isMarking && asked === pair) {
-        say(found.problem ?? markDifferences(layer.texts(), found));
+      const [found, texts] = await Promise.all([differencesOf(taskId, ...pair), layer.texts()]);
+      if (asked === marking) {
+        say(found.problem ?? markDifferences(texts, found));
       }
     }
   }

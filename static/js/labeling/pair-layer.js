@@ -1,5 +1,6 @@
 // The layer that asks which of two responses is better: both texts beside each other, below 768 px one behind the other.
 // It knows nothing of what is asked and why; `onAnswer(given)` and `onUndo()` do.
+import { setMath } from "../set-math.js";
 import { t } from "../words.js";
 
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", "=": "tie", "-": "undecided" };
@@ -31,6 +32,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
     body.removeAttribute("data-body");
     column.querySelector("h4").textContent = t("Response {letter}", { letter });
     column.querySelector("[data-pair-text]").replaceChildren(body);
+    setMath(body); // On the card it may still be under way.
     column.scrollTop = 0;
   }
 
@@ -93,6 +95,7 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
       Object.assign(shown, { left: null, right: null });
       tie.hidden = !allowsTies;
       find("prompt").replaceChildren(...[...prompt.querySelectorAll(".message")].map((message) => message.cloneNode(true)));
+      setMath(find("prompt"));
       const { left, right, width } = beside.getBoundingClientRect();
       const isRightToLeft = getComputedStyle(dialog).direction === "rtl";
       const room = width === 0 ? 0 : isRightToLeft ? right : window.innerWidth - left;
@@ -108,7 +111,10 @@ export function createPairLayer(dialog, { cards, letters, onAnswer, onUndo, sign
       return isOn;
     },
     // The elements with the two texts, to be marked, until `restore` shows them as they are on their cards.
-    texts: () => Object.fromEntries(SIDES.map((side) => [side, ofSide("side", side).querySelector("[data-pair-text]")])),
+    async texts() {
+      await setMath(dialog);
+      return Object.fromEntries(SIDES.map((side) => [side, ofSide("side", side).querySelector("[data-pair-text]")]));
+    },
     restore() {
       const ids = { ...shown };
       Object.assign(shown, { left: null, right: null });
