@@ -21,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.accounts.viewer import Viewer
 from app.datasets.formats import ExportFormat
 from app.db import create_engine, migrate, transaction
-from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.embedded_postgres.server import EmbeddedPostgres
 from app.errors import DomainError
 from app.settings import Settings, SettingsError, describe_settings
 

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.accounts.commands import create_user
 from app.accounts.viewer import Viewer
 from app.db import create_engine, migrate, transaction
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 from app.errors import ConflictError, UnavailableError
 from app.projects.commands import NewProject, add_member, create_project
 from app.prompts.commands import import_demonstrations, import_pretraining, import_prompts

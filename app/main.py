@@ -21,7 +21,7 @@ from app.agreement.slates import pages as slate_pages
 from app.datasets import api as datasets_api
 from app.datasets import pages as datasets_pages
 from app.db import create_engine
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 from app.labeling import api as labeling_api
 from app.labeling import compare_api, preview_pages, report_api, report_pages, slate_api
 from app.labeling import pages as labeling_pages

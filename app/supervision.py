@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.embedded_postgres import die_with_parent
+from app.embedded_postgres.processes import die_with_parent
 from app.errors import UnavailableError
 
 MAX_ENDS, ENDS_WITHIN_SECONDS = 3, 60

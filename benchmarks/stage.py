@@ -26,7 +26,7 @@ import psutil
 import psycopg
 
 from app.accounts.tokens import digest, new_api_token
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("podium", "fastapi", "uvicorn", "sqlalchemy", "psycopg")

@@ -51,7 +51,7 @@ class Text(NamedTuple):
 
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 # Where errors are raised that pages do not show, or that are about files of models.
-NOT_ON_PAGES = ("demo.py", "embedded_postgres.py", "registry", "settings.py", "supervision.py")
+NOT_ON_PAGES = ("demo.py", "embedded_postgres", "registry", "settings.py", "supervision.py")
 # Texts that stand in tables and are translated where they are shown.
 TABLES = (
     [(limits.missing, limits.few) for limits in estimates.LIMITS.values()],

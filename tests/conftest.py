@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.db import create_engine, migrate, transaction
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 
 TEMPLATE = "template_podium"
 CLONE_NUMBERS = count(1)

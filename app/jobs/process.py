@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from app.embedded_postgres import die_with_parent
+from app.embedded_postgres.processes import die_with_parent
 from app.errors import UnavailableError
 from app.jobs.disk import free_disk_bytes, needed_disk_bytes
 from app.settings import Settings

@@ -75,7 +75,7 @@ def test_only_settings_reads_the_environment():
     ]
 
     assert set(reading) <= {
-        "app/embedded_postgres.py",  # where Postgres' binaries are
+        "app/embedded_postgres/binaries.py",  # where Postgres' binaries are
         "app/demo.py", "app/jobs/process.py",  # pass it on to children
         "trainer/__main__.py", "trainer/sampling/endpoint.py",  # the trainer has no settings module
         "trainer/ppo/rollout_server.py",

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.accounts.commands import open_session
 from app.db import create_engine, transaction
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import CLONE_NUMBERS
 from tests.processes import Podium, podium_processes
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.embedded_postgres import SYSTEM_FOLDER, EmbeddedPostgres, EmbeddedPostgresError
+from app.embedded_postgres.accounts import SYSTEM_FOLDER
+from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.embedded_postgres.server import EmbeddedPostgres
 
 OWNER = """
 import sys, time
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 postgres = EmbeddedPostgres(sys.argv[1]).start()
 print(postgres.server_pid, flush=True)
 time.sleep(120)
@@ -198,7 +200,7 @@ def test_files_with_the_password_are_private(folder):
 
 
 def test_a_server_that_cannot_start_says_why(folder, monkeypatch):
-    monkeypatch.setattr("app.embedded_postgres.RELAUNCH_SECONDS", 0.1)
+    monkeypatch.setattr("app.embedded_postgres.server.RELAUNCH_SECONDS", 0.1)
     with pytest.raises(EmbeddedPostgresError, match="unrecognized configuration parameter"):
         EmbeddedPostgres(folder, options={"no_such_option": "1"}).start()
 
@@ -229,9 +231,9 @@ class TestAsRoot:
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
 
     def test_binaries_in_a_private_folder_are_copied(self, folder, monkeypatch):
-        from app.embedded_postgres import _find_binaries  # noqa: PLC0415
+        from app.embedded_postgres.binaries import find_binaries  # noqa: PLC0415
 
-        found = _find_binaries()
+        found = find_binaries()
         private = folder.parent / "private" / found.parents[1].name
         shutil.copytree(found.parents[1], private)
         for libraries in found.parents[2].glob("*pgserver.libs"):

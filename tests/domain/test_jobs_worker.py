@@ -20,7 +20,7 @@ from app.agreement.bootstrap_commands import bootstrap_of
 from app.agreement.cache import labels_of
 from app.agreement.metrics.slices import EVERYTHING
 from app.db import create_engine, migrate, transaction
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 from app.jobs.commands import queue_run, request_cancel
 from tests.labeled_project import Given, GivenSlate, seed
 

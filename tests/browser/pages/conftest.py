@@ -8,7 +8,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import create_engine
-from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.server import EmbeddedPostgres
 from tests.browser.conftest import fresh_database
 from tests.processes import Podium, podium_processes
 

