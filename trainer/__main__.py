@@ -7,7 +7,7 @@ at work so does `error` in `result.json`, where the disk has room for it. A run 
 again goes on from its last checkpoint. On Linux the run ends with the process that started it.
 
 Several GPUs or nodes: `accelerate launch --multi_gpu -m trainer KIND RUN_DIR`, see
-`running/parallel.py`.
+`running/parallel.py`; all nodes share the run directory.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -149,21 +150,19 @@ def _is_lost_peer(error: Exception) -> bool:
 
 
 def _run(kind: RunKind, run_dir: Path) -> None:
-    if _is_main() and run_dir.is_dir():
-        rundir.require_places(run_dir)
-        rundir.require_writable(run_dir)
-        (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
-    spec = read_spec(run_dir, kind)
-    if kind == "sample" and _ranks() > 1:
-        raise RunRefusedError("a sample run uses one process; start it without a launcher")
-    beating = threading.Event()
-    if _is_main():
-        threading.Thread(target=_beat, args=(run_dir, beating), daemon=True).start()
-    try:
-        with _connected():
+    # Before anything is refused: other nodes would wait for a rank that never joins.
+    with _connected():
+        if _is_main() and run_dir.is_dir():
+            rundir.require_places(run_dir)
+            rundir.require_writable(run_dir)
+            (run_dir / rundir.RESULT_FILE).unlink(missing_ok=True)
+        if _ranks() > 1:
+            _load("trainer.running.parallel").require_shared(run_dir)
+        spec = read_spec(run_dir, kind)
+        if kind == "sample" and _ranks() > 1:
+            raise RunRefusedError("a sample run uses one process; start it without a launcher")
+        with _beating(run_dir):
             _load(MODULES[kind]).run(spec, run_dir)
-    finally:
-        beating.set()
     if not _is_main():
         return
     if rundir.read_result(run_dir) is None:
@@ -197,6 +196,17 @@ def _connected() -> AbstractContextManager[None]:
         return contextlib.nullcontext()
     connected: AbstractContextManager[None] = _load("trainer.running.parallel").connected()
     return connected
+
+
+@contextlib.contextmanager
+def _beating(run_dir: Path) -> Iterator[None]:
+    ended = threading.Event()
+    if _is_main():
+        threading.Thread(target=_beat, args=(run_dir, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _beat(run_dir: Path, ended: threading.Event) -> None:

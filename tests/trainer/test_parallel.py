@@ -603,6 +603,61 @@ def test_a_refused_run_is_refused_by_all_ranks_at_once(tmp_path, shared, start):
     assert "pass --fsdp_version 2" in rundir.read_failure(run_dir).error
 
 
+def be_node(kind, *run_dirs):
+    """Train in the directory of this rank, the only one of its node."""
+    os.environ |= {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    return train(kind, run_dirs[int(os.environ["RANK"])])
+
+
+def test_ranks_on_two_nodes_give_the_numbers_of_one(tmp_path, shared, alone, start):
+    run_dir = make(tmp_path / "run", "reward", shared)
+
+    ranks = start(be_node, "reward", run_dir, run_dir)
+
+    assert end(ranks) == [0, 0], stderr_of(run_dir, 0) + stderr_of(run_dir, 1)
+    assert_same_numbers(run_dir, alone("reward"))
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda run_dir, _: run_dir.mkdir(),
+        lambda run_dir, shared: make(run_dir, "reward", shared),
+        lambda run_dir, shared: make(run_dir, "reward", shared, batch_size=2),
+    ],
+    ids=["empty", "copy", "other"],
+)
+def test_a_run_directory_that_nodes_do_not_share_is_refused_by_all(
+    tmp_path, shared, start, prepare
+):
+    first, second = make(tmp_path / "first", "reward", shared), tmp_path / "second"
+    prepare(second, shared)
+
+    ranks = start(be_node, "reward", first, second)
+
+    assert end(ranks, seconds=30) == [2, 2]
+    for rank, run_dir in enumerate((first, second)):
+        last = stderr_of(run_dir, rank).splitlines()[-1]
+        assert last.startswith(f"error: rank 1 does not see in {run_dir} what rank 0 writes there")
+    assert rundir.read_failure(first).error in stderr_of(first, 0)
+    assert not (first / "metrics.jsonl").exists()
+
+
+def test_a_run_directory_that_one_node_does_not_have_is_refused_by_all(tmp_path, shared, start):
+    """Rank 0 would wait half an hour for the other, which had ended before it joined."""
+    first, second = make(tmp_path / "first", "reward", shared), tmp_path / "second"
+
+    ranks = start(be_node_without_a_folder, first, second)
+
+    assert end(ranks, seconds=30) == [2, 2]
+    assert rundir.read_failure(first).error.startswith("rank 1 does not see in ")
+    assert not second.exists()
+
+
+def be_node_without_a_folder(first, second):
+    return main(["reward", str(second if os.environ["RANK"] == "1" else first), "--detached"])
+
+
 def train_with_an_error_on_the_second_rank(run_dir):
     if os.environ["RANK"] == "1":
         train_sft.accumulate_losses = lambda *_: Path("/nowhere").read_text()

@@ -12,6 +12,7 @@ import bisect
 import contextlib
 import datetime as dt
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -23,7 +24,7 @@ from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor
 
 from trainer import data, rundir
-from trainer.errors import PEER_LOST
+from trainer.errors import PEER_LOST, RunRefusedError
 from trainer.shared_prompt import Size
 
 # Longer than rank 0 writes a checkpoint; a rank that ends is noticed at once, without it.
@@ -103,6 +104,42 @@ def connected() -> Iterator[None]:
     # Nobody leaves while rank 0 still writes. After an error all leave as they are.
     any_rank(False)
     distributed.destroy_process_group()
+
+
+def require_shared(run_dir: Path) -> None:
+    """Refuse a run directory that is not the same folder for all ranks; those of a node share it.
+
+    A copy would do until the run goes on from a checkpoint, of which rank 0 has the only one.
+
+    Raises:
+        RunRefusedError: on all ranks.
+    """
+    here, heartbeat = ranks(), run_dir / rundir.HEARTBEAT_FILE
+    written = 0
+    if here.is_main and run_dir.is_dir():
+        written = 1 + secrets.randbits(48)
+        heartbeat.write_text(str(written))
+    written = from_main(written)
+    # Without a folder rank 0 refuses the run itself.
+    apart = _last_rank(written > 0 and not _holds(heartbeat, written))
+    if apart is not None:
+        raise RunRefusedError(
+            f"rank {apart} does not see in {run_dir} what rank 0 writes there; put the run "
+            "directory on a disk that all nodes share"
+        )
+
+
+def _holds(path: Path, number: int) -> bool:
+    try:
+        return path.is_file() and path.read_text() == str(number)
+    except (OSError, ValueError):
+        return False
+
+
+def _last_rank(flag: bool) -> int | None:  # noqa: FBT001 - it is what is asked
+    """Return the last rank on which a flag is set, on all ranks."""
+    last = int(largest_of(float(ranks().rank if flag else -1)))
+    return None if last < 0 else last
 
 
 # --- forward passes ------------------------------------------------------------------------------
