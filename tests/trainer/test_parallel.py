@@ -28,7 +28,7 @@ from tests.trainer.conftest import (
     user,
 )
 from tests.trainer.test_reward import rankings_by_share_of_a
-from trainer import data, generate, models, rundir, train_sft
+from trainer import data, generate, models, rundir, train_dpo, train_sft
 from trainer.__main__ import main
 from trainer.architecture import sharding
 from trainer.errors import RunRefusedError
@@ -656,6 +656,27 @@ def test_a_run_directory_that_one_node_does_not_have_is_refused_by_all(tmp_path,
 
 def be_node_without_a_folder(first, second):
     return main(["reward", str(second if os.environ["RANK"] == "1" else first), "--detached"])
+
+
+def test_models_that_differ_between_nodes_are_refused_by_all(tmp_path, shared, start):
+    """Each would add its gradients to other weights, and the result be nobody's."""
+    run_dir = make(tmp_path / "run", "dpo", tmp_path)
+    for rank in (0, 1):
+        save_base(tmp_path / f"base{rank}", seed=rank)
+
+    ranks = start(train_from_own_model, run_dir, tmp_path)
+
+    assert end(ranks, seconds=30) == [2, 2]
+    failure = rundir.read_failure(run_dir).error
+    assert failure.startswith("the models that spec.json names are other files for rank 1")
+    for rank in (0, 1):
+        assert stderr_of(run_dir, rank).splitlines()[-1] == f"error: {failure}"
+
+
+def train_from_own_model(run_dir, folder):
+    """Read another folder under the name that the spec has, as another machine may."""
+    train_dpo.models.resolve_folder = lambda _: folder / f"base{os.environ['RANK']}"
+    return train("dpo", run_dir)
 
 
 def train_with_an_error_on_the_second_rank(run_dir):

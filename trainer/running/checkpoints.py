@@ -119,6 +119,7 @@ class Checkpointer:
             "inputs": lineage.files,
             "parents": lineage.parents,
         }
+        self._parents = lineage.parents
         self._saved_at = self._stop_requested_at = time.monotonic()
         self._saved_step = 0
         self._border: Border | None = None
@@ -143,7 +144,11 @@ class Checkpointer:
         """Put the newest usable checkpoint back, or remove what earlier attempts left.
 
         `metrics.jsonl` and the like then end just before the step that is returned.
+
+        Raises:
+            RunRefusedError: when not all ranks have read the same models.
         """
+        parallel.require_same_models(self._parents)
         step = parallel.from_main(self._choose() if parallel.ranks().is_main else 0)
         if step < 0:
             return Resumed(0, {})

@@ -25,6 +25,7 @@ from torch.distributed.tensor import DTensor
 
 from trainer import data, rundir
 from trainer.errors import PEER_LOST, RunRefusedError
+from trainer.running.seeds import derive_seed
 from trainer.shared_prompt import Size
 
 # Longer than rank 0 writes a checkpoint; a rank that ends is noticed at once, without it.
@@ -134,6 +135,24 @@ def _holds(path: Path, number: int) -> bool:
         return path.is_file() and path.read_text() == str(number)
     except (OSError, ValueError):
         return False
+
+
+def require_same_models(parents: Mapping[str, str]) -> None:
+    """Refuse models that are not the same for all ranks: each node reads them from its own path.
+
+    Args:
+        parents: the sha256 of each model that is read, by role.
+
+    Raises:
+        RunRefusedError: on all ranks.
+    """
+    number = derive_seed(*sorted(parents.items()))
+    apart = _last_rank(number != from_main(number))
+    if apart is not None:
+        raise RunRefusedError(
+            f"the models that spec.json names are other files for rank {apart} than for rank 0; "
+            "put them on a disk that all nodes share, or copy them to each again"
+        )
 
 
 def _last_rank(flag: bool) -> int | None:  # noqa: FBT001 - it is what is asked
