@@ -135,12 +135,15 @@ MaxTokens = Annotated[
     int, Field(ge=8, le=131072, description="longest prompt plus response, tokens")
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+# vLLM too draws with no lower one (`_MAX_TEMP` of its sampling_params.py): logits are divided by
+# it, and those that overflow have no log-probability. At the lowest nearly all draws are the best.
+Temperature = Annotated[float, Field(ge=0.01, le=5)]
 
 
 class Sampling(Frozen):
     """How responses are drawn."""
 
-    temperature: float = Field(1.0, gt=0, le=5)
+    temperature: Temperature = 1.0
     top_p: float = Field(1.0, gt=0, le=1)
     max_new_tokens: int = Field(128, ge=1, le=8192)
     seed: Seed = 0
@@ -254,7 +257,7 @@ class PPOSettings(ComputeSettings):
         0.0, ge=0, le=1000, description="times the mean token loss of the pretraining texts"
     )
     ptx_texts_per_episode: float = Field(1.0, gt=0, le=64)
-    temperature: float = Field(1.0, gt=0, le=5)
+    temperature: Temperature = 1.0
     max_new_tokens: int = Field(128, ge=1, le=8192)
     max_tokens: MaxTokens = 1024
     missing_eos_penalty: float = Field(

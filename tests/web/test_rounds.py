@@ -122,6 +122,7 @@ async def test_a_limit_and_pages_bound_the_slates(admin, model):
         ({"responses_per_prompt": 10}, "invalid"),
         ({"responses_per_prompt": "4"}, "invalid"),
         ({"sampling": {"temperature": 0}}, "invalid"),
+        ({"sampling": {"temperature": 1e-300}}, "invalid"),
         ({"sampling": {"temperature": "1"}}, "invalid"),
         ({"sampling": {"top_p": 1.5}}, "invalid"),
         ({"sampling": {"max_new_tokens": 10**9}}, "invalid"),
@@ -301,6 +302,7 @@ async def test_browsers_let_the_form_be_sent_with_all_prompts(admin_browser, mod
     [
         ({"temperature": "hot"}, "must be a number"),
         ({"temperature": "nan"}, "must be a number"),
+        ({"temperature": "0.001"}, "must be at least 0.01"),
         ({"responses_per_prompt": "3"}, "must be at least 4"),
         ({"limit": "1.5"}, "must be a whole number"),
         ({"models": []}, "at least 1"),
