@@ -54,10 +54,10 @@ class Tensor:
 
 
 def check_safetensors(file: BinaryIO, *, size: int, name: str) -> None:
-    """Check the header against the file's size, and that all floats are finite.
+    """Check the header against the file's size, and that all weights are finite floats.
 
     Raises:
-        InvalidError: the file is something else, damaged, or holds NaN or infinity.
+        InvalidError: the file is something else, damaged, quantized, or holds NaN or infinity.
     """
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if size <= LENGTH_BYTES or length > min(MAX_HEADER_BYTES, size - LENGTH_BYTES):
@@ -73,6 +73,7 @@ def check_safetensors(file: BinaryIO, *, size: int, name: str) -> None:
         position = tensor.end
     if data_start + position != size:
         raise _bad(name, f"its tensors end at {position} but its data at {size - data_start}")
+    _check_precision(tensors, name)
     for tensor in tensors:
         _check_finite(file, tensor, data_start=data_start, name=name)
 
@@ -102,6 +103,17 @@ def _tensor(key: str, fields: object, name: str) -> Tensor:
     if not are_counts or end - start != width * math.prod(shape):
         raise _bad(name, f"{key[:80]!r} does not fill its data_offsets")
     return Tensor(name=key[:80], dtype=dtype, start=start, end=end)
+
+
+def _check_precision(tensors: list[Tensor], name: str) -> None:
+    for tensor in tensors:
+        # Masks and positions, which older files hold beside the weights, are whole numbers.
+        if "weight" in tensor.name.rpartition(".")[2] and tensor.dtype not in EXPONENTS:
+            raise InvalidError(
+                f"{tensor.name!r} in {name!r} is of {tensor.dtype}: the model is quantized, and "
+                "only the one that it was made from can be trained and sampled here.",
+                code="quantized",
+            )
 
 
 def _check_finite(file: BinaryIO, tensor: Tensor, *, data_start: int, name: str) -> None:

@@ -329,6 +329,26 @@ def test_weights_that_are_not_finite_are_refused(value, folder, root):
     assert code_of(folder, root) == "weights_not_finite"
 
 
+@pytest.mark.parametrize("name", ["layers.0.weight", "layers.0.qweight", "layers.0.weight_packed"])
+@pytest.mark.parametrize(("dtype", "width"), [("I8", 1), ("U8", 1), ("F8_E4M3", 1), ("I32", 4)])
+def test_weights_of_a_quantized_model_are_refused_whatever_its_config_says(
+    name, dtype, width, folder, root
+):
+    entry = {"dtype": dtype, "shape": [2], "data_offsets": [0, 2 * width]}
+    (folder / "model.safetensors").write_bytes(safetensors({name: entry}, b"\1" * 2 * width))
+
+    assert code_of(folder, root) == "quantized"
+
+
+def test_a_mask_beside_the_weights_may_be_of_bytes(folder, root):
+    """As in the files of Pythia."""
+    mask = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
+    entries = {"layers.0.attention.bias": mask, "w": {**F32, "data_offsets": [4, 8]}}
+    (folder / "model.safetensors").write_bytes(safetensors(entries, b"\1" * 8))
+
+    assert check_folder(str(folder), (root,)).has_weights
+
+
 def test_bfloat16_weights_are_checked_too(folder, root):
     entry = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
     infinity = struct.pack("<HH", 0x3F80, 0x7F80)
