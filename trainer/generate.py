@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from trainer.architecture import sharding
+from trainer.architecture.compute import product_dtype
 from trainer.running import parallel
 from trainer.running.watch import Watch
 from trainer.sampling.choosing import pick_tokens, read_picked
@@ -125,25 +126,25 @@ def _draw_own(
     if not draws:
         return []
     longest = max(len(draw.prompt) for draw in draws)
-    rows = _rows_at_once(model, draws, longest, choice.max_new_tokens)
     if is_exact_for(model, longest + choice.max_new_tokens):
+        prompts = len({draw.prompt for draw in draws})
+        tokens = choice.max_new_tokens + longest * prompts / len(draws)
+        rows = _rows_at_once(model, tokens, product_dtype(model))
         with shared_attention(model):
             return _draw_in_flight(model, draws, choice, rows, watch)
     log.info("%s samples without sharing prompts", type(model).__name__)
+    # Under autocast rotated keys are float32, and transformers keeps values in their type.
+    rows = _rows_at_once(model, choice.max_new_tokens + longest, model.dtype)
     drawn: list[Drawn] = []
     for start in range(0, len(draws), rows):
         drawn += _draw_chunk(model, draws[start : start + rows], choice, watch)
     return drawn
 
 
-def _rows_at_once(
-    model: PreTrainedModel, draws: Sequence[Draw], longest: int, max_new_tokens: int
-) -> int:
+def _rows_at_once(model: PreTrainedModel, tokens_per_row: float, dtype: torch.dtype) -> int:
     """Return how many responses may be under way: what their keys and values may take decides."""
-    allowed = cache_budget(model.device)
-    prompts = len({draw.prompt for draw in draws})
-    tokens_per_row = max_new_tokens + longest * prompts / len(draws)
-    return max(1, min(MAX_ROWS, int(allowed / bytes_per_token(model) / tokens_per_row)))
+    allowed = cache_budget(model.device) / bytes_per_token(model, dtype)
+    return max(1, min(MAX_ROWS, int(allowed / tokens_per_row)))
 
 
 def cache_budget(device: torch.device) -> float:

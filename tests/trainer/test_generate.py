@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 from transformers import (
+    DynamicCache,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
@@ -249,6 +250,28 @@ def test_keys_and_values_are_counted_in_the_type_that_they_are_kept_in(base, mon
     draw(policy, [Draw(PROMPTS[0], seed) for seed in range(40)])
 
     assert kept == {torch.bfloat16}
+    assert max(rows for rows, width in passes.shapes if width == 1) == 3
+
+
+def test_where_prompts_are_not_shared_each_row_has_its_own_in_float32(base, monkeypatch):
+    """Rotated keys are float32 under autocast, and transformers keeps values in their type."""
+    settings = ComputeSettings(precision="bfloat16")
+    policy = models.load_policy(Path(base), seed=0, compute=settings)
+    monkeypatch.setattr(generate, "is_exact_for", lambda *_: False)
+    # 2 layers of one key head of 16 float32 keys and values, 5 tokens of the prompt and 24 more.
+    monkeypatch.setattr(generate, "CACHE_BYTES", 256 * 29 * 3)
+    passes, kept = Passes(policy), set()
+    select = DynamicCache.batch_select_indices
+
+    def watched(self, indices):
+        kept.update(held.dtype for layer in self.layers for held in (layer.keys, layer.values))
+        select(self, indices)
+
+    monkeypatch.setattr(DynamicCache, "batch_select_indices", watched)
+
+    draw(policy, [Draw(PROMPTS[0], seed) for seed in range(8)])
+
+    assert kept == {torch.float32}
     assert max(rows for rows, width in passes.shapes if width == 1) == 3
 
 

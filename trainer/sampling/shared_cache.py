@@ -19,7 +19,6 @@ from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv
 
-from trainer.architecture.compute import product_dtype
 from trainer.shared_prompt import PAD_ID
 
 ATTENTION = "podium_shared_cache"
@@ -232,14 +231,14 @@ def is_exact_for(model: PreTrainedModel, longest: int) -> bool:
     )
 
 
-def bytes_per_token(model: PreTrainedModel) -> int:
-    """Return what keys and values of one token take in all layers."""
+def bytes_per_token(model: PreTrainedModel, dtype: torch.dtype) -> int:
+    """Return what keys and values of one token take in all layers when they are kept so."""
     config: Any = model.config.get_text_config()
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads
     numbers = 2 * int(config.num_hidden_layers) * int(key_heads) * int(width)
-    return numbers * product_dtype(model).itemsize
+    return numbers * dtype.itemsize
 
 
 @contextmanager
