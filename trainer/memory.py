@@ -128,7 +128,7 @@ def estimate(
     extra = _extra_copies(spec) * _trainable(base, settings) * 4 / shards
     need = replace(need, trained=need.trained + extra)
     if isinstance(spec, PPOSpec):
-        need = replace(need, sampling=_cache(base, spec.settings, is_half=half))
+        need = replace(need, sampling=_cache(base, spec.settings))
     return need
 
 
@@ -227,12 +227,13 @@ def _logits(shape: ModelShape, tokens: int) -> float:
     return min(tokens * shape.vocabulary, LOGITS_AT_ONCE) * 4 * LOGIT_COPIES
 
 
-def _cache(shape: ModelShape, settings: PPOSettings, *, is_half: bool) -> float:
+def _cache(shape: ModelShape, settings: PPOSettings) -> float:
     if settings.rollouts == "server":
         return 0.0
     tokens = settings.batch_size * settings.max_tokens
-    # Sampling takes fewer responses at a time where they do not fit.
-    return min(tokens * shape.layers * shape.cached * (2 if is_half else 4), SAMPLING_BYTES)
+    # A model whose prompts are not shared keeps float32 in any precision; sampling takes fewer
+    # responses at a time where they do not fit.
+    return min(tokens * shape.layers * shape.cached * 4, SAMPLING_BYTES)
 
 
 def _extra_copies(spec: TrainingSpec) -> int:

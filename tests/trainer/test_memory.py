@@ -173,6 +173,16 @@ def test_weights_gradients_and_moments_are_counted_by_hand(spec, device, trained
     assert (need.trained, need.frozen) == (trained, frozen)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_keys_and_values_of_responses_under_way_are_counted_as_float32(device):
+    """As where prompts are not shared, which a shape does not say."""
+    spec = ppo(batch_size=8, minibatch_size=8, max_tokens=64, max_new_tokens=16)
+
+    need = memory.estimate(spec, base=SHAPE, reward=SHAPE, device=device)
+
+    assert need.sampling == 8 * 64 * 2 * 4 * 4
+
+
 def test_recomputed_layers_keep_only_their_inputs():
     kept, recomputed = (
         memory.estimate(
