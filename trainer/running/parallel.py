@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -30,6 +31,8 @@ from trainer.shared_prompt import Size
 
 # Longer than rank 0 writes a checkpoint; a rank that ends is noticed at once, without it.
 TIMEOUT = dt.timedelta(minutes=30)
+# What another node has written is seen by then.
+SHARED_SECONDS: Final = 3.0
 # Gradients go in parts of about this many bytes.
 BUCKET_BYTES: Final = 2**27
 SUM, MAX = distributed.ReduceOp.SUM, distributed.ReduceOp.MAX
@@ -131,10 +134,14 @@ def require_shared(run_dir: Path) -> None:
 
 
 def _holds(path: Path, number: int) -> bool:
-    try:
-        return path.is_file() and path.read_text() == str(number)
-    except (OSError, ValueError):
-        return False
+    # A disk over the network may show for a moment what was there before.
+    deadline = time.monotonic() + SHARED_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file() and path.read_text() == str(number):
+                return True
+        time.sleep(0.1)
+    return False
 
 
 def require_same_models(parents: Mapping[str, str]) -> None:
