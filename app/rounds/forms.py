@@ -11,6 +11,7 @@ from app.prompts.split import Split
 from app.rounds.commands import NewRound, random_seed
 from app.rounds.overlap import NAMES, Overlap, OverlapWish
 from app.rounds.schemas import MAX_PROMPTS, SamplingIn
+from app.web.formats import as_python_reads
 from app.web.forms import number_or_text
 from app.web.schemas import Line
 from trainer.spec import MAX_RESPONSES, Sampling
@@ -51,9 +52,9 @@ def read_typed(typed: Mapping[str, Any]) -> dict[str, Any]:
     """What was typed with its numbers as numbers; an empty optional field is None."""
     given = {name: value for name, value in typed.items() if name not in NAMES}
     for name in WHOLE_NUMBERS:
-        given[name] = number_or_text(int, typed[name].strip())
+        given[name] = number_or_text(int, as_python_reads(typed[name].strip()))
     for name in DECIMALS:
-        given[name] = number_or_text(float, typed[name].strip())
+        given[name] = number_or_text(float, as_python_reads(typed[name].strip()))
     given |= {name: None for name in MAY_BE_EMPTY if not typed[name].strip()}
     return given | read_overlap(typed)
 

@@ -108,12 +108,12 @@ def preset_texts(
 
 
 def as_text(value: float | str | bool | None) -> str:  # noqa: FBT001 - of any setting
-    """A setting's value as the form holds it."""
+    """A setting's value as the form holds it, with the decimal mark of the page."""
     if value is None or value is False:
         return ""
     if value is True:
         return "on"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def range_text(kind: TrainingKind, name: str) -> str:

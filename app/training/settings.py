@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from app.errors import Fault, InvalidError
 from app.training.setting_words import OTHER_WORDS, WORDS
-from app.web.formats import number, plain, with_point
+from app.web.formats import as_python_reads, number, plain
 from app.web.translation import gettext
 from trainer.model_shape import MIN_PROMPT_TOKENS, longest_response
 from trainer.spec import DPOSettings, PPOSettings, RewardSettings, SFTSettings
@@ -59,7 +59,7 @@ def parse_settings_form(kind: TrainingKind, texts: Mapping[str, str]) -> Trainin
     """
     fields = SETTINGS[kind].model_fields
     filled = {name: "false" for name, field in fields.items() if field.annotation is bool}
-    filled |= {name: with_point(text.strip()) for name, text in texts.items() if text.strip()}
+    filled |= {name: as_python_reads(text.strip()) for name, text in texts.items() if text.strip()}
     try:
         settings = SETTINGS[kind].model_validate_strings(filled)
     except ValidationError as error:

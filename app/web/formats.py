@@ -1,5 +1,6 @@
 """How numbers and times are written on pages; what is undefined is a dash, never 0 or NaN."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -30,7 +31,7 @@ def number(value: float | None, digits: int = 3) -> str:
     if isinstance(value, int) or float(value).is_integer():
         return localized(f"{int(value):,}")
     if abs(value) < SMALL_NUMBER:
-        return localized(f"{value:,.{digits}g}")
+        return localized(_short_exponent(f"{value:,.{digits}g}"))
     shown = min(digits, 1) if abs(value) >= LARGE_NUMBER else digits
     return localized(f"{value:,.{shown}f}")
 
@@ -42,7 +43,7 @@ def fixed(value: float | None, digits: int) -> str:
 
 def plain(value: float) -> str:
     """A number as people type it: not rounded to few decimals, and without thousands separators."""
-    return localized(f"{value:g}")
+    return localized(_short_exponent(f"{value:g}"))
 
 
 def when(moment: datetime | None) -> str:
@@ -89,10 +90,21 @@ def localized(text: str) -> str:
     return text.translate(_separators(language()))
 
 
-def with_point(text: str) -> str:
-    """A number as people type it, with the request's decimal mark, as Python reads it."""
-    mark = get_decimal_symbol(language())
+def as_python_reads(text: str) -> str:
+    """A number as people type it or as the page writes it: in German, 0,5 is 0.5, 10.000 is 10000.
+
+    A point is a decimal mark where it cannot stand between thousands, as in 0.001 or 2.5.
+    """
+    mark, group = get_decimal_symbol(language()), get_group_symbol(language())
+    grouped = rf"[+-]?[1-9]\d{{0,2}}({re.escape(group)}\d{{3}})+({re.escape(mark)}\d*)?"
+    if re.fullmatch(grouped, text):
+        text = text.replace(group, "")
     return text if "." in text else text.replace(mark, ".")
+
+
+def _short_exponent(text: str) -> str:
+    """The same number without zeros before its exponent: 1e-5 as people and the curves write it."""
+    return re.sub(r"(e[+-])0+", r"\1", text)
 
 
 @cache

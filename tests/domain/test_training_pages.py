@@ -207,7 +207,7 @@ def test_closing_numbers_have_the_names_and_the_order_of_the_curves():
         ("Loss: train", "0.500 nats per comparison"),
         ("Accuracy: validation", "60.0%"),
         ("Gradient norm", "1"),
-        ("Learning rate", "1e-05"),
+        ("Learning rate", "1e-5"),
         ("Speed", "12,346 tokens per second"),
         ("Bias, so that demonstrations score 0", "2"),
         ("Tokens trained on", "9,000"),

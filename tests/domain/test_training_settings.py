@@ -140,9 +140,31 @@ def test_a_form_reads_texts_and_leaves_empty_fields_at_their_defaults():
 def test_a_form_reads_the_decimal_mark_of_its_language():
     settings = parse_settings_form("ppo", {"learning_rate": "0,0002", "clip": "0.3"})
     with pytest.raises(InvalidError, match="muss eine Zahl sein"):
-        parse_settings_form("ppo", {"kl_limit_nats": "1.000,5"})
+        parse_settings_form("ppo", {"kl_limit_nats": "1.00,5"})
 
     assert settings == PPOSettings(learning_rate=2e-4, clip=0.3)
+
+
+@pytest.mark.usefixtures("german")
+def test_a_form_reads_thousands_as_the_page_writes_them():
+    settings = parse_settings_form(
+        "ppo", {"steps": "10.000", "kl_limit_nats": "1.000,5", "learning_rate": "0.001"}
+    )
+    with pytest.raises(InvalidError, match="höchstens 1 angeben"):
+        parse_settings_form("ppo", {"learning_rate": "1.000"})
+
+    assert settings == PPOSettings(steps=10_000, kl_limit_nats=1000.5, learning_rate=0.001)
+
+
+@pytest.mark.usefixtures("german")
+@pytest.mark.parametrize("kind", TRAINING_KINDS)
+def test_a_form_is_filled_in_with_numbers_as_the_page_writes_them(kind):
+    values = [field.value for field in fields_of(kind, preset_texts(kind, "default"))]
+
+    assert not [value for value in values if "." in value]
+    assert parse_settings_form(kind, preset_texts(kind, "default")) == parse_settings(
+        kind, PRESETS["default"].get(kind, {})
+    )
 
 
 @pytest.mark.parametrize("kind", TRAINING_KINDS)

@@ -123,7 +123,7 @@ def test_numbers_are_german():
     assert formats.number(12_345.678) == "12.345,7"
     assert formats.number(0.25) == "0,250"
     assert formats.fixed(-0.5, 2) == "-0,50"
-    assert [formats.plain(one) for one in (0.0015, 1e-06, 2048.0)] == ["0,0015", "1e-06", "2048"]
+    assert [formats.plain(one) for one in (0.0015, 1e-06, 2048.0)] == ["0,0015", "1e-6", "2048"]
     assert (formats.fixed(-0.4, 0), formats.percent(-0.0001)) == ("0", "0,0\u00a0%")
     soon = datetime.now(UTC) + timedelta(days=2)
     assert formats.day(soon) == ["Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa.", "So."][soon.weekday()]

@@ -320,6 +320,21 @@ async def test_the_form_shows_what_is_wrong_and_keeps_what_was_typed(
     assert 'value="0.9"' in refused.text
 
 
+async def test_the_form_reads_numbers_as_its_page_writes_them(admin, admin_browser, model):
+    german = {"accept-language": "de"}
+    change = {"temperature": "0,7", "top_p": "0,9", "seed": "10.000"}
+
+    sent = await admin_browser.post("/projects/demo/rounds", data=FORM | change, headers=german)
+    refused = await admin_browser.post(
+        "/projects/demo/rounds", data=FORM | {"temperature": "1.000"}, headers=german
+    )
+    shown = await admin_browser.get("/projects/demo/rounds/1", headers=german)
+
+    assert (sent.status_code, refused.status_code) == (303, 422)
+    assert "10000" in shown.text
+    assert "höchstens 5" in refused.text
+
+
 async def test_an_upload_shows_what_became_of_its_lines(admin_browser, project):
     data = answers("The <b>Nile</b>.", "The Rhine.") + "\n{}"
 

@@ -866,7 +866,7 @@ async def test_each_form_can_be_opened(admin_browser, dataset, models):
     assert "The pretraining mix is off" in before_ppo.text
     assert 'type="checkbox" name="settings.whiten_rewards"' in ppo.text
     assert "256 to 4,194,304" in ppo.text
-    assert 'value="9.65e-06"' in sft.text
+    assert 'value="9.65e-6"' in sft.text
     assert "settings.ties" in reward.text
     assert '<option value="judge" selected' in ppo.text
 
