@@ -210,6 +210,25 @@ async def test_a_page_is_printed_black_on_white_without_what_only_screens_can_us
     await expect(shown).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [320, 390, 767])
+async def test_a_phone_shows_the_state_and_progress_of_each_run_without_scrolling_sideways(
+    open_page, world, width
+):
+    phone = {"width": width, "height": 800}
+    page = await open_page(world.admin_id, viewport=phone, locale="de")
+
+    await page.goto("/projects/pilot/runs")
+
+    table = page.get_by_role("region", name="Läufe, neueste zuerst")
+    for one in (page.locator("html"), table):
+        assert await one.evaluate("one => one.scrollWidth <= one.clientWidth")
+    row = table.get_by_role("row").filter(has=page.get_by_role("rowheader"))
+    cells = row.first.get_by_role("cell")
+    await expect(cells).to_have_count(6)
+    boxes = [await cell.bounding_box() for cell in await cells.all()]
+    assert all(box and box["x"] + box["width"] <= width for box in boxes)
+
+
 async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     page = await open_page(world.admin_id)
 
