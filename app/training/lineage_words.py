@@ -86,7 +86,9 @@ def captions_of(node: Node) -> tuple[str, str]:
     if not isinstance(node.facts, LineageModel):
         return (details[0], details[1] if len(details) > 1 else "")
     *measured, made = details
-    return (", ".join((kind_of(node), *measured)), made)
+    if measured and node.facts.run_id is not None:
+        made = gettext("run %(run_id)s", run_id=node.facts.run_id)  # its kind is the model's
+    return (kind_of(node), ", ".join((*measured, made)))
 
 
 def _of_model(model: LineageModel) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from app.training.lineage_queries import (
 )
 from app.training.lineage_table import lineage_csv, rows_of
 from app.training.lineage_words import captions_of, details_of
+from app.web.translation import speak, speak_as_before
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SFT, RM, PPO = 1, 2, 3
@@ -125,8 +126,21 @@ def test_the_accuracy_of_a_reward_model_is_told_and_one_of_a_later_version_is_no
         for accuracy in (share, {"share": 0.689})
     )
 
-    assert captions_of(known) == ("reward model, accuracy 68.9%", "registered")
+    assert captions_of(known) == ("reward model", "accuracy 68.9%, registered")
     assert captions_of(unknown) == ("reward model", "registered")
+
+
+def test_the_accuracy_of_a_trained_model_fits_its_box_in_german():
+    made = {"run_id": 12_345, "run_kind": "reward", "run_project": "loops"}
+    share = {"value": 0.689, "count": 84, "prompts": 24}
+    model = a_model(RM, "rm", "reward", accuracy=share, **made)
+    before = speak("de")
+
+    box = {box.key: box for box in picture_of(a_loop(models=[model]), "/projects/loops").boxes}
+    speak_as_before(before)
+
+    told = ["Belohnungsmodell", "Treffsicherheit 68,9\u00a0%, Lauf 12345"]
+    assert box["model-2"].captions == told
 
 
 def test_a_round_that_nobody_ranked_says_so():

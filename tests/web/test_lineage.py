@@ -142,7 +142,7 @@ async def test_the_page_draws_each_thing_once_and_lists_it(admin_browser, loops)
     assert page.text.count("data-node=") == 15
     assert page.text.count('<tr id="of-') == 15
     assert f'href="/projects/loops/datasets#dataset-{loops.datasets[0]}"' in page.text
-    assert "reward model, accuracy 68.9%" in page.text
+    assert "accuracy 68.9%, run " in page.text
     assert "8 rankings, 2 labelers" in page.text
     assert "K = 4, T = 0.70" in page.text
     assert " style=" not in page.text
