@@ -16,6 +16,7 @@ METRICS: Final[dict[str, Quantity]] = {
     "pretraining/tokens": Quantity("Pretraining tokens, last step"),
     "ptx/texts": Quantity("Pretraining texts, last iteration"),
     "ptx/tokens": Quantity("Pretraining tokens, last iteration"),
+    "policy/log_ratio_max": Quantity("Largest log-ratio of a token", "nats"),
     "objective/entropy": Quantity("Entropy of whole responses", "nats"),
     "selection/step": Quantity("Step of the chosen checkpoint"),
     "selection/reward": Quantity("Score of the chosen checkpoint"),

@@ -220,6 +220,7 @@ def test_closing_numbers_of_ppo_are_counted_in_its_units():
     metrics = {
         "objective/kl": 12.3456, "response/length": 45.678, "policy/clipfrac": 0.0123,
         "seconds/rollout": 1.239, "objective/entropy": 81.26, "loss/ptx": None,
+        "policy/log_ratio_max": 0.25,
     }  # fmt: skip
 
     before = speak("de")
@@ -234,6 +235,7 @@ def test_closing_numbers_of_ppo_are_counted_in_its_units():
         ("Begrenzt: Policy", "1,2\u00a0%"),
         ("Vortrainingsverlust", "–"),
         ("Zeit je Iteration: Erzeugen", "1,24 s"),
+        ("Größtes Log-Verhältnis eines Tokens", "0,250 Nats"),
         ("Entropie ganzer Antworten", "81,260 Nats"),
         ("Episoden", "12.800"),
     ]
