@@ -33,6 +33,7 @@ router = APIRouter(include_in_schema=False)
 MAX_NEXT_LENGTH = 500
 SECONDS_PER_DAY = 86_400
 EMPTY_FORM = {"email": "", "name": "", "role": "labeler"}
+TOKEN_DAYS = 90  # unless somebody asks for another time
 
 
 def safe_next(path: str) -> str:
@@ -135,6 +136,7 @@ async def _account_page(
         "tokens": await api_tokens_of(tx, viewer),
         "new_token": None,
         "error": None,
+        "token_form": {"name": "", "days": TOKEN_DAYS},
         "typed": typed_of(preferences),
         "errors": {},
         "own_keys": len(preferences.keys),
@@ -161,22 +163,21 @@ async def post_token(
     tx: Tx,
     viewer: SignedInBySession,
     name: Annotated[str, Form()] = "",
-    days: Annotated[int, Form()] = 90,
+    days: Annotated[int, Form()] = TOKEN_DAYS,
 ) -> Response:
     """Make an API token and show it once."""
-    new_token, failure = None, None
     try:
         new_token = await create_api_token(tx, user_id=viewer.id, name=name, days=days)
     except DomainError as error:
-        failure = error
-    return await _account_page(
-        request,
-        tx,
-        viewer,
-        status=status_of(failure) if failure else 201,
-        new_token=new_token,
-        error=failure and failure.detail,
-    )
+        return await _account_page(
+            request,
+            tx,
+            viewer,
+            status=status_of(error),
+            error=error.detail,
+            token_form={"name": name, "days": days},
+        )
+    return await _account_page(request, tx, viewer, status=201, new_token=new_token)
 
 
 @router.post("/account/tokens/{token_id}/revoke")

@@ -267,6 +267,14 @@ async def test_a_token_is_shown_once_and_works(browser, client, app, mira):
     assert token.encode() not in stored
 
 
+async def test_a_refused_token_keeps_what_was_typed(admin_browser):
+    refused = await admin_browser.post("/account/tokens", data={"name": "nightly", "days": "400"})
+
+    assert refused.status_code == 422
+    assert 'value="nightly"' in refused.text
+    assert 'value="400"' in refused.text
+
+
 async def test_a_revoked_or_expired_token_is_401(app, browser, labeler):
     async with transaction(app.state.engine) as tx:
         await tx.execute(text("update api_tokens set expires_at = now()"))
