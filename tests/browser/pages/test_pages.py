@@ -245,6 +245,18 @@ async def test_the_page_of_a_run_draws_its_curves(open_page, world):
     assert all(re.fullmatch(r"[\d.]+", value) for value in await last.all_inner_texts())
 
 
+async def test_words_of_the_calibration_stay_within_its_picture_in_german(open_page, world):
+    page = await open_page(world.admin_id, locale="de")
+
+    await page.goto(f"/projects/pilot/runs/{world.finished_run}")
+
+    outside = """svg => [...svg.querySelectorAll("text")].filter((text) => {
+      const [word, paper] = [text.getBBox(), svg.viewBox.baseVal];
+      return word.x < paper.x || word.x + word.width > paper.x + paper.width;
+    }).map((text) => text.textContent)"""
+    assert await page.locator(".reliability").evaluate(outside) == []
+
+
 async def test_the_page_of_a_reward_run_shows_what_was_measured(open_page, world):
     page = await open_page(world.admin_id)
 
