@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from app.projects.screen import ScreenSettings
 from app.projects.screen_words import CHOICES, EMPTY, GROUPS, WORDS
-from app.web.formats import number
+from app.web.formats import plain
 from app.web.forms import number_or_text
 from app.web.translation import gettext
 
@@ -135,4 +135,4 @@ def _default(name: str) -> str:
         return gettext("yes") if default else gettext("no")
     if default is None or default == "":
         return gettext(EMPTY[name]) if name in EMPTY else gettext("empty")
-    return gettext(CHOICES[name][default]) if name in CHOICES else number(default)
+    return gettext(CHOICES[name][default]) if name in CHOICES else plain(default)

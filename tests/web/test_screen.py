@@ -51,6 +51,7 @@ async def test_the_page_shows_the_settings_and_their_defaults(admin_browser, pro
     assert shown.status_code == 200
     assert "Everything is as by default." in shown.text
     assert "Default: rate, then rank, on one screen." in shown.text
+    assert "Default: 0.04." in shown.text
     assert "frame-src 'self'" in shown.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in shown.headers["content-security-policy"]
 
