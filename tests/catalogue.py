@@ -39,7 +39,7 @@ from app.web import errors, forms
 from app.web.render import ROOT, TEMPLATES
 from app.web.static import STATIC
 from app.web.translation import LOCALES
-from trainer.measures import choice_regression
+from trainer.measures import agreement_band, calibration, choice_regression, outcomes
 
 
 class Text(NamedTuple):
@@ -101,6 +101,9 @@ TABLES = (
     (choice_regression.NO_LENGTHS, choice_regression.FEW, choice_regression.NO_REWARDS),
     (choice_regression.SAME_LENGTHS, choice_regression.ALIKE, choice_regression.SEPARATED),
     (choice_regression.MISSES, choice_regression.OVERSHOOTS),
+    (outcomes.NO_COMPARISON, outcomes.FEW_PROMPTS),
+    (calibration.FEW_FOR_TEMPERATURE, calibration.NO_TEMPERATURE),
+    (agreement_band.NO_PAIR, agreement_band.BELOW_CHANCE),
     lineage_view.ROLES,
     lineage_words.NODE_KINDS,
     [words for _, words in settings.BOUNDS.values()],

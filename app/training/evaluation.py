@@ -1,6 +1,7 @@
 """What a reward run measured at its end, as its page shows it. Pure."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from app.agreement.metrics.estimates import Estimate, Status
 from app.training.charts import Band
+from app.web.formats import percent
 from app.web.translation import gettext
 from trainer.result import Calibration, ModelPair, RewardEvaluation, RunResult, Share
 
@@ -17,6 +19,8 @@ SHOWN_PAIRS = 8  # of models; the others are folded
 # Places in the reliability diagram, in its own units.
 LEFT, WIDTH, BOTTOM, HEIGHT = 44, 288, 204, 192
 LEAST_CONFIDENCE = 0.5
+# What a reason counts, which the catalogues have a value for.
+COUNTED = re.compile(r"(?P<count>\d+) of (?P<least>\d+)|(?P<share>[\d.]+)%")
 BAND_LABEL = "labelers' agreement, up to the ceiling of a model that knows the majority"
 
 
@@ -35,6 +39,8 @@ class EvaluationView:
 
     Attributes:
         measured: as the trainer wrote it.
+        reasons: why the labelers' agreement or its ceiling is missing or has no interval.
+        calibration_reason: why there is no temperature; None where there is one.
         band: from the labelers' agreement to its ceiling; None where too few prompts tell it.
         points: of the reliability diagram.
         rows: label and accuracy, by group of comparisons: all, then by who labeled them.
@@ -48,6 +54,8 @@ class EvaluationView:
     """
 
     measured: RewardEvaluation
+    reasons: list[str]
+    calibration_reason: str | None
     band: Band | None
     points: list[Point]
     rows: list[tuple[str, Estimate]]
@@ -76,6 +84,10 @@ def evaluation_of(result: Mapping[str, Any] | None) -> EvaluationView | None:
     pairs = [(_name_of(pair), estimate(pair.accuracy)) for pair in measured.by_models]
     return EvaluationView(
         measured=measured,
+        reasons=[reason_text(one) for one in (agreement.reason, measured.agreement.reason) if one],
+        calibration_reason=reason_text(measured.calibration.reason)
+        if measured.calibration.reason
+        else None,
         band=None
         if agreement.low is None
         else band_of(agreement.value, measured.agreement.ceiling),
@@ -108,7 +120,21 @@ def estimate(share: Share) -> Estimate:
     status: Status = "ok" if interval else "provisional"
     if share.value is None:
         status = "not_enough_data"
-    return Estimate(share.value, None, interval, share.count, share.prompts, status, share.reason)
+    reason = None if share.reason is None else reason_text(share.reason)
+    return Estimate(share.value, None, interval, share.count, share.prompts, status, reason)
+
+
+def reason_text(reason: str) -> str:
+    """Why the trainer has no number, in the language of the request."""
+    found = COUNTED.search(reason)
+    if found is None:
+        return gettext(reason)
+    before, after = reason[: found.start()], reason[found.end() :]
+    if share := found["share"]:
+        words = f"{before}%(share)s{after}"
+        return gettext(words, share=percent(float(share) / 100))
+    words = f"{before}%(count)s of %(least)s{after}"
+    return gettext(words, count=found["count"], least=found["least"])
 
 
 def band_of(agreement: float | None, ceiling: float | None = None) -> Band | None:

@@ -22,6 +22,7 @@ from app.training.sampled_texts import MAX_CHARACTERS, read_texts
 from app.web.formats import duration
 from app.web.translation import speak, speak_as_before
 from tests.evaluated import EVALUATED, NOTHING, share
+from trainer.measures import outcomes
 from trainer.result import Share
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -314,6 +315,29 @@ def test_the_pairs_of_models_beyond_the_first_eight_are_kept_apart():
     assert [label for label, _ in view.model_pairs][::7] == ["m0 vs n", "m7 vs n"]
     assert [label for label, _ in view.more_model_pairs] == ["m8 vs n", "m9 vs n", "m10 vs n"]
     assert evaluation_of(EVALUATED).more_model_pairs == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "german"),
+    [
+        (outcomes.NO_COMPARISON, "zu wenig Daten: kein Vergleich"),
+        ("not enough data: 8 of 10 prompts", "zu wenig Daten: 8 von 10 Prompts"),
+        (
+            "labelers agree on 48.1%, which is less than chance",
+            "die Labeler stimmen zu 48,1\u00a0% überein, was weniger als Zufall ist",
+        ),
+        ("a reason of a later version", "a reason of a later version"),
+    ],
+)
+def test_why_a_number_is_missing_is_told_in_german(reason, german):
+    share = Share(value=None, count=0, prompts=0, reason=reason)
+    before = speak("de")
+    try:
+        told = estimate(share).reason
+    finally:
+        speak_as_before(before)
+
+    assert told == german
 
 
 @pytest.mark.parametrize("result", [None, {}, {"evaluation": {"accuracy": 3}}])

@@ -741,7 +741,8 @@ async def test_the_page_of_an_evaluated_run_shows_what_was_measured(
 
     assert "Of held-out labelers" in shown
     assert "72.6% to 83.6%" in shown
-    assert "24 points more often" in shown
+    assert "chose the longer response (84 comparisons)" in shown
+    assert "das Belohnungsmodell bevorzugt lange Antworten" in german
     assert "base vs tuned" in shown
     assert "tuned vs tuned" in shown
     assert "overshoots how much they like length" in shown

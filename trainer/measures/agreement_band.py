@@ -8,6 +8,8 @@ from trainer.measures.outcomes import Outcome, share_of
 from trainer.result import AgreementBand, Share
 
 MIN_LABELERS_FOR_MAJORITY = 3
+NO_PAIR = "not enough data: no pair of responses was compared by two labelers"
+BELOW_CHANCE = "labelers agree on %(share)s, which is less than chance"
 
 Votes = dict[str, Outcome]
 
@@ -57,10 +59,10 @@ def labeler_accuracy(agreement: float) -> float | None:
 
 def _ceiling_of(agreement: Share) -> tuple[float | None, str | None]:
     if agreement.value is None:
-        return None, "not enough data: no pair of responses was compared by two labelers"
+        return None, NO_PAIR
     ceiling = labeler_accuracy(agreement.value)
     if ceiling is None:
-        return None, f"labelers agree on {agreement.value:.1%}, which is less than chance"
+        return None, BELOW_CHANCE % {"share": f"{agreement.value:.1%}"}
     return ceiling, None
 
 

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.measures.outcomes import MIN_PROMPTS, Outcome
+from trainer.measures.outcomes import MIN_PROMPTS, NO_COMPARISON, Outcome
 from trainer.result import Calibration, CalibrationBin
 
 BINS = 10
 MAX_DOUBLINGS = 40
 BISECTIONS = 60
+
+FEW_FOR_TEMPERATURE = "not enough data for a temperature: %(count)s of %(least)s prompts"
+NO_TEMPERATURE = (
+    "no temperature fits: all prompts or one half of them have no wrong comparison, or scores no "
+    "better than chance"
+)
 
 Floats = NDArray[np.float64]
 
@@ -25,10 +31,10 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibration:
     """
     margins = np.array([outcome.margin for outcome in outcomes], dtype=np.float64)
     if not margins.size:
-        return _calibration(margins, None, None, reason="not enough data: no comparison")
+        return _calibration(margins, None, None, reason=NO_COMPARISON)
     prompts = {outcome.prompt_id for outcome in outcomes}
     if len(prompts) < MIN_PROMPTS:
-        reason = f"not enough data for a temperature: {len(prompts)} of {MIN_PROMPTS} prompts"
+        reason = FEW_FOR_TEMPERATURE % {"count": len(prompts), "least": MIN_PROMPTS}
         return _calibration(margins, None, None, reason=reason)
     # By hash, so that a prompt stays in its half; alternating, so that the halves are even.
     ordered = sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.encode()).digest())
@@ -36,11 +42,7 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibration:
     is_first = np.array([outcome.prompt_id in first_half for outcome in outcomes])
     whole, first, second = map(fit_temperature, (margins, margins[is_first], margins[~is_first]))
     if whole is None or first is None or second is None:
-        reason = (
-            "no temperature fits: all prompts or one half of them have no wrong comparison, "
-            "or scores no better than chance"
-        )
-        return _calibration(margins, None, None, reason=reason)
+        return _calibration(margins, None, None, reason=NO_TEMPERATURE)
     return _calibration(margins, whole, margins / np.where(is_first, second, first))
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from trainer.result import Share
 
 MIN_PROMPTS = 10
+NO_COMPARISON = "not enough data: no comparison"
+FEW_PROMPTS = "not enough data: %(count)s of %(least)s prompts"
 # Scores in float32 that differ by less are the same score, computed in different company.
 ROUNDING = 1e-5
 NORMAL_975 = 1.959963984540054
@@ -100,10 +102,10 @@ def share_of(scored: Iterable[tuple[str, float]]) -> Share:
         counts[prompt] = counts.get(prompt, 0) + 1
     total, prompts = sum(counts.values()), len(counts)
     if total == 0:
-        return Share(value=None, count=0, prompts=0, reason="not enough data: no comparison")
+        return Share(value=None, count=0, prompts=0, reason=NO_COMPARISON)
     value = sum(sums.values()) / total
     if prompts < MIN_PROMPTS:
-        reason = f"not enough data: {prompts} of {MIN_PROMPTS} prompts"
+        reason = FEW_PROMPTS % {"count": prompts, "least": MIN_PROMPTS}
         return Share(value=value, count=total, prompts=prompts, reason=reason)
     if value in {0.0, 1.0}:
         far = prompts / (prompts + NORMAL_975**2)

@@ -267,7 +267,7 @@ async def test_the_page_of_a_reward_run_shows_what_was_measured(open_page, world
     await expect(page.get_by_text("72.6% to 83.6%")).to_be_visible()
     await expect(page.locator(".reliability circle")).to_have_count(10)
     await expect(page.locator(".reliability .hollow")).to_have_count(3)
-    await expect(page.get_by_text("24 points more often")).to_be_visible()
+    await expect(page.get_by_text("the reward model favors long responses")).to_be_visible()
     reason = page.get_by_text("all its responses are tied")
     await expect(reason).to_be_hidden()
     await page.get_by_text("2", exact=True).and_(page.locator("summary")).click()
