@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.deps import SignedIn
 from app.accounts.preferences import preferences_of
-from app.errors import InvalidError
+from app.errors import InvalidError, NotFoundError
 from app.labeling.commands import submit_ranking
 from app.labeling.drafts import draft_of, keep_typed
 from app.labeling.leasing import report_task, skip_task
@@ -52,7 +52,11 @@ async def show_next_task(
 ) -> Response:
     """Show the task that the viewer holds, or lease the next one; `reported` says thanks."""
     project = await project_for(tx, viewer, slug)
-    if await guidelines_read_by(tx, viewer, project.id) != project.guidelines_version:
+    try:
+        read_version = await guidelines_read_by(tx, viewer, project.id)
+    except NotFoundError:  # an admin: the project is hidden from others who are no labelers of it
+        return page(request, "labeling/no_labeler.html", {"project": project})
+    if read_version != project.guidelines_version:
         return page(request, "labeling/guidelines.html", {"project": project})
     task = await lease_next_task(tx, viewer, slug=slug, lease_minutes=settings.lease_minutes)
     if task is None:

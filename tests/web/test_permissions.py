@@ -248,3 +248,14 @@ async def test_labelers_see_no_model_anywhere(app, member, labeler, member_brows
     )
     assert "Answer" in page.text
     assert MODEL not in page.text
+
+
+async def test_an_admin_who_is_not_a_labeler_is_told_so_beside_the_projects_tabs(
+    admin_browser, project
+):
+    shown = await admin_browser.get("/projects/demo/label")
+
+    assert shown.status_code == 200
+    assert "You are not a labeler of this project" in shown.text
+    assert 'href="/projects/demo#members"' in shown.text
+    assert 'href="/projects/demo/rounds"' in shown.text
