@@ -9,8 +9,8 @@ from pydantic.fields import FieldInfo
 
 from app.training.presets import MIXES, PRESETS, Preset
 from app.training.setting_words import CHOICES, OTHER_WORDS, WORDS
-from app.training.settings import SETTINGS, TrainingKind, may_be_none
-from app.web.formats import number, plain
+from app.training.settings import SETTINGS, TrainingKind, bound_text, may_be_none
+from app.web.formats import plain
 from app.web.translation import gettext
 from trainer.spec import ComputeSettings
 
@@ -130,17 +130,13 @@ def range_text(kind: TrainingKind, name: str) -> str:
         Lt: gettext("below"),
     }
     if bounds.keys() == {Ge, Le}:
-        low, high = _bound(bounds[Ge]), _bound(bounds[Le])
+        low, high = bound_text(bounds[Ge]), bound_text(bounds[Le])
         return gettext("%(low)s to %(high)s", low=low, high=high)
     return ", ".join(
-        f"{word} {_bound(bounds[bound])}"
+        f"{word} {bound_text(bounds[bound])}"
         for bound, word in words.items()
         if bound in bounds and bounds[bound] < LONGEST_RANGE
     )
-
-
-def _bound(value: float) -> str:
-    return number(value) if isinstance(value, int) else plain(value)
 
 
 def _field(kind: TrainingKind, name: str, info: FieldInfo, typed: str | None) -> SettingField:

@@ -181,6 +181,11 @@ def _in_words(item: Mapping[str, Any]) -> str:
             return gettext("must be a finite number")
         case bound if bound in BOUNDS:
             key, words = BOUNDS[bound]
-            return gettext(words, bound=number(item["ctx"][key]))
+            return gettext(words, bound=bound_text(item["ctx"][key]))
         case _:
             return str(item["msg"])
+
+
+def bound_text(value: float) -> str:
+    """The bound of a setting, as exact as it was written."""
+    return number(value) if isinstance(value, int) else plain(value)

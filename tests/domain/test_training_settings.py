@@ -108,7 +108,7 @@ def test_a_refusal_names_the_bound_and_the_unit():
         ("batch_size", "100000", "must be at most 4,096"),
         ("kl_coefficient", "nan", "must be a finite number"),
         ("kl_limit_nats", "-1", "must be above 0"),
-        ("temperature", "1e-300", "must be at least 0.010"),
+        ("temperature", "1e-300", "must be at least 0.01"),
     ],
 )
 def test_a_refusal_says_in_words_what_a_form_may_hold(setting, text, message):
