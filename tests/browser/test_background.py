@@ -18,6 +18,7 @@ from tests.browser.labeling_data import (
 from tests.browser.screen import Screen
 
 RANKING = "**/api/v1/tasks/*/ranking"
+DRAFT = "**/api/v1/tasks/*/draft"
 
 
 async def open_screen(open_page, place) -> Screen:
@@ -287,6 +288,40 @@ async def test_two_windows_at_one_task_let_the_labeler_choose(open_page, engine,
     await other.ready()
     await expect(other.card("C").get_by_role("radio", name="7")).to_be_checked()
     assert all("409" in line for line in complaints)
+    complaints.clear()
+
+
+async def test_what_changed_while_a_save_was_on_its_way_is_not_lost_to_another_device(
+    open_page, engine, complaints
+):
+    place = await make_place(engine, slates=1)
+    first = await open_screen(open_page, place)
+    is_saved, is_let_go = asyncio.Event(), asyncio.Event()
+
+    async def answer_late_and_then_never(route: Route) -> None:
+        if is_saved.is_set():
+            await route.abort()
+            return
+        answer = await route.fetch()
+        is_saved.set()
+        await is_let_go.wait()
+        await route.fulfill(response=answer)
+
+    await first.page.route(DRAFT, answer_late_and_then_never)
+    await first.rate("A", 6)
+    await is_saved.wait()
+    await first.rate("B", 3)
+    is_let_go.set()
+    await expect(first.page.locator("[data-save-state]")).to_contain_text("Offline")
+    other = await open_screen(open_page, place)
+    await other.rate("C", 7)
+    await expect(other.page.locator("[data-save-state]")).to_contain_text("Saved")
+    await first.page.reload()
+
+    choice = first.page.get_by_role("dialog")
+    await expect(choice).to_contain_text("Ratings: A 6, B 3. Order: none.")
+    await expect(choice).to_contain_text("Ratings: A 6, C 7. Order: none.")
+    assert all("ERR_FAILED" in line for line in complaints)
     complaints.clear()
 
 

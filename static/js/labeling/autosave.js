@@ -5,8 +5,8 @@ import { getDraft, NetworkError, putDraft } from "./api.js";
 const DELAY_MS = 800;
 const RETRY_MS = 10_000;
 
-// `read()` is the work to keep; `onState(name, {at})` says "saving", "saved", "offline" or "stopped";
-// `onClash(draft)` gets what another window has saved.
+// `read()` is the work to keep; `onState(name, {at, version})` says "saving", "saved", "offline", or "kept" when the work
+// that was saved has changed since; `onClash(draft)` gets what another window has saved.
 export function createAutosave({ taskId, version, read, onState, onClash, signal }) {
   let base = version;
   let isChanged = false;
@@ -43,7 +43,7 @@ export function createAutosave({ taskId, version, read, onState, onClash, signal
     timer = null;
     if (status < 300) {
       base = body.version;
-      onState("saved", { at: new Date(body.saved_at), version: base });
+      onState(isChanged ? "kept" : "saved", { at: isChanged ? null : new Date(body.saved_at), version: base });
     } else if (body.code === "draft_conflict") {
       isStopped = true;
       const other = await getDraft(taskId);

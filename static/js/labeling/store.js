@@ -84,9 +84,9 @@ export function createStore({ ids, letters, saved, initial, draft, measures, onC
     countMethod(name) {
       told = { ...told, methods: { ...told.methods, [name]: (told.methods[name] ?? 0) + 1 } };
     },
-    // The server has all of it as this version.
-    isSavedAs(version) {
-      sync = { base: version, isSynced: true };
+    // The server has this version; `isSynced` where it is all of the work, and nothing was changed since.
+    isSavedAs(version, { isSynced }) {
+      sync = { base: version, isSynced };
       keep();
     },
     // Takes over what another window has saved.

@@ -20,8 +20,8 @@ export function keepDraft({ told, page, store, letters, isAsking, signal }) {
     read: store.body,
     signal,
     onState(name, { at, version }) {
-      if (name === "saved") {
-        store.isSavedAs(version);
+      if (version !== undefined) {
+        store.isSavedAs(version, { isSynced: name === "saved" });
       }
       page.saveState(name, at);
     },
