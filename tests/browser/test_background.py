@@ -397,6 +397,40 @@ async def test_an_earlier_task_can_be_changed_until_the_round_closes(open_page, 
     assert len(await stored_rankings(engine, place, at_least=2)) == 2
 
 
+async def test_an_earlier_task_stays_open_when_the_answer_to_its_ranking_comes_late(
+    open_page, engine, complaints
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    task = await screen.task()
+    await screen.complete()
+    await has_next(screen.page)
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort("connectionreset")
+
+    await screen.page.route(RANKING, lose_the_answer)
+    await screen.page.keyboard.press("Control+Enter")
+    await expect(screen.page.get_by_role("alert")).to_contain_text("will be sent again")
+    await screen.page.keyboard.press(",")
+    await screen.page.wait_for_url(f"**/label/{task}")
+    await screen.ready()
+    await expect(screen.page.locator("[data-labeling][inert]")).to_be_attached()
+    await screen.page.unroute_all(behavior="ignoreErrors")
+    await screen.page.evaluate("dispatchEvent(new Event('online'))")
+
+    await expect(screen.page.locator("[data-labeling]:not([inert])")).to_be_attached()
+    await screen.ready()
+    assert await screen.task() == task
+    await screen.rate("B", 5)
+    await screen.page.get_by_role("button", name="Submit the change").click()
+    rankings = await stored_rankings(engine, place, at_least=2)
+    assert [one.version for one in rankings] == [1, 2]
+    assert all("ERR_CONNECTION_RESET" in line for line in complaints)
+    complaints.clear()
+
+
 async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_page, engine):
     place = await make_place(engine)
     screen = await open_screen(open_page, place)

@@ -10,11 +10,11 @@ const SUBMITTED = "submitted"; // What the message is about that passes when ano
 export function createSending({ page, next, base, task, leave, letGo }) {
   const { context, messages } = page;
   const outbox = createOutbox(context.labeler, {
-    onStored({ taskId, isPausing }) {
+    onStored({ taskId, key, isPausing }) {
       dropDraft(context.labeler, taskId);
       messages.clearFor(taskId);
       if (taskId === task().id) {
-        leave(isPausing ? base : next);
+        leave(isPausing ? base : wasThere.has(key) ? window.location.pathname : next);
       }
     },
     onRefused({ taskId, number }, status, problem) {
@@ -27,6 +27,8 @@ export function createSending({ page, next, base, task, leave, letGo }) {
     },
     onWaiting: tellWaiting,
   });
+  // What waited when this page was opened was not submitted on it: who came to see that task is led to no other one.
+  const wasThere = new Set(outbox.entries().map(({ key }) => key));
 
   function tellWaiting(entries) {
     const text = tn({
