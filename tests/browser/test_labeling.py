@@ -1,8 +1,9 @@
 """A labeler at work in a real browser; what counts is what the database holds afterwards."""
 
+import asyncio
 import re
 
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, Request, Route, expect
 from sqlalchemy import text
 
 from app.db import transaction
@@ -677,6 +678,31 @@ async def test_a_report_of_harm_takes_the_task_away_and_goes_on(open_page, engin
     await screen.is_another_than(task)
     await expect(page.locator("[data-passing]")).to_contain_text("taken back until an admin")
     assert sorted(status for status, _ in await task_states(engine, place)) == ["leased", "void"]
+
+
+async def test_a_report_is_confirmed_although_the_next_task_comes_late(open_page, engine):
+    place = await make_place(engine)
+    page = await open_page(place.labeler_id)
+    is_let_go = asyncio.Event()
+
+    async def bring_late(route: Route) -> None:
+        await is_let_go.wait()
+        await route.continue_()
+
+    await page.route("**/label/ahead*", bring_late)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+
+    await page.keyboard.press("w")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("It shows somebody's personal data").check()
+    await dialog.get_by_role("button", name="Report", exact=True).click()
+    await expect(dialog).to_be_hidden()
+    is_let_go.set()
+
+    await screen.is_another_than(task)
+    await expect(page.locator("[data-passing]")).to_contain_text("taken back until an admin")
 
 
 async def test_responses_with_the_same_text_are_one_card_and_stored_as_two(open_page, engine):

@@ -85,14 +85,14 @@ function submit(entry, { isPausing }) {
 }
 
 // Goes on without a ranking: the task was skipped or withdrawn.
-function goOn() {
+async function goOn() {
   dropDraft(context.labeler, task.id);
-  const following = ahead.take();
-  if (following) {
-    open(following);
-  } else {
-    leave(next);
+  form.inert = true;
+  if (!task.isDone) {
+    await ahead.prepare(); // It may be on its way.
   }
+  const following = ahead.take();
+  return following ? open(following) : leave(next);
 }
 
 function leave(where) {

@@ -18,10 +18,10 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
     }
   });
 
-  function thank(kind, isWithdrawn) {
+  async function thank(kind, isWithdrawn) {
     task().log("report", { kind });
     if (isWithdrawn) {
-      onWithdrawn();
+      await onWithdrawn();
     }
     const text = isWithdrawn 
       ? t("Reported. The task was taken back until an admin has looked.") : t("Reported. Thank you.");
@@ -42,7 +42,7 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
       if (status < 300) {
         dialog.close();
         form.reset();
-        thank(kind, body.withdrawn);
+        await thank(kind, body.withdrawn);
       } else {
         error.textContent = explain(status, body, { next, here: true }).text;
       }
