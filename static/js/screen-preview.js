@@ -17,15 +17,18 @@ const follow = (form) => {
   const address = new URL(frame.src);
   let timer = null;
   let scrolled = 0;
+  let isLoading = false; // Then it stands at the top, and not where it was left.
 
   const reload = () => {
     address.search = queryOf(form);
-    scrolled = frame.contentWindow.scrollY;
+    scrolled = isLoading ? scrolled : frame.contentWindow.scrollY;
+    isLoading = true;
     frame.contentWindow.location.replace(address); // unlike `src`, no step in the history
   };
 
   frame.addEventListener("load", () => {
     frame.contentWindow.scrollTo(0, scrolled);
+    isLoading = false;
     const said = frame.contentDocument.querySelectorAll("[data-words] > li");
     if (said.length > 0) {
       document.querySelector("[data-words]").replaceChildren(...said);

@@ -1,7 +1,9 @@
 """The settings of the labeling screen in a browser: the preview follows the form."""
 
+import asyncio
+
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Page, Route, expect
 from sqlalchemy import text
 
 from app.db import transaction
@@ -23,11 +25,17 @@ async def page(open_page, world):
     return opened
 
 
+async def has_scrolled(page: Page, top: int) -> None:
+    """Wait until the preview stands there: it is scrolled once it is loaded."""
+    await page.frames[1].wait_for_function("top => scrollY === top", arg=top)
+
+
 async def test_the_preview_follows_the_form_and_stores_nothing(page, engine):
     frame = page.frame_locator("#preview")
     long = frame.locator("#response-B .response-body")
     steps = await page.evaluate("history.length")
     await expect(frame.locator(".criteria")).to_contain_text("Helpful first")
+    await expect(frame.locator("#response-B.is-collapsed")).to_be_visible()
     folded = (await long.bounding_box())["height"]
 
     await page.get_by_label("Lines before folding").fill("11")
@@ -67,7 +75,30 @@ async def test_the_preview_keeps_its_place_while_numbers_are_half_typed(page):
     await expect(frame.locator("[data-veil]")).to_be_visible()
     await expect(frame.locator("body[data-lines='22']")).to_be_visible()
     await expect(frame.locator("#response-B.is-collapsed")).to_be_visible()
-    assert await frame.locator("body").evaluate("() => scrollY") == 100
+    await has_scrolled(page, 100)
+
+
+async def test_the_preview_keeps_its_place_when_it_is_changed_before_it_is_complete(page):
+    frame = page.frame_locator("#preview")
+    await frame.locator("body").evaluate("() => scrollTo(0, 100)")
+    is_asked, is_let_go = asyncio.Event(), asyncio.Event()
+
+    async def bring_late(route: Route) -> None:
+        is_asked.set()
+        await is_let_go.wait()
+        await route.continue_()
+
+    await page.route("**/screen-example*.js", bring_late)
+    await page.get_by_label("Idle after").fill("90")
+    await is_asked.wait()
+    is_asked.clear()
+    await page.get_by_label("Veil").select_option("always")
+    await is_asked.wait()
+    is_let_go.set()
+
+    await expect(frame.locator("[data-veil]")).to_be_visible()
+    await expect(frame.locator("#response-B.is-collapsed")).to_be_visible()
+    await has_scrolled(page, 100)
 
 
 async def test_nothing_in_the_preview_can_be_reached(page):
