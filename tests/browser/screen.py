@@ -41,6 +41,10 @@ class Screen:
         """Wait until the scripts have taken over."""
         await expect(self.page.locator(".workplace.is-measured")).to_be_attached()
 
+    async def has_next(self) -> None:
+        """Wait until the next task was brought ahead of time."""
+        await expect(self.page.locator('[data-labeling][data-has-next="true"]')).to_be_attached()
+
     async def complete(self) -> None:
         """Rate and rank everything with keys: the first response is best."""
         for number, letter in enumerate(await self.ids(), start=1):

@@ -3,7 +3,7 @@
 import asyncio
 import re
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Route, expect
 from sqlalchemy import text
 
 from app.db import transaction
@@ -27,16 +27,11 @@ async def open_screen(open_page, place) -> Screen:
     return screen
 
 
-async def has_next(page: Page) -> None:
-    """Wait until the next task was brought ahead of time."""
-    await expect(page.locator('[data-labeling][data-has-next="true"]')).to_be_attached()
-
-
 async def test_the_next_task_is_there_before_the_ranking_is_stored(open_page, engine):
     place = await make_place(engine, slates=3)
     screen = await open_screen(open_page, place)
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
     task, is_let_go = await screen.task(), asyncio.Event()
 
     async def answer_late(route: Route) -> None:
@@ -53,7 +48,7 @@ async def test_the_next_task_is_there_before_the_ranking_is_stored(open_page, en
     is_let_go.set()
     [ranking] = await stored_rankings(engine, place)
     assert ranking.version == 1
-    await has_next(screen.page)
+    await screen.has_next()
     assert [status for status, _ in await task_states(engine, place)] == [
         "done",
         "leased",
@@ -90,7 +85,7 @@ async def test_the_page_follows_tasks_with_more_and_with_fewer_responses(open_pa
         await page.keyboard.press("i")  # only some have it
         await screen.complete()
         if number < 3:
-            await has_next(page)
+            await screen.has_next()
             await page.keyboard.press("Control+Enter")
             await screen.is_another_than(task)
     await page.keyboard.press("Control+Enter")
@@ -104,7 +99,7 @@ async def test_at_most_one_task_is_held_beside_the_one_at_work(open_page, engine
     for _ in range(3):
         await screen.page.reload()
         await screen.ready()
-        await has_next(screen.page)
+        await screen.has_next()
 
     states = [status for status, _ in await task_states(engine, place)]
     assert (states.count("leased"), states.count("open")) == (2, 4)
@@ -136,7 +131,7 @@ async def test_a_task_that_somebody_else_has_by_now_comes_back_visibly(
     screen = await open_screen(open_page, place)
     task = await screen.task()
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
     await give_away(engine, place, task)
 
     await screen.page.keyboard.press("Control+Enter")
@@ -159,7 +154,7 @@ async def test_without_a_network_rankings_wait_and_are_sent_by_themselves(
     screen = await open_screen(open_page, place)
     task = await screen.task()
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
     context = screen.page.context
     await context.set_offline(True)
 
@@ -345,7 +340,7 @@ async def test_after_signing_in_again_the_ranking_is_sent(open_page, engine, com
     screen = await open_screen(open_page, place)
     task = await screen.task()
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
     async with transaction(engine) as tx:
         await tx.execute(text("delete from sessions where user_id = :id"), {"id": place.labeler_id})
 
@@ -369,7 +364,7 @@ async def test_an_earlier_task_can_be_changed_until_the_round_closes(open_page, 
     screen = await open_screen(open_page, place)
     ids, task = await screen.ids(), await screen.task()
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
     await screen.page.keyboard.press("Control+Enter")
     await screen.is_another_than(task)
     await stored_rankings(engine, place)
@@ -404,7 +399,7 @@ async def test_an_earlier_task_stays_open_when_the_answer_to_its_ranking_comes_l
     screen = await open_screen(open_page, place)
     task = await screen.task()
     await screen.complete()
-    await has_next(screen.page)
+    await screen.has_next()
 
     async def lose_the_answer(route: Route) -> None:
         await route.fetch()

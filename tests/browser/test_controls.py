@@ -56,6 +56,7 @@ async def test_every_shortcut_has_something_to_be_seen_that_does_it(open_page, e
     found |= await controls(page)
     await page.keyboard.press("Escape")
     task = await screen.task()
+    await screen.has_next()  # Else the page leaves for it while another one is opened below.
     for _ in range(2):  # Once more than it may warn of.
         await page.keyboard.press("Control+Enter")
     assert len(await stored_rankings(engine, place)) == 1

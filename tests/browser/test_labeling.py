@@ -506,6 +506,7 @@ async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_p
     screen = Screen(page)
     await screen.open(place.label)
     ids, task = await screen.ids(), await screen.task()
+    await screen.has_next()
     for letter, rating, row in (("A", 6, 2), ("B", 2, 1), ("C", 1, 3), ("D", 7, 4)):
         await screen.rate(letter, rating)
         await page.keyboard.press(letter.lower())
