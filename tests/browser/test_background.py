@@ -210,21 +210,25 @@ async def test_an_answer_that_got_lost_on_its_way_back_is_not_stored_twice(
     screen = await open_screen(open_page, place)
     task = await screen.task()
     await screen.complete()
+    await screen.has_next()
     attempts: list[str] = []
+    is_told = asyncio.Event()
 
     async def lose_the_first_answer(route: Route) -> None:
         attempts.append(route.request.headers["idempotency-key"])
-        answer = await route.fetch()
         if len(attempts) == 1:
+            await route.fetch()
             await route.abort("connectionreset")
         else:
-            await route.fulfill(response=answer)
+            await is_told.wait()
+            await route.continue_()
 
     await screen.page.route(RANKING, lose_the_first_answer)
     await screen.submit.click()
 
     await screen.is_another_than(task)
     await expect(screen.page.get_by_role("alert")).to_contain_text("will be sent again")
+    is_told.set()
     await expect(screen.page.get_by_text("will be sent again")).to_be_hidden()
     assert len(attempts) == 2
     assert len(set(attempts)) == 1
