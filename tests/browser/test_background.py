@@ -243,6 +243,7 @@ async def test_submitted_twice_in_two_windows_it_is_stored_once(open_page, engin
     second = Screen(await first.page.context.new_page())
     await second.open(place.label)
     await first.complete()
+    await expect(first.page.locator("[data-save-state]")).to_contain_text("Saved")
     await second.page.reload()
     await second.ready()
     await expect(second.status).to_have_text("Ready to submit")
