@@ -267,8 +267,16 @@ async def test_two_windows_at_one_task_let_the_labeler_choose(open_page, engine,
     await first.rate("A", 6)
     await expect(saved).to_contain_text("Saved")
 
+    is_let_go = asyncio.Event()
+
+    async def send_late(route: Route) -> None:
+        await is_let_go.wait()
+        await route.continue_()
+
+    await other.page.route(DRAFT, send_late)
     await other.rate("A", 2)
     await other.rate("B", 3)
+    is_let_go.set()
     choice = other.page.get_by_role("dialog")
     await expect(choice).to_contain_text("Ratings: A 2, B 3. Order: none.")
     await expect(choice).to_contain_text("Ratings: A 6. Order: none.")
