@@ -182,18 +182,11 @@ async def test_what_waits_is_sent_after_a_reload_too(open_page, engine, complain
     place = await make_place(engine, slates=1)
     screen = await open_screen(open_page, place)
     await screen.complete()
-    refused = asyncio.Event()
-
-    async def lose(route: Route) -> None:
-        refused.set()
-        await route.abort("connectionfailed")
-
-    await screen.page.route(RANKING, lose)
+    await screen.page.route(RANKING, lambda route: route.abort("connectionfailed"))
     await screen.submit.click()
-    await refused.wait()
     await expect(screen.page.get_by_role("alert")).to_contain_text("waits in this browser")
-    await screen.page.unroute(RANKING)
     await screen.page.reload()
+    await screen.page.unroute(RANKING)
 
     heading = screen.page.get_by_role("heading", name="Nothing to label right now")
     await expect(heading).to_be_visible()
