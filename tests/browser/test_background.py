@@ -503,11 +503,11 @@ async def test_who_reloads_before_the_answer_to_a_save_is_asked_nothing(
         is_saved.set()
         await route.abort("connectionreset")
 
-    await screen.page.route("**/api/v1/tasks/*/draft", lose_the_answer)
+    await screen.page.route(DRAFT, lose_the_answer)
     await screen.rate("A", 6)
     await is_saved.wait()
     await screen.rate("B", 3)
-    await screen.page.unroute("**/api/v1/tasks/*/draft")
+    await screen.page.unroute_all(behavior="ignoreErrors")
     await screen.page.reload()
     await screen.ready()
 
