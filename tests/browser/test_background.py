@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app.db import transaction
 from tests.browser.labeling_data import (
     PASSWORD,
+    PATIENCE_S,
     expire_leases,
     give_away,
     make_place,
@@ -445,7 +446,9 @@ async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_pag
     await screen.page.keyboard.press("d")
     await screen.page.keyboard.press("Shift+Digit3")
     await screen.row(3).hover()
-    await screen.page.wait_for_timeout(2500)  # The clock ticks each second.
+    timer = screen.page.locator("[data-timer]")
+    for _ in range(2):  # Each change is a tick with the pointer on the board.
+        await expect(timer).not_to_have_text(await timer.inner_text())
     await screen.rate("D", 2)
     await screen.submit.click()
     await screen.submit.click()  # C and D share a rank, three steps apart
@@ -468,17 +471,18 @@ async def test_what_was_done_on_the_screen_is_stored_beside_the_ranking(open_pag
     }  # fmt: skip
     assert ranking.wall_ms >= ranking.active_ms >= 1000
     assert {item["response_id"]: item["visible_ms"] > 0 for item in ranking.items}[ids["A"]]
-    for _ in range(100):
+    counted: dict[str, int] = {}
+    for _ in range(PATIENCE_S * 10):
         async with transaction(engine) as tx:
             kinds = (await tx.execute(
                 text("select kind, count(*) from screen_events "
                      "where task_id = :task group by kind"),
                 {"task": int(task)},
             )).all()  # fmt: skip
-        if kinds:
+        counted = dict(tuple(row) for row in kinds)
+        if "submit" in counted:  # It comes with the last of them.
             break
         await asyncio.sleep(0.1)
-    counted = dict(tuple(row) for row in kinds)
     wanted = {"task_open": 1, "rate": 5, "place": 4, "tie": 1, "card_visible": 1, "submit": 1,
               "warning_shown": 1, "warning_action": 1}  # fmt: skip
     assert {kind: counted.get(kind) for kind in wanted} == wanted
