@@ -70,6 +70,7 @@ class Screen:
         await self.card(letter).get_by_role("radio", name=str(rating)).check()
 
     async def drag(self, letter: str, row: int) -> None:
+        await self.page.wait_for_function("() => Boolean(window.Sortable)")  # It comes late.
         await self.chip(letter).drag_to(self.row(row))
         await self.is_in_row(letter, row)
 

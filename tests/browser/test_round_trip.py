@@ -135,8 +135,7 @@ async def place_by(page: Page, way: str, one: Judged) -> None:
         await screen.card(one.letter).locator("[data-rank-pill]").click()
         await page.locator("[data-rank-menu] button").nth(one.row - 1).click()
     else:
-        await screen.chip(one.letter).drag_to(screen.row(one.row))
-        await screen.is_in_row(one.letter, one.row)
+        await screen.drag(one.letter, one.row)
 
 
 async def carry_out(page: Page, case: Case, way: str) -> None:
