@@ -208,6 +208,7 @@ async def test_what_was_dragged_in_firefox_is_not_picked_up_again(open_page, eng
     await page.mouse.move(chip["x"] + 10, chip["y"] + 10)
     await page.mouse.down()
     await page.mouse.move(row["x"] + 60, row["y"] + 20, steps=8)
+    await screen.is_in_row("A", 2)  # SortableJS looks every 50 ms where the pointer is.
     await page.mouse.up()
 
     await screen.is_in_row("A", 2)
