@@ -1,5 +1,7 @@
 """The labeling screen on small screens, by touch, without scripts, and in high contrast."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -160,10 +162,14 @@ async def test_a_swipe_over_chips_moves_nothing_and_a_long_press_drags(open_page
     page = await open_page(
         place.labeler_id, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
+    await page.clock.install()
     screen = Screen(page)
     await screen.open(place.label)
+    await page.wait_for_function("() => Boolean(window.Sortable)")
     await page.get_by_role("button", name="Rank board").tap()
-    await page.wait_for_timeout(300)
+    await page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    # However slow the machine is, a press is as long as it is meant to be.
+    await page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     cdp = await page.context.new_cdp_session(page)
     chip, row = await screen.chip("A").bounding_box(), await screen.row(2).bounding_box()
     start = (chip["x"] + 20, chip["y"] + 20)
@@ -175,20 +181,20 @@ async def test_a_swipe_over_chips_moves_nothing_and_a_long_press_drags(open_page
 
     async def slide(wait_ms: int) -> None:
         await touch("touchStart", start)
-        await page.wait_for_timeout(wait_ms)
+        await page.clock.run_for(wait_ms)
         for step in range(1, 9):
             part = step / 8
             await touch(
                 "touchMove",
                 tuple(a + (b - a) * part for a, b in zip(start, end, strict=True)),
             )
-            await page.wait_for_timeout(20)
-        await page.wait_for_timeout(200)
+            await page.clock.run_for(20)
+        await page.clock.run_for(200)
         await touch("touchEnd")
+        await page.clock.run_for(300)
 
     await slide(0)
     await expect(screen.tray.locator(".chip")).to_have_count(4)
-    await page.wait_for_timeout(300)
     await slide(350)
     await screen.is_in_row("A", 2)
 
