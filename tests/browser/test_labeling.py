@@ -397,7 +397,7 @@ async def test_hostile_responses_are_only_text(open_page, engine):
 
 
 async def test_on_a_phone_taps_place_and_nothing_overflows(open_page, engine):
-    place = await make_place(engine, texts=["word " * 300, "x" * 500])
+    place = await make_place(engine, texts=["word " * 5000, "x" * 500])
     page = await open_page(place.labeler_id, viewport={"width": 390, "height": 844}, has_touch=True)
     screen = Screen(page)
     await screen.open(place.label)
