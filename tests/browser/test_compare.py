@@ -42,12 +42,7 @@ async def test_two_pinned_responses_stand_beside_each_other_and_scroll_together(
     left, right = (layer.locator(f'[data-pair-side="{side}"]') for side in ("left", "right"))
     await left.hover()
     await page.mouse.wheel(0, 600)
-    for _ in range(100):
-        if await right.evaluate("side => side.scrollTop") > 300:
-            break
-        await page.wait_for_timeout(50)
-    else:
-        raise AssertionError("the other column did not follow")
+    await page.wait_for_function("side => side.scrollTop > 300", arg=await right.element_handle())
     await layer.get_by_role("button", name="Scroll together").click()
     before = await right.evaluate("side => side.scrollTop")
     await left.hover()
