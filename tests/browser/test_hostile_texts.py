@@ -151,7 +151,9 @@ async def test_a_labeler_can_work_whatever_the_texts_are(open_page, engine, text
     await page.wait_for_load_state("networkidle")
 
     origin = await page.evaluate("location.origin")
-    own = (f"{origin}/static/", f"{origin}/favicon", origin + place.label)
+    # What is done on the page is told after 15 seconds.
+    events = f"{origin}/api/v1/tasks/"
+    own = (f"{origin}/static/", f"{origin}/favicon", origin + place.label, events)
     assert [url for url in foreign if not url.startswith(own)] == []
     unsafe = ":is(script, img, form, iframe, style, object, input, button, [id], [onclick])"
     assert await page.locator(f":is({TEXTS}) {unsafe}").count() == 0

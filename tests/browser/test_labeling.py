@@ -384,7 +384,12 @@ async def test_hostile_responses_are_only_text(open_page, engine):
     await page.wait_for_load_state("networkidle")
 
     origin = await page.evaluate("location.origin")
-    own = [origin + place.label, f"{origin}{place.label}/ahead?beside={await screen.task()}"]
+    task = await screen.task()
+    own = [
+        origin + place.label,
+        f"{origin}{place.label}/ahead?beside={task}",
+        f"{origin}/api/v1/tasks/{task}/events",  # After 15 seconds.
+    ]
     assert [
         url for url in asked if url not in own and not url.startswith(origin + "/static/")
     ] == []
