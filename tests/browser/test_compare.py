@@ -74,6 +74,7 @@ async def test_an_answer_moves_nothing_until_the_labeler_says_so(open_page, engi
     await page.keyboard.press("-")
     await page.keyboard.press("Backspace")
     await page.keyboard.press("Escape")
+    await expect(page.locator("#compare")).to_be_hidden()
     await page.keyboard.press("Control+Enter")
     await screen.is_another_than(task)
 
@@ -204,6 +205,7 @@ async def test_everything_was_opened_that_was_compared(open_page, engine):
     await screen.complete()
     await page.keyboard.press("v")
     await page.keyboard.press("Escape")
+    await expect(page.locator("#compare")).to_be_hidden()
     await page.keyboard.press("Control+Enter")
 
     alert = page.get_by_role("alert")

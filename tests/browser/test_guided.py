@@ -208,6 +208,7 @@ async def test_a_required_neighbor_check_comes_before_submitting(open_page, engi
         await page.keyboard.press("ArrowLeft" if buckets[left] < buckets[right] else "ArrowRight")
     await expect(progress).to_have_text("Neighbors 1, at most 2 more")
     await page.keyboard.press("Escape")
+    await expect(page.locator("#guided")).to_be_hidden()
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-message]")).to_contain_text("Compare the neighbors")
     await page.get_by_role("alert").get_by_role("button", name="Compare neighbors").click()

@@ -527,6 +527,7 @@ async def test_a_conflict_is_asked_about_once_and_what_was_done_is_stored(open_p
     layer = page.get_by_role("dialog", name="Compare two")
     assert await layer.locator(".pair-side h4").all_text_contents() == ["Response A", "Response B"]
     await page.keyboard.press("Escape")
+    await expect(layer).to_be_hidden()
     assert await bar_height(page) > 100
     await page.keyboard.press("Alt+ArrowUp")  # the last one that was ranked, D
     await expect(alert).to_be_hidden()
