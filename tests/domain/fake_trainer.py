@@ -18,11 +18,12 @@ if settings.get("stubborn"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-c", CHILD])
     (run_dir / "child.pid").write_text(str(child.pid))
-(run_dir / "trainer.pid").write_text(str(os.getpid()))
-
 attempt_file = run_dir / "tries"
 tries = len(attempt_file.read_text()) + 1 if attempt_file.exists() else 1
 attempt_file.write_text("x" * tries)
+# Who has seen this may kill it: its try is counted, and its child known.
+(run_dir / "trainer.pid.new").write_text(str(os.getpid()))
+(run_dir / "trainer.pid.new").rename(run_dir / "trainer.pid")
 
 first = 1
 metrics_file = run_dir / "metrics.jsonl"
