@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.errors import ConflictError, NotFoundError
-from app.jobs import process
+from app.jobs import execution, process
 from app.jobs.commands import (
     Step,
     fail_run,
@@ -124,6 +124,7 @@ async def test_a_trainer_that_a_hung_worker_left_is_ended_before_the_run_goes_on
 ):
     """Design rule 12: the worker that started it answers no more, and its trainer does not end."""
     monkeypatch.setattr(process, "TERM_GRACE_SECONDS", 3)
+    monkeypatch.setattr(execution, "HEARTBEAT_SECONDS", 0.2)
     run_id = await queued(end="hang", bad_tries=1, stubborn=state == "stubborn")
     async with transaction(engine) as tx:
         run = await start_attempt(tx, run_id, code_version=None)
@@ -155,7 +156,7 @@ async def test_a_trainer_that_a_hung_worker_left_is_ended_before_the_run_goes_on
     assert code == -signal.SIGKILL
     assert (done.status, done.attempt, done.error) == ("succeeded", 2, None)
     # While the old one was given time, the run's heartbeat kept other workers away.
-    assert (done.finished_at - done.heartbeat_at).total_seconds() < 2.5
+    assert (done.finished_at - done.heartbeat_at).total_seconds() < process.TERM_GRACE_SECONDS
 
 
 async def test_a_directory_where_another_process_works_is_waited_for_and_fails_no_run(
