@@ -302,11 +302,9 @@ def test_a_stop_is_noticed_while_no_request_is_answered_and_the_others_are_not_s
                 raise StoppedError
             yield item
 
-    started = time.monotonic()
-    with pytest.raises(StoppedError):
+    with pytest.raises(StoppedError):  # And not after an answer: none comes until this is over.
         ask(connected, policy, until_held)
 
-    assert time.monotonic() - started < 5
     stand_in.may_answer.set()
     assert wait_until(lambda: not rollout_threads())
     assert len(stand_in.completions) <= rollout_server.THREADS + 2
