@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 
-START_SECONDS, STOP_SECONDS = 60, 15
+START_SECONDS, STOP_SECONDS = 120, 60
 
 
 @dataclass(frozen=True)

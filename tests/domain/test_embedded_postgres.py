@@ -57,7 +57,7 @@ def connect(postgres: EmbeddedPostgres) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True)
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

@@ -24,6 +24,7 @@ from app.embedded_postgres.server import EmbeddedPostgres
 from app.jobs.commands import queue_run, request_cancel
 from tests.labeled_project import Given, GivenSlate, seed
 
+PATIENCE_SECONDS = 60
 PROGRAM = Path(__file__).with_name("worker_process.py")
 PROJECT = text(
     "insert into projects (slug, name, labels_per_slate, overlap_share) "
@@ -60,10 +61,10 @@ def row_of(url: str, run_id: int) -> tuple[str, int, str | None]:
         return connection.execute(query, [run_id]).fetchone()
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s"
         time.sleep(0.05)
 
 
@@ -105,7 +106,7 @@ async def test_a_worker_takes_runs_that_wait_and_runs_that_come(database_url, st
     until(lambda: row_of(database_url, waiting)[0] == "succeeded")
 
     coming = await queue(database_url, end="result")
-    until(lambda: row_of(database_url, coming)[0] == "succeeded", seconds=10)
+    until(lambda: row_of(database_url, coming)[0] == "succeeded")
 
 
 async def test_a_worker_bootstraps_the_intervals_of_agreement(database_url, start_worker):
@@ -136,7 +137,7 @@ async def test_a_run_of_a_killed_worker_is_taken_over(database_url, start_worker
 
     killed.kill()
     killed.wait()
-    until(lambda: not is_running(trainer), seconds=5)
+    until(lambda: not is_running(trainer))
     start_worker(database_url)
 
     until(lambda: row_of(database_url, run_id) == ("succeeded", 2, None))
@@ -151,7 +152,7 @@ async def test_a_stopped_worker_takes_its_trainer_with_it_and_queues_the_run(
     until(lambda: row_of(database_url, run_id)[0] == "running")
 
     stopped.send_signal(signal.SIGTERM)
-    assert stopped.wait(10) == 0
+    assert stopped.wait(PATIENCE_SECONDS) == 0
 
     assert not is_running(trainer)
     assert row_of(database_url, run_id) == ("queued", 1, None)
@@ -167,9 +168,9 @@ async def test_a_cancelled_run_frees_the_device_for_the_next(database_url, start
     assert row_of(database_url, second)[0] == "queued"
 
     await cancel(database_url, first)
-    until(lambda: not is_running(trainer), seconds=10)
+    until(lambda: not is_running(trainer))
 
-    until(lambda: row_of(database_url, second)[0] == "succeeded", seconds=20)
+    until(lambda: row_of(database_url, second)[0] == "succeeded")
     assert row_of(database_url, first) == ("cancelled", 1, "cancelled")
 
 
@@ -194,5 +195,5 @@ async def test_a_worker_outlives_a_killed_postgres(start_worker, tmp_path):
         until(lambda: row_of(url, following)[0] == "succeeded")
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(15) == 0
+        assert worker.wait(PATIENCE_SECONDS) == 0
     shutil.rmtree(folder)

@@ -365,7 +365,7 @@ def test_a_signal_to_a_process_leaves_a_checkpoint_that_another_process_goes_on_
     wait_for_steps(run_dir, process)
 
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=120)
 
     assert process.returncode == 143
     assert "Traceback" not in stderr

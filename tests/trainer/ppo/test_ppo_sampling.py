@@ -139,7 +139,7 @@ def test_sigterm_ends_a_run_whose_server_does_not_answer_and_it_goes_on_afterwar
     assert stand_in.is_holding.wait(120)
 
     process.terminate()
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=120)
 
     assert process.returncode == 143, stderr
     assert stderr.splitlines()[-1].startswith("stopped: SIGTERM")
