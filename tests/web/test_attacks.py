@@ -4,7 +4,6 @@ B055, B065 to B068, B078, B082, B116 to B118, B120 and B121 of bad input, and wh
 """
 
 import asyncio
-import time
 import uuid
 
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy import text
 from app.db import transaction
 from app.invariants import violations
 from app.web.static import static_url
+from tests.cpu_time import cpu_time
 from tests.web.inhabited import every_call, inhabit, rank, ranking_of
 
 API = "/api/v1"
@@ -177,13 +177,13 @@ async def test_nothing_outside_the_static_folder_is_served(path, client):
 
 
 async def test_ten_thousand_ranges_take_no_time(client):
-    begin = time.monotonic()
-    answer = await client.get(
-        "/static/js/theme.js", headers={"range": "bytes=0-0," + "1-1," * 10_000 + "2-2"}
-    )
+    with cpu_time() as taken:
+        answer = await client.get(
+            "/static/js/theme.js", headers={"range": "bytes=0-0," + "1-1," * 10_000 + "2-2"}
+        )
 
     assert answer.status_code in (200, 206, 400, 416)
-    assert time.monotonic() - begin < 1
+    assert taken.seconds < 1
 
 
 async def test_two_hosts_are_refused(client):
