@@ -1,13 +1,14 @@
 """Podium as users start it: web server and worker as processes, people made by its CLI."""
 
 import os
+import random
 import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,7 @@ def podium_processes(
     **settings: str,
 ) -> Iterator[Podium]:
     """Start the given commands and stop them at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "PODIUM_DATABASE_URL": database_url,
@@ -79,6 +79,14 @@ def podium_processes(
             process.terminate()
         for process in processes.values():
             process.wait(STOP_SECONDS)
+
+
+def free_port() -> int:
+    """A port to listen at a little later: none of those that connections get meanwhile."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def _start(

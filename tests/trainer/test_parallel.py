@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch.distributed.tensor import DTensor
 
+from tests.processes import free_port
 from tests.trainer.conftest import (
     environment,
     make_run,
@@ -94,9 +94,7 @@ def start(processes):
     started = []
 
     def start(function, *arguments, count=2, **variables):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         for rank in range(count):
             places = {
                 "RANK": rank,
