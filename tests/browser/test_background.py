@@ -293,6 +293,32 @@ async def test_two_windows_at_one_task_let_the_labeler_choose(open_page, engine,
     complaints.clear()
 
 
+async def test_other_work_that_cannot_be_read_at_once_is_asked_about_later(
+    open_page, engine, complaints
+):
+    place = await make_place(engine, slates=1)
+    first = await open_screen(open_page, place)
+    other = await open_screen(open_page, place)
+    await first.rate("A", 6)
+    await expect(first.page.locator("[data-save-state]")).to_contain_text("Saved")
+    answers = [503]
+
+    async def refuse_the_first_read(route: Route) -> None:
+        if route.request.method == "GET" and answers:
+            await route.fulfill(status=answers.pop(), json={})
+        else:
+            await route.continue_()
+
+    await other.page.route(DRAFT, refuse_the_first_read)
+    await other.rate("B", 3)
+    await expect(other.page.locator("[data-save-state]")).to_contain_text("Offline")
+    await other.page.evaluate("dispatchEvent(new Event('online'))")
+
+    await expect(other.page.get_by_role("dialog")).to_contain_text("Ratings: A 6. Order: none.")
+    assert all("409" in line or "503" in line for line in complaints)
+    complaints.clear()
+
+
 async def test_what_changed_while_a_save_was_on_its_way_is_not_lost_to_another_device(
     open_page, engine, complaints
 ):

@@ -45,8 +45,11 @@ export function createAutosave({ taskId, version, read, onState, onClash, signal
       base = body.version;
       onState(isChanged ? "kept" : "saved", { at: isChanged ? null : new Date(body.saved_at), version: base });
     } else if (body.code === "draft_conflict") {
-      isStopped = true;
       const other = await getDraft(taskId);
+      if (other.status !== 200) {
+        throw new NetworkError("What another window has saved cannot be read.");
+      }
+      isStopped = true;
       onClash({ version: other.body.version, body: other.body.body, savedAt: other.body.saved_at });
     } else if (status === 429 || status >= 500) {
       throw new NetworkError("The server is busy.");
