@@ -293,6 +293,34 @@ async def test_two_windows_at_one_task_let_the_labeler_choose(open_page, engine,
     complaints.clear()
 
 
+async def test_a_save_that_is_answered_after_its_task_was_submitted_changes_nothing(
+    open_page, engine
+):
+    place = await make_place(engine)
+    screen = await open_screen(open_page, place)
+    page, task, is_let_go = screen.page, await screen.task(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await is_let_go.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(DRAFT, answer_late)
+    async with page.expect_request(DRAFT) as saving:
+        await screen.complete()
+    await screen.has_next()
+    await page.keyboard.press("Control+Enter")
+    await screen.is_another_than(task)
+    drafts = "Object.keys(localStorage).filter((name) => name.startsWith('podium.draft.'))"
+    await page.wait_for_function(f"() => {drafts}.length === 0")
+    is_let_go.set()
+    await (await saving.value).response()
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")
+
+    assert await page.evaluate(drafts) == []
+    await expect(page.locator("[data-save-state]")).to_be_empty()
+
+
 async def test_other_work_that_cannot_be_read_at_once_is_asked_about_later(
     open_page, engine, complaints
 ):

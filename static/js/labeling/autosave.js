@@ -23,14 +23,19 @@ export function createAutosave({ taskId, version, read, onState, onClash, signal
     isChanged = false;
     onState("saving", {});
     try {
-      await settle(await putDraft(taskId, base, read()));
+      const answer = await putDraft(taskId, base, read());
+      if (!signal.aborted) { // Else the task is left, and another one is on the screen.
+        await settle(answer);
+      }
     } catch (error) {
       if (!(error instanceof NetworkError)) {
         throw error;
       }
       isChanged = true;
-      onState("offline", {});
-      timer = setTimeout(save, RETRY_MS);
+      if (!signal.aborted) {
+        onState("offline", {});
+        timer = setTimeout(save, RETRY_MS);
+      }
     } finally {
       isSaving = false;
     }
@@ -49,8 +54,10 @@ export function createAutosave({ taskId, version, read, onState, onClash, signal
       if (other.status !== 200) {
         throw new NetworkError("What another window has saved cannot be read.");
       }
-      isStopped = true;
-      onClash({ version: other.body.version, body: other.body.body, savedAt: other.body.saved_at });
+      if (!signal.aborted) {
+        isStopped = true;
+        onClash({ version: other.body.version, body: other.body.body, savedAt: other.body.saved_at });
+      }
     } else if (status === 429 || status >= 500) {
       throw new NetworkError("The server is busy.");
     } else {
