@@ -337,6 +337,40 @@ async def test_skipping_with_a_reason_gives_the_next_task(open_page, engine):
     assert await stored_rankings(engine, place, at_least=0) == []
 
 
+async def test_a_double_click_skips_one_task_and_makes_one_report(open_page, engine):
+    place = await make_place(engine, slates=3)
+    page = await open_page(place.labeler_id)
+    asked: list[str] = []
+    is_let_go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.append(route.request.url.rpartition("/")[2])
+        await is_let_go.wait()
+        await route.continue_()
+
+    await page.route(re.compile(r"/api/v1/tasks/\d+/(skip|report)$"), hold)
+    screen = Screen(page)
+    await screen.open(place.label)
+    task = await screen.task()
+
+    await page.keyboard.press("w")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("It is not displayed right").check()
+    await dialog.get_by_role("button", name="Report", exact=True).dblclick()
+    is_let_go.set()
+    await expect(page.locator("[data-passing]")).to_contain_text("Reported.")
+    is_let_go.clear()
+    await page.get_by_role("button", name="Skip…").click()
+    await page.get_by_label("It needs expertise that I lack").check()
+    await page.get_by_role("button", name="Skip and go on").dblclick()
+    is_let_go.set()
+
+    await screen.is_another_than(task)
+    assert asked == ["report", "skip"]
+    states = [status for status, _ in await task_states(engine, place)]
+    assert (states.count("skipped"), states.count("leased")) == (1, 1)
+
+
 async def test_a_reload_in_the_middle_of_a_task_keeps_what_was_done(open_page, engine):
     place = await make_place(engine)
     page = await open_page(place.labeler_id)

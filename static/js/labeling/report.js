@@ -8,6 +8,7 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
   const form = dialog.querySelector("[data-report-form]");
   const error = dialog.querySelector("[data-report-error]");
   const where = dialog.querySelector("[data-report-response]");
+  let isSending = false;
 
   dialog.addEventListener("toggle", (event) => {
     if (event.newState === "open") {
@@ -30,12 +31,16 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (isSending) {
+      return; // A double click is one wish.
+    }
     const kind = form.elements.kind.value;
     if (!kind) {
       error.textContent = t("Choose what is wrong.");
       form.querySelector("[name=kind]").focus();
       return;
     }
+    isSending = true;
     try {
       const note = form.elements["report-note"].value.trim();
       const { status, body } = await postReport(task().id, kind, Number(where.value) || null, note);
@@ -51,6 +56,8 @@ export function enableReport(dialog, { task, next, messages, onWithdrawn }) {
         throw failure;
       }
       error.textContent = t("The server cannot be reached. Nothing was reported; try again.");
+    } finally {
+      isSending = false;
     }
   });
 }

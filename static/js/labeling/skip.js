@@ -7,8 +7,12 @@ import { t } from "../words.js";
 export function enableSkip(dialog, { task, next, onSkipped }) {
   const form = dialog.querySelector("[data-skip-form]");
   const error = dialog.querySelector("[data-skip-error]");
+  let isSending = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (isSending) {
+      return; // A double click is one wish.
+    }
     const reason = form.elements.reason.value;
     const note = form.elements["skip-note"].value.trim();
     if (!reason) {
@@ -21,6 +25,7 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
       form.elements["skip-note"].focus();
       return;
     }
+    isSending = true;
     try {
       const { id, token } = task().lease();
       const { status, body } = await postSkip(id, token, reason, note);
@@ -29,7 +34,7 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
         form.reset();
         error.textContent = "";
         task().log("skip", { reason });
-        onSkipped();
+        await onSkipped();
       } else {
         error.textContent = explain(status, body, { next, here: true }).text;
       }
@@ -38,6 +43,8 @@ export function enableSkip(dialog, { task, next, onSkipped }) {
         throw failure;
       }
       error.textContent = t("The server cannot be reached. The task is still yours; try again.");
+    } finally {
+      isSending = false;
     }
   });
 }
