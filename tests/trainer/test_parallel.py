@@ -633,7 +633,7 @@ def test_a_run_directory_that_nodes_do_not_share_is_refused_by_all(
 
     ranks = start(be_node, "reward", first, second)
 
-    assert end(ranks, seconds=30) == [2, 2]
+    assert end(ranks) == [2, 2]
     for rank, run_dir in enumerate((first, second)):
         last = stderr_of(run_dir, rank).splitlines()[-1]
         assert last.startswith(f"error: rank 1 does not see in {run_dir} what rank 0 writes there")
@@ -647,7 +647,7 @@ def test_a_run_directory_that_one_node_does_not_have_is_refused_by_all(tmp_path,
 
     ranks = start(be_node_without_a_folder, first, second)
 
-    assert end(ranks, seconds=30) == [2, 2]
+    assert end(ranks) == [2, 2]
     assert rundir.read_failure(first).error.startswith("rank 1 does not see in ")
     assert not second.exists()
 
@@ -664,7 +664,7 @@ def test_models_that_differ_between_nodes_are_refused_by_all(tmp_path, shared, s
 
     ranks = start(train_from_own_model, run_dir, tmp_path)
 
-    assert end(ranks, seconds=30) == [2, 2]
+    assert end(ranks) == [2, 2]
     failure = rundir.read_failure(run_dir).error
     assert failure.startswith("the models that spec.json names are other files for rank 1")
     for rank in (0, 1):
